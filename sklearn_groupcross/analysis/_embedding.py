@@ -1,0 +1,48 @@
+"""A map of features in the plane."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
+    """UMAP of a distance matrix into the plane, reproducible for a seed.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (m, m)
+        Non-negative, exactly symmetric, zero diagonal.
+    seed : int
+
+    Returns
+    -------
+    embedding : ndarray of shape (m, 2), float32
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than five features.
+    """
+    m = len(distances)
+    if m < 5:
+        raise ValueError(f"A map needs at least 5 features; this dictionary has {m}.")
+    with warnings.catch_warnings():
+        # umap says so when TensorFlow, which we do not use, is missing
+        warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
+        from umap import UMAP
+    with warnings.catch_warnings():
+        # a precomputed metric has no inverse transform; we ask for none
+        warnings.filterwarnings("ignore", message="using precomputed metric; inverse_transform")
+        # families far apart leave the neighbour graph in pieces, which UMAP lays out one by one
+        warnings.filterwarnings("ignore", message="Graph is not fully connected")
+        mapper = UMAP(
+            metric="precomputed",
+            n_neighbors=min(15, m - 1),
+            init="random" if m < 16 else "spectral",
+            random_state=seed,
+            n_jobs=1,
+        )
+        return np.asarray(mapper.fit_transform(distances.astype(np.float32)), dtype=np.float32)

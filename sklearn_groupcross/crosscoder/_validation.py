@@ -1,0 +1,46 @@
+"""Orbit stacks as they come, and as scikit-learn wants them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..groups import FiniteGroup
+
+
+def flatten_orbits(X: Any, group: FiniteGroup) -> Any:
+    """Lay the blocks of 3-D orbit stacks side by side; leave other input alone.
+
+    scikit-learn counts the columns of 2-D input, so 3-D input is flattened before it is validated.
+
+    Raises
+    ------
+    ValueError
+        If the second axis is not the group's.
+    """
+    if not hasattr(X, "ndim") or X.ndim != 3:
+        return X
+    if X.shape[1] != group.order:
+        raise ValueError(
+            f"X has shape {tuple(X.shape)}: {X.shape[1]} blocks; {group!r} has {group.order} "
+            "elements, and orbit stacks have shape (n_samples, order, n_channels)."
+        )
+    return np.asarray(X).reshape(X.shape[0], -1)
+
+
+def count_channels(n_columns: int, group: FiniteGroup) -> int:
+    """Channels of one block.
+
+    Raises
+    ------
+    ValueError
+        If the columns do not divide into the group's blocks.
+    """
+    if n_columns % group.order:
+        raise ValueError(
+            f"X has {n_columns} columns; {group!r} has {group.order} elements, so the number of "
+            f"columns must be a multiple of {group.order}: one block of channels an element. "
+            "OrbitDataset.as_array() gives such arrays."
+        )
+    return n_columns // group.order

@@ -1,0 +1,109 @@
+"""The symmetry of a feature: the largest subgroup that leaves it as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from ._finite_group import FiniteGroup
+    from ._subgroup import Subgroup
+
+
+@dataclass(frozen=True)
+class Stabilizer:
+    """What fixes a feature, with the evidence.
+
+    Attributes
+    ----------
+    subgroup : Subgroup
+        The largest subgroup H that passes the threshold.
+    energy : float
+        E_H, the share of the feature's energy that H leaves as it is, in [0, 1].
+    minimum : float
+        Smallest self-similarity over H.
+    margin : float
+        By how much ``min(energy, minimum)`` exceeds the threshold.
+    runner_up : Subgroup or None
+        The best of the other subgroups that do not lie within H; None if there is none.
+    runner_up_score : float
+        ``min(energy, minimum)`` of the runner-up; NaN if there is none.
+    """
+
+    subgroup: Subgroup
+    energy: float
+    minimum: float
+    margin: float
+    runner_up: Subgroup | None
+    runner_up_score: float
+
+    @property
+    def name(self) -> str:
+        """Class and generators for people, such as ``"C2: half turn"``."""
+        return self.subgroup.name
+
+
+def find_stabilizers(
+    group: FiniteGroup, profiles: ArrayLike, threshold: float = 0.8
+) -> list[Stabilizer]:
+    """Stabilizers of many features from their self-profiles.
+
+    For a subgroup H, ``E_H``, the mean of the profile over H, is exactly the share of the
+    feature's energy that H fixes. The stabilizer is the largest H for which both ``E_H`` and the
+    smallest profile value in H exceed the threshold; among equally large ones, the larger ``E_H``.
+
+    Parameters
+    ----------
+    group : FiniteGroup
+    profiles : array-like of shape (n_features, order)
+        ``profiles[i, h]`` is the cosine of feature i with its own right translate by h.
+    threshold : float, default=0.8
+        In (0, 1).
+
+    Returns
+    -------
+    stabilizers : list of Stabilizer, of length n_features
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit the group or the threshold lies outside (0, 1).
+    """
+    profiles = np.asarray(profiles, dtype=np.float64)
+    if profiles.ndim != 2 or profiles.shape[1] != group.order:
+        raise ValueError(
+            f"Self-profiles over {group!r} have shape (n_features, {group.order}); "
+            f"got {profiles.shape}."
+        )
+    if not 0 < threshold < 1:
+        raise ValueError(f"The stabilizer threshold lies in (0, 1); got {threshold}.")
+    subgroups = group.subgroups()
+    orders = np.array([subgroup.order for subgroup in subgroups])
+    energy = np.stack([profiles[:, list(s.elements)].mean(1) for s in subgroups], axis=1)
+    minimum = np.stack([profiles[:, list(s.elements)].min(1) for s in subgroups], axis=1)
+    score = np.minimum(energy, minimum)
+    passes = score > threshold
+    passes[:, 0] = True  # the identity fixes everything, a feature of rounding errors too
+    # Lexicographic: order first, then energy, which is at most 1 and so below half a step of order.
+    best = np.argmax(np.where(passes, orders + np.clip(energy, 0, 1) / 2, -1), axis=1)
+
+    within = np.array([[set(a.elements) <= set(b.elements) for a in subgroups] for b in subgroups])
+    found = []
+    for i, chosen in enumerate(best):
+        others = np.where(within[chosen], -np.inf, score[i])
+        second = int(np.argmax(others))
+        exists = np.isfinite(others[second])
+        found.append(
+            Stabilizer(
+                subgroup=subgroups[chosen],
+                energy=float(energy[i, chosen]),
+                minimum=float(minimum[i, chosen]),
+                margin=float(score[i, chosen] - threshold),
+                runner_up=subgroups[second] if exists else None,
+                runner_up_score=float(others[second]) if exists else float("nan"),
+            )
+        )
+    return found

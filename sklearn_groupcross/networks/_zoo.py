@@ -1,0 +1,146 @@
+"""The networks that `load_network` knows by name."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ._bvlc_googlenet import BVLCGoogLeNet, preprocess_caffe
+from ._network import Network
+from ._weights import cache_folder, fetch, load_state
+from .bundled import BundledNet, load_bundled, preprocess_bundled
+
+Weights = str | os.PathLike[str] | None
+
+# lucent's copy of the InceptionV1 of lucid; the id is the one git gives the file in its repository
+_INCEPTIONV1_URL = (
+    "https://github.com/ProGamerGov/pytorch-old-tensorflow-models/raw/master/inception5h.pth"
+)
+_INCEPTIONV1_BLOB = "119f77db85c8352960933e025312b507d9a96ed7"
+
+
+def load_network(name: str, weights: Weights = None) -> Network:
+    """Load a vision network by name.
+
+    Parameters
+    ----------
+    name : {"bundled", "inceptionv1", "googlenet", "bvlc_googlenet"}
+        - ``"bundled"``: a small network that ships with the package; no download.
+        - ``"inceptionv1"``: the InceptionV1 of lucid and lucent, the paper's; default layer
+          ``mixed3b``. Its weights are downloaded once, checked and cached.
+        - ``"googlenet"``: torchvision's; default layer ``inception3b``. Downloaded once.
+        - ``"bvlc_googlenet"``: the Caffe model; default layer ``inception_3b_output``. It needs
+          `weights`.
+    weights : path, optional
+        A ``.safetensors`` or ``.pth`` file to read instead of the default weights.
+
+    Returns
+    -------
+    network : Network
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the weights are those of another network.
+    OSError
+        If weights are neither cached nor to be downloaded; it names the file to put where.
+
+    Examples
+    --------
+    >>> from sklearn_groupcross import load_network
+    >>> load_network("bundled")
+    <Network 'bundled', 96 px>
+    """
+    if name not in _LOADERS:
+        raise ValueError(f"Unknown network {name!r}; the known ones are {', '.join(_LOADERS)}.")
+    return _LOADERS[name](weights)
+
+
+def _load_bundled(weights: Weights) -> Network:
+    if weights is None:
+        module = load_bundled()
+    else:
+        module = BundledNet()
+        load_state(module, weights, "bundled")
+    return Network(
+        module,
+        preprocess_bundled,
+        input_size=96,
+        default_layer=BundledNet.default_layer,
+        name="bundled",
+    )
+
+
+def _load_inceptionv1(weights: Weights) -> Network:
+    with warnings.catch_warnings():
+        # lucent 0.1.8 and its kornia use torch.jit and escapes that newer releases deprecate
+        warnings.simplefilter("ignore")
+        from lucent.modelzoo.inceptionv1.InceptionV1 import InceptionV1
+    module = InceptionV1(pretrained=False, redirected_ReLU=False)
+    if weights is None:
+        weights = fetch(_INCEPTIONV1_URL, "inception5h.pth", _INCEPTIONV1_BLOB)
+    load_state(module, weights, "inceptionv1")
+    return Network(module, _preprocess_lucid, default_layer="mixed3b", name="inceptionv1")
+
+
+def _preprocess_lucid(images: Tensor) -> Tensor:
+    """Map RGB in [0, 1] to what lucid's InceptionV1 reads: 0-255 minus 117."""
+    return images * 255.0 - 117.0
+
+
+def _load_googlenet(weights: Weights) -> Network:
+    from torchvision.models import GoogLeNet_Weights, googlenet
+
+    module = googlenet(weights=None, init_weights=False, transform_input=True, aux_logits=False)
+    if weights is not None:
+        load_state(module, weights, "googlenet")
+    else:
+        published = GoogLeNet_Weights.IMAGENET1K_V1
+        try:
+            # the file's hash is part of its name, which torch.hub checks
+            state = published.get_state_dict(progress=True, check_hash=True)
+        except OSError as error:
+            target = cache_folder() / Path(published.url).name
+            raise OSError(
+                f"Could not download {published.url} ({error}). "
+                f"Without a network, put that file at {target}."
+            ) from error
+        # trained with two auxiliary classifiers that are not part of the network we read
+        module.load_state_dict({k: v for k, v in state.items() if not k.startswith("aux")})
+    return Network(module, _preprocess_imagenet, default_layer="inception3b", name="googlenet")
+
+
+def _preprocess_imagenet(images: Tensor) -> Tensor:
+    """Map RGB in [0, 1] to torchvision's convention: minus the mean, over the deviation."""
+    mean = images.new_tensor((0.485, 0.456, 0.406))[:, None, None]
+    std = images.new_tensor((0.229, 0.224, 0.225))[:, None, None]
+    return (images - mean) / std
+
+
+def _load_bvlc_googlenet(weights: Weights) -> Network:
+    if weights is None:
+        raise ValueError(
+            "The network 'bvlc_googlenet' needs a weights file: weights='bvlc_googlenet.safetensors' "
+            "(on the command line --weights). Its arrays are named after Caffe's layers, "
+            "for example conv1_7x7_s2.weight."
+        )
+    with torch.device("meta"):
+        module = BVLCGoogLeNet()  # no time for random weights that are overwritten at once
+    module = module.to_empty(device="cpu")
+    load_state(module, weights, "bvlc_googlenet")
+    return Network(
+        module, preprocess_caffe, default_layer="inception_3b_output", name="bvlc_googlenet"
+    )
+
+
+_LOADERS: dict[str, Callable[[Weights], Network]] = {
+    "bundled": _load_bundled,
+    "inceptionv1": _load_inceptionv1,
+    "googlenet": _load_googlenet,
+    "bvlc_googlenet": _load_bvlc_googlenet,
+}

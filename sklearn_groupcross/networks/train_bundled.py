@@ -1,0 +1,245 @@
+"""Train the network that comes with the package.
+
+Run ``python -m sklearn_groupcross.networks.train_bundled --out FILE``. Every image is drawn on the fly, and is
+seen once. Two losses share the trunk: the head names the one shape of a whole image, the local head
+names the shape under a single unit of the default layer, whatever surrounds it. The second is what
+makes the units of that layer answer to local poses: its classes must be a linear reading of one unit column.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+from tqdm import tqdm
+
+from sklearn_groupcross._version import __version__
+from sklearn_groupcross.networks.bundled import (
+    POSE_BINS,
+    BundledNet,
+    kind_logits,
+    pose_targets,
+    preprocess_bundled,
+)
+from sklearn_groupcross.networks.shapes import KINDS, PERIODS, ShapeBatch, add_surround, draw_shapes
+
+__all__ = [
+    "angle_errors",
+    "held_out_accuracy",
+    "local_poses",
+    "main",
+    "save_weights",
+    "train",
+]
+
+IMAGE_SIZE = 49  # a little more than the 35 px field of the default layer
+_STRIDE = 4
+
+
+def local_poses(net: BundledNet, features: Tensor, centres: Tensor) -> Tensor:
+    """Pose logits read at the unit nearest each shape's centre.
+
+    Parameters
+    ----------
+    net : BundledNet
+        The network whose local head reads.
+    features : Tensor of shape (n, 96, height, width)
+        Activations of the default layer.
+    centres : Tensor of shape (n, 2)
+        Row and column in pixels.
+
+    Returns
+    -------
+    Tensor of shape (n, 70)
+        Logits.
+    """
+    units = (centres / _STRIDE).round().long()
+    column = features[torch.arange(len(features)), :, units[:, 0], units[:, 1]]
+    return net.local_head(column[:, :, None, None]).flatten(1)
+
+
+def angle_errors(poses: Tensor, batch: ShapeBatch) -> Tensor:
+    """Distance between the most likely angle of the true kind and the true angle.
+
+    Parameters
+    ----------
+    poses : Tensor of shape (n, 70)
+        Pose logits.
+    batch : ShapeBatch
+        The truth.
+
+    Returns
+    -------
+    Tensor of shape (m,)
+        Radians, modulo each kind's own period, for the m shapes that have an angle.
+    """
+    errors = []
+    for label, block in enumerate(poses.split(POSE_BINS, 1)):
+        period = PERIODS[KINDS[label]]
+        if period:
+            rows = batch.kinds == label
+            guess = block[rows].argmax(1) * (math.pi / 8)
+            errors.append(((guess - batch.angles[rows] + period / 2) % period - period / 2).abs())
+    return torch.cat(errors)
+
+
+@torch.no_grad()
+def held_out_accuracy(net: BundledNet, seed: int, n: int = 2048) -> dict[str, float]:
+    """Score a network on images drawn afresh.
+
+    Parameters
+    ----------
+    net : BundledNet
+        Network to score.
+    seed : int
+        Seed of the images; not one that training used.
+    n : int, default=2048
+        Number of images.
+
+    Returns
+    -------
+    dict of str to float
+        `kind` and `angle` (within 22.5°) of lone shapes, whole image; `local_kind` and `local_angle` of
+        shapes among others, from one unit.
+    """
+    net.eval()
+    generator = torch.Generator().manual_seed(seed)
+    scores: dict[str, list[Tensor]] = {"kind": [], "angle": [], "local_kind": [], "local_angle": []}
+    for start in range(0, n, 256):
+        batch = draw_shapes(min(256, n - start), IMAGE_SIZE, generator)
+        crowd = add_surround(batch, generator)
+        readings = {
+            "": net(preprocess_bundled(batch.images)),
+            "local_": local_poses(
+                net, net.features(preprocess_bundled(crowd.images)), crowd.centres
+            ),
+        }
+        for prefix, poses in readings.items():
+            scores[prefix + "kind"].append((kind_logits(poses).argmax(1) == batch.kinds).float())
+            scores[prefix + "angle"].append((angle_errors(poses, batch) < math.pi / 8).float())
+    return {name: torch.cat(values).mean().item() for name, values in scores.items()}
+
+
+def train(
+    steps: int, seed: int = 0, batch_size: int = 128, learning_rate: float = 1.5e-3
+) -> BundledNet:
+    """Train from scratch.
+
+    Parameters
+    ----------
+    steps : int
+        Number of optimiser steps.
+    seed : int, default=0
+        Seed of the weights and of the images.
+    batch_size : int, default=128
+        Images per step, half of them lone shapes and half among others.
+    learning_rate : float, default=1.5e-3
+        Peak of the one-cycle schedule of AdamW.
+
+    Returns
+    -------
+    BundledNet
+        In evaluation mode.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    net = BundledNet()
+    for module in net.modules():
+        # drawn here and not by the module, whose own draws come from the global generator
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)) and module.bias is not None:
+            torch.nn.init.kaiming_normal_(module.weight, generator=generator)
+            torch.nn.init.zeros_(module.bias)
+    torch.nn.init.constant_(net.conv3.bias, 0.2)  # fewer units that never wake up
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs
+    optimizer = torch.optim.AdamW(net.parameters(), lr=learning_rate, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=max(steps, 2), pct_start=0.15
+    )
+    bar = tqdm(range(steps), desc="training", disable=None)
+    for step in bar:
+        lone = draw_shapes(batch_size // 2, IMAGE_SIZE, generator)
+        crowd = add_surround(draw_shapes(batch_size // 2, IMAGE_SIZE, generator), generator)
+        images = torch.cat([lone.images, crowd.images])
+        features = net.features(
+            preprocess_bundled(images).contiguous(memory_format=torch.channels_last)
+        )
+        targets = pose_targets(
+            torch.cat([lone.kinds, crowd.kinds]), torch.cat([lone.angles, crowd.angles])
+        )
+        local = local_poses(net, features, torch.cat([lone.centres, crowd.centres]))
+        # the head averages over the image, so a crowd has no one right answer for it
+        whole = net.classify(features[: len(lone.images)])
+        loss = F.cross_entropy(local, targets) + F.cross_entropy(whole, targets[: len(whole)])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            # evidence for a pose, never against it: so each unit answers to few poses, as a part would
+            net.local_head.weight.clamp_(min=0)
+        schedule.step()
+        if step % 20 == 0:
+            bar.set_postfix(loss=f"{loss.item():.3f}")
+    return net.eval()
+
+
+def save_weights(net: BundledNet, path: Path, metadata: dict[str, str]) -> None:
+    """Write the weights, whole or not at all.
+
+    Parameters
+    ----------
+    net : BundledNet
+        Network to save.
+    path : Path
+        File to write; replaced if it is there.
+    metadata : dict of str to str
+        Stored in the header of the file.
+    """
+    tensors = {name: value.contiguous() for name, value in net.state_dict().items()}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(save_tensors(tensors, metadata))
+        partial.replace(path)  # atomic within one folder
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the script.
+
+    Parameters
+    ----------
+    argv : list of str, default=None
+        Arguments; None takes those of the process.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    parser = argparse.ArgumentParser(description="Train the network that comes with the package.")
+    parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and images (default: 0)")
+    parser.add_argument("--steps", type=int, default=2400, help="default: 2400, about ten minutes")
+    args = parser.parse_args(argv)
+    if args.steps < 1:
+        parser.error("--steps must be at least 1")
+    if not args.out.parent.is_dir():
+        parser.error(f"--out: there is no folder {args.out.parent}")
+    net = train(args.steps, args.seed)
+    accuracy = held_out_accuracy(net, args.seed + 1_000_003)
+    metadata = {"seed": str(args.seed), "steps": str(args.steps), "version": __version__}
+    metadata |= {f"held_out_{name}": f"{value:.4f}" for name, value in accuracy.items()}
+    save_weights(net, args.out, metadata)
+    sys.stdout.write("".join(f"{name}: {value}\n" for name, value in metadata.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,149 @@
+"""Images from a folder, from paths or from arrays, as square RGB tensors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+class ImageSource:
+    """A sequence of images, decoded one at a time when they are asked for.
+
+    Parameters
+    ----------
+    images : path, sequence of paths, array, tensor or sequence of arrays
+        A folder (searched with its subfolders, in the order of the names), paths of image files,
+        arrays (height, width, 3) of uint8 or of floats in [0, 1], or one array of all of them,
+        (n, height, width, 3).
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such folder or file, or nothing that is an image.
+    """
+
+    def __init__(self, images: Any) -> None:
+        self._items: list[Path | np.ndarray] = _list_images(images)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: slice | Sequence[int]) -> ImageSource:
+        """Select some of the images, as a source of its own."""
+        chosen = self._items[index] if isinstance(index, slice) else [self._items[i] for i in index]
+        return ImageSource(chosen)
+
+    def name(self, index: int) -> str:
+        """Return the file name of an image, or its number where it came as an array."""
+        item = self._items[index]
+        return item.name if isinstance(item, Path) else f"image {index}"
+
+    def load(self, index: int, size: int) -> Tensor:
+        """Decode an image, scale its shorter side to `size` and cut out the central square.
+
+        Parameters
+        ----------
+        index : int
+        size : int
+            Side of the result in pixels.
+
+        Returns
+        -------
+        image : Tensor of shape (3, size, size), float32
+            RGB in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If the file is not an image or is damaged; the message names it.
+        """
+        picture = self._decode(index)
+        # fit() scales and crops in one antialiased step, and leaves pixels alone where it need not
+        picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+        pixels = torch.from_numpy(np.array(picture, dtype=np.float32))
+        return pixels.permute(2, 0, 1).contiguous() / 255.0
+
+    def check(self, index: int) -> None:
+        """Decode an image and throw it away: raises the errors of `load`."""
+        self._decode(index)
+
+    def _decode(self, index: int) -> Image.Image:
+        item = self._items[index]
+        if isinstance(item, np.ndarray):
+            return Image.fromarray(_to_bytes(item))
+        try:
+            with Image.open(item) as picture:
+                return ImageOps.exif_transpose(picture).convert("RGB")
+        except UnidentifiedImageError as error:
+            raise ValueError(f"{item} is not an image, whatever its name says.") from error
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ValueError(f"{item} cannot be decoded: {error}.") from error
+
+
+def _list_images(images: Any) -> list[Path | np.ndarray]:
+    if isinstance(images, ImageSource):
+        return list(images._items)
+    if isinstance(images, str | os.PathLike):
+        return list(_list_folder(Path(images)))
+    if isinstance(images, Tensor):
+        images = images.detach().cpu().numpy()
+    if isinstance(images, np.ndarray) and images.ndim == 3:
+        raise ValueError(
+            f"One array of shape {images.shape} came where images were expected: give a list of "
+            "images, or one array of shape (n, height, width, 3)."
+        )
+    items: list[Path | np.ndarray] = []
+    for item in images:
+        if isinstance(item, str | os.PathLike):
+            path = Path(item)
+            if not path.is_file():
+                raise FileNotFoundError(f"No image file at {path}.")
+            items.append(path)
+        else:
+            items.append(_check_array(np.asarray(item)))
+    if not items:
+        raise ValueError("No images: the list is empty.")
+    return items
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    if not folder.exists():
+        raise FileNotFoundError(f"No folder at {folder}.")
+    if folder.is_file():
+        return [folder]
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if not paths:
+        raise ValueError(
+            f"No images in {folder}: looked for files that end in {', '.join(IMAGE_SUFFIXES)}, "
+            "in subfolders too."
+        )
+    return paths
+
+
+def _check_array(image: np.ndarray) -> np.ndarray:
+    if image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
+        raise ValueError(
+            f"An image array has shape (height, width, 3), channels last; got {image.shape}."
+        )
+    if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(f"An image array is uint8, or floats in [0, 1]; got {image.dtype}.")
+    if image.dtype != np.uint8 and not ((image >= 0) & (image <= 1)).all():
+        low, high = np.min(image), np.max(image)
+        raise ValueError(
+            f"A floating-point image lies in [0, 1]; this one spans [{low:g}, {high:g}]. "
+            "Divide by 255, or pass uint8."
+        )
+    return image
+
+
+def _to_bytes(image: np.ndarray) -> np.ndarray:
+    return image if image.dtype == np.uint8 else np.round(image * 255).astype(np.uint8)
