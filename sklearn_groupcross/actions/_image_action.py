@@ -175,7 +175,8 @@ class ImageAction:
 
 def required_source_size(size: int) -> int:
     """Side of the smallest square whose every turn covers a centred square of `size` pixels."""
-    return math.ceil((size - 1) * math.sqrt(2) + 1)
+    side = math.ceil((size - 1) * math.sqrt(2) + 1)
+    return side + (side - size) % 2  # of the same parity, or a row is dropped to centre the crop
 
 
 def centre_crop(images: Tensor, size: int) -> Tensor:
@@ -202,7 +203,7 @@ def _sample(source: Tensor, grids: Tensor) -> Tensor:
     if len(grids) == 0:
         return source.new_empty(0, source.shape[1], *grids.shape[1:3])
     return F.grid_sample(
-        source.expand(len(grids), -1, -1, -1), grids, padding_mode="zeros", align_corners=False
+        source.expand(len(grids), -1, -1, -1), grids, padding_mode="border", align_corners=False
     )
 
 

@@ -42,6 +42,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     device : str or torch.device, default="auto"
     random_state : int, default=0
         Seed of the map `embedding_`.
+    verbose : int, default=0
+        1 shows a progress bar.
 
     Attributes
     ----------
@@ -86,6 +88,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         "family_distance": [Interval(Real, 0, 2, closed="both")],
         "device": [str, torch.device],
         "random_state": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -96,12 +99,14 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         family_distance: float = 0.4,
         device: str | torch.device = "auto",
         random_state: int = 0,
+        verbose: int = 0,
     ) -> None:
         self.group = group
         self.threshold = threshold
         self.family_distance = family_distance
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: GroupCrosscoder | ArrayLike, y: Any = None) -> SymmetryAnalyzer:
@@ -125,7 +130,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         self.components_, self.group_ = self._resolve(X)
         atoms = unit_atoms(self.components_, self.group_.order)
         similarity, self.alignment_ = best_alignment(
-            atoms, self.group_, resolve_device(self.device)
+            atoms, self.group_, resolve_device(self.device), progress=bool(self.verbose)
         )
         self.distances_ = np.clip(1.0 - similarity, 0.0, 2.0)
         np.fill_diagonal(self.distances_, 0.0)

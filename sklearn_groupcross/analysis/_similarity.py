@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from ..groups import FiniteGroup
 
@@ -19,7 +20,7 @@ def unit_atoms(components: FloatArray, order: int) -> FloatArray:
 
 
 def best_alignment(
-    atoms: FloatArray, group: FiniteGroup, device: torch.device
+    atoms: FloatArray, group: FiniteGroup, device: torch.device, *, progress: bool = False
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """Largest cosine of every pair over all right translations, and where it is attained.
 
@@ -32,6 +33,7 @@ def best_alignment(
         Unit atoms.
     group : FiniteGroup
     device : torch.device
+    progress : bool, default=False
 
     Returns
     -------
@@ -46,7 +48,7 @@ def best_alignment(
     m = len(flat)
     similarity = torch.full((m, m), -torch.inf, dtype=flat.dtype, device=device)
     alignment = torch.zeros((m, m), dtype=torch.int64, device=device)
-    for h in range(group.order):
+    for h in tqdm(range(group.order), desc="comparing features", disable=not progress):
         permutation = torch.tensor(group.right_translation(h), device=device)
         cosine = flat @ blocks[:, permutation].flatten(1).T
         better = cosine > similarity

@@ -160,6 +160,19 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
+    def check_parameters(self) -> None:
+        """Check the parameters that need no data, as `fit` does before anything else.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming the parameter at fault.
+        """
+        self._validate_params()
+        if self.n_features is not None:
+            self._resolve_k(int(self.n_features))
+        resolve_device(self.device)
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: Any = None) -> GroupCrosscoder:
         """Learn a dictionary from orbit stacks.

@@ -1,7 +1,8 @@
 """The small convolutional network that comes with the package.
 
-It is trained by :mod:`sklearn_groupcross.networks.train_bundled` on synthetic shapes only, and is there so that
-`groupcross demo`, the examples and the tests have line and curve detectors to look at without a download.
+It is trained by :mod:`sklearn_groupcross.networks.train_bundled` on synthetic shapes only, and is
+there so that `groupcross demo`, the examples and the tests have line and curve detectors to look at
+without a download.
 """
 
 from __future__ import annotations
@@ -16,11 +17,18 @@ from torch import Tensor, nn
 
 from sklearn_groupcross.networks.shapes import KINDS, PERIODS
 
-__all__ = ["POSE_BINS", "BundledNet", "kind_logits", "load_bundled", "pose_targets", "preprocess_bundled"]
+__all__ = [
+    "POSE_BINS",
+    "BundledNet",
+    "kind_logits",
+    "load_bundled",
+    "pose_targets",
+    "preprocess_bundled",
+]
 
 _BIN = math.pi / 8
 POSE_BINS = tuple(max(1, round(PERIODS[kind] / _BIN)) for kind in KINDS)
-"""Angle bins of 22.5° for each kind, over the kind's own period: 8 for lines, 16 for curves, 1 for rings."""
+"""Angle bins of 22.5° over each kind's own period: 8 for lines, 16 for curves, 1 for rings."""
 
 _MEAN, _STD = 0.5, 0.25
 
@@ -36,8 +44,8 @@ def preprocess_bundled(images: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (n, 3, height, width)
-        `(images - 0.5) / 0.25`: one mean and one scale for all channels, so mid-grey is 0, which is also
-        what the convolutions pad with.
+        `(images - 0.5) / 0.25`: one mean and one scale for all channels, so mid-grey is 0, which is
+        also what the convolutions pad with.
     """
     return (images - _MEAN) / _STD
 
@@ -45,8 +53,8 @@ def preprocess_bundled(images: Tensor) -> Tensor:
 class BlurPool(nn.Module):
     """Halve the resolution after a binomial blur.
 
-    A maximum, or plain subsampling, jumps when an edge crosses the pixel grid; a blurred activation turns
-    smoothly with the image. Output unit `k` is centred on input unit `2k`.
+    A maximum, or plain subsampling, jumps when an edge crosses the pixel grid; a blurred activation
+    turns smoothly with the image. Output unit `k` is centred on input unit `2k`.
 
     Parameters
     ----------
@@ -71,8 +79,9 @@ class BlurPool(nn.Module):
 class BundledNet(nn.Module):
     """Four convolutions that name a shape and its angle.
 
-    Layers, in order: `conv1 relu1 pool1 conv2 relu2 pool2 conv3 relu3 pool3 conv4 relu4 head`. Hook the
-    `relu` layers to see activations after the nonlinearity.
+    Layers, in order: `conv1 relu1 pool1 conv2 relu2 pool2 conv3 relu3 pool3 conv4 relu4 head`. Hook
+    the `relu` layers to see activations after the nonlinearity; `default_layer` is `relu3`. Besides
+    these, `local_head` reads one unit column of `relu3`; training uses it, `forward` does not.
 
     ======= ======== ====== =============== ========
     layer   channels stride receptive field offset
@@ -83,8 +92,8 @@ class BundledNet(nn.Module):
     relu4   96       8 px   59 px           0 px
     ======= ======== ====== =============== ========
 
-    Every kernel is odd and padded by half its width, so unit `k` is centred on pixel `stride * k` whatever
-    the size of the image.
+    Every kernel is odd and padded by half its width, so unit `k` is centred on pixel `stride * k`
+    whatever the size of the image.
     """
 
     default_layer = "relu3"
@@ -138,7 +147,8 @@ class BundledNet(nn.Module):
         Returns
         -------
         Tensor of shape (n, 70)
-            Logits over kind and angle bin, the bins of one kind side by side, in the order of `KINDS`.
+            Logits over kind and angle bin, the bins of one kind side by side, kinds in the order of
+            `KINDS`.
         """
         return self.classify(self.features(images))
 
@@ -156,8 +166,8 @@ def pose_targets(kinds: Tensor, angles: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (n, 70)
-        Rows sum to 1. An angle between two bins is shared between them in proportion, so that there is no
-        edge of a bin at which the target jumps.
+        Rows sum to 1. An angle between two bins is shared between them in proportion, so that there
+        is no edge of a bin at which the target jumps.
     """
     bins = torch.tensor(POSE_BINS, device=kinds.device)
     first = bins.cumsum(0) - bins

@@ -1,9 +1,9 @@
 """Synthetic images of lines, curves and other elementary shapes.
 
-The bundled network is trained on these images alone, so that the package ships no photograph and needs
-no download. A shape is a signed distance in the shape's own axes, `u` along the shape's angle and `v`
-a quarter turn counter-clockwise from it, in pixels; a soft threshold of the distance makes the
-antialiased figure. Everything random comes from one explicit :class:`torch.Generator`.
+The bundled network is trained on these images alone, so that the package ships no photograph and
+needs no download. A shape is a signed distance in the shape's own axes, `u` along the shape's angle
+and `v` a quarter turn counter-clockwise from it, in pixels; a soft threshold of the distance makes
+the antialiased figure. Everything random comes from one explicit :class:`torch.Generator`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PERIODS: dict[str, float] = {
     "dots": 0.0,
     "edge": 2 * math.pi,
 }
-"""Smallest turn, in radians, that leaves the kind's angle as it was; 0 where the angle means nothing."""
+"""Smallest turn in radians after which the kind looks the same; 0 where the angle means nothing."""
 
 _N_PARAMETERS = 22  # four for the geometry, eighteen for the places of nine dots
 _LUMA = (0.299, 0.587, 0.114)
@@ -46,8 +46,8 @@ class ShapeBatch(NamedTuple):
     kinds : Tensor of shape (n,)
         Index into :data:`KINDS`, int64.
     angles : Tensor of shape (n,)
-        Radians, counter-clockwise with y up, in [0, 2π). Lines and gratings run along it, curves bulge
-        towards it, corners open towards it, edges are lighter on its side.
+        Radians, counter-clockwise with y up, in [0, 2π). Lines and gratings run along it, curves
+        bulge towards it, corners open towards it, edges are lighter on its side.
     centres : Tensor of shape (n, 2)
         Row and column of the point the shape turns about, in pixels.
     """
@@ -130,7 +130,9 @@ def _colours(kinds: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]
     dark = 0.65 * torch.rand(n, 1, generator=generator)
     light = dark + 0.15 + (0.85 - dark) * torch.rand(n, 1, generator=generator)
     tints = torch.randn(2, n, 3, generator=generator)
-    tints = tints - (tints * torch.tensor(_LUMA)).sum(-1, keepdim=True)  # changes hue, not lightness
+    tints = tints - (tints * torch.tensor(_LUMA)).sum(
+        -1, keepdim=True
+    )  # changes hue, not lightness
     tints = tints * (0.15 * torch.rand(2, n, 1, generator=generator))
     figure_is_light = torch.rand(n, 1, generator=generator) < 0.5
     # the angle of an edge says which side is lighter, so its sign is not free
@@ -175,8 +177,8 @@ def draw_shapes(
     kinds : sequence of str, default=KINDS
         Kinds to draw from, all equally likely.
     angles : Tensor of shape (n,), default=None
-        Angles in radians, counter-clockwise; None draws them uniformly. The other draws are the same
-        either way, so that one seed with two angles gives one shape in two poses.
+        Angles in radians, counter-clockwise; None draws them uniformly. The other draws are the
+        same either way, so that one seed with two angles gives one shape in two poses.
     jitter : float, default=6.0
         Largest offset of the shape's centre from the image's, in pixels, along rows and columns.
     clean : bool, default=False

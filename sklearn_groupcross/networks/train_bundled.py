@@ -1,9 +1,10 @@
 """Train the network that comes with the package.
 
-Run ``python -m sklearn_groupcross.networks.train_bundled --out FILE``. Every image is drawn on the fly, and is
-seen once. Two losses share the trunk: the head names the one shape of a whole image, the local head
-names the shape under a single unit of the default layer, whatever surrounds it. The second is what
-makes the units of that layer answer to local poses: its classes must be a linear reading of one unit column.
+Run ``python -m sklearn_groupcross.networks.train_bundled --out FILE``. Every image is drawn on the
+fly, and is seen once. Two losses share the trunk: the head names the one shape of a whole image,
+the local head names the shape at one place of the default layer, whatever surrounds it. The second
+is what makes the units of that layer answer to local poses: each pose must be a sum, with weights
+that are not negative, of the units at one place.
 """
 
 from __future__ import annotations
@@ -106,8 +107,8 @@ def held_out_accuracy(net: BundledNet, seed: int, n: int = 2048) -> dict[str, fl
     Returns
     -------
     dict of str to float
-        `kind` and `angle` (within 22.5°) of lone shapes, whole image; `local_kind` and `local_angle` of
-        shapes among others, from one unit.
+        `kind` and `angle` (within 22.5°) of lone shapes, from the whole image; `local_kind` and
+        `local_angle` of shapes among others, from the units at one place.
     """
     net.eval()
     generator = torch.Generator().manual_seed(seed)
@@ -154,8 +155,8 @@ def train(
         # drawn here and not by the module, whose own draws come from the global generator
         if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)) and module.bias is not None:
             torch.nn.init.kaiming_normal_(module.weight, generator=generator)
-            torch.nn.init.zeros_(module.bias)
-    torch.nn.init.constant_(net.conv3.bias, 0.2)  # fewer units that never wake up
+            # a push above zero: fewer units of the default layer that never wake up
+            torch.nn.init.constant_(module.bias, 0.2 if module is net.conv3 else 0.0)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs
     optimizer = torch.optim.AdamW(net.parameters(), lr=learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -181,7 +182,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         with torch.no_grad():
-            # evidence for a pose, never against it: so each unit answers to few poses, as a part would
+            # evidence for a pose, never against it: so each unit answers to few poses
             net.local_head.weight.clamp_(min=0)
         schedule.step()
         if step % 20 == 0:
@@ -226,7 +227,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Train the network that comes with the package.")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--seed", type=int, default=0, help="of weights and images (default: 0)")
-    parser.add_argument("--steps", type=int, default=2400, help="default: 2400, about ten minutes")
+    parser.add_argument("--steps", type=int, default=1500, help="default: 1500, about ten minutes")
     args = parser.parse_args(argv)
     if args.steps < 1:
         parser.error("--steps must be at least 1")

@@ -270,10 +270,12 @@ class InceptionOrbitDataset(OrbitDataset):
 
 
 def _source_size(input_size: int) -> int:
-    """Side to scale images to: a tenth or so more than any turn needs, of the input's parity."""
-    generous = math.ceil(input_size * 10 / 7)  # 320 for 224
-    size = max(generous, required_source_size(input_size))
-    return size + (size - input_size) % 2
+    """Side to scale images to, of the input's parity: a little more than any turn needs.
+
+    It is 320 for 224, a size in which photographs often come, and then they are not resampled.
+    """
+    size = math.ceil(input_size * 10 / 7)
+    return max(size + (size - input_size) % 2, required_source_size(input_size))
 
 
 def _fill(dataset: OrbitDataset, indices: Iterable[int], file: Path | None) -> NDArray[np.float32]:

@@ -1,0 +1,17 @@
+"""Displays: they hold numbers and draw them in `plot`. Needs the extra ``plot`` (matplotlib)."""
+
+from ._distance_matrix import DistanceMatrixDisplay
+from ._feature_map import FeatureMapDisplay
+from ._self_profile import SelfProfileDisplay
+from ._style import KIND_COLOURS, figure_to_png
+from ._transform_block import TransformBlockDisplay, block_to_png
+
+__all__ = [
+    "KIND_COLOURS",
+    "DistanceMatrixDisplay",
+    "FeatureMapDisplay",
+    "SelfProfileDisplay",
+    "TransformBlockDisplay",
+    "block_to_png",
+    "figure_to_png",
+]

@@ -1,0 +1,143 @@
+"""One run from images to stated symmetries: what `groupcross demo` and `groupcross run` do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .analysis import SymmetryAnalyzer
+from .crosscoder import GroupCrosscoder
+from .groups import PlanarGroup
+from .orbits import OrbitDataset
+from .report import write_report
+
+# Above this, orbits go to a file beside the results and are read through a memory map.
+_BYTES_IN_MEMORY = 4 * 2**30
+#: Share of held-out orbits on which a feature must fire to be counted.
+MIN_FREQUENCY = 1e-3
+
+REPORT, MODEL, TABLE = "report.html", "crosscoder.safetensors", "features.csv"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Results of a run.
+
+    Attributes
+    ----------
+    summary : dict of str to str
+        Lines for a person.
+    features : DataFrame
+        One row for each feature: the analyzer's table, its profile at some turns and its frequency
+        on held-out orbits.
+    """
+
+    summary: dict[str, str]
+    features: pd.DataFrame
+
+    @property
+    def firing(self) -> pd.DataFrame:
+        """The features that fire often enough on held-out orbits to be counted."""
+        return self.features[self.features["frequency"] >= MIN_FREQUENCY]
+
+
+def run_experiment(
+    train: OrbitDataset,
+    held_out: OrbitDataset,
+    crosscoder: GroupCrosscoder,
+    out: Path,
+    *,
+    title: str,
+    progress: bool = True,
+) -> Experiment:
+    """Read orbits, fit, analyse, and write report, model and table into a folder.
+
+    Parameters
+    ----------
+    train, held_out : OrbitDataset
+        Over different images, of one network, layer and group.
+    crosscoder : GroupCrosscoder
+        Not fitted; of the datasets' group.
+    out : Path
+        An existing folder.
+    title : str
+        Of the report.
+    progress : bool, default=True
+        Show progress bars.
+
+    Returns
+    -------
+    experiment : Experiment
+    """
+    orbits = _read(train, out / "orbits-train.npy", progress)
+    held_out_orbits = _read(held_out, out / "orbits-held-out.npy", progress)
+    crosscoder.fit(orbits)
+    crosscoder.save(out / MODEL)
+
+    analysis = SymmetryAnalyzer(verbose=int(progress)).fit(crosscoder)
+    held_out_codes = crosscoder.transform(held_out_orbits)
+    frequencies = (held_out_codes > 0).mean(axis=0)
+    dead = int((~(crosscoder.transform(orbits) > 0).any(axis=0)).sum())
+    features = _tabulate(analysis, frequencies)
+    summary = {
+        "network": f"{train.network.name}, layer {train.layer}",
+        "group": f"{train.group!r}, {train.group.order} elements",
+        "images": f"{len(train)} for training, {len(held_out)} held out",
+        "orbits": f"{train.n_samples} for training, {held_out.n_samples} held out",
+        "atoms": f"{len(features)}, {_describe_sparsity(crosscoder)}",
+        "training": f"{crosscoder.n_iter_} steps, augment={crosscoder.augment}",
+        "variance unexplained, training": f"{1 - crosscoder.score(orbits):.3f}",
+        "variance unexplained, held out": f"{1 - crosscoder.score(held_out_orbits):.3f}",
+        "active features an orbit (L0), held out": f"{(held_out_codes > 0).sum(1).mean():.1f}",
+        "dead features": f"{dead} of {len(features)} never fire on {len(orbits)} training orbits",
+        f"features firing on ≥ {MIN_FREQUENCY:.1%} of held-out orbits": str(
+            int((frequencies >= MIN_FREQUENCY).sum())
+        ),
+    }
+    write_report(
+        out / REPORT,
+        analysis,
+        crosscoder,
+        train,
+        orbits,
+        frequencies=np.where(frequencies >= MIN_FREQUENCY, frequencies, 0.0),
+        summary=summary,
+        title=title,
+        progress=progress,
+    )
+    features.to_csv(out / TABLE)
+    return Experiment(summary, features)
+
+
+def _read(dataset: OrbitDataset, file: Path, progress: bool) -> NDArray[np.float32]:
+    n_channels = dataset[0].shape[-1]
+    n_bytes = 4 * dataset.n_samples * dataset.group.order * n_channels
+    return dataset.as_array(file if n_bytes > _BYTES_IN_MEMORY else None, progress=progress)
+
+
+def _describe_sparsity(crosscoder: GroupCrosscoder) -> str:
+    if crosscoder.activation == "topk":
+        return f"{crosscoder.k_} active"
+    return f"l1 = {crosscoder.l1:g}"
+
+
+def _tabulate(analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]) -> pd.DataFrame:
+    table = analysis.features_table_.assign(frequency=frequencies)
+    for column, element in turns_of_interest(analysis.group_).items():
+        table[column] = analysis.profiles_[:, element]
+    return table
+
+
+def turns_of_interest(group: Any) -> dict[str, int]:
+    """Elements at which a table shows the self-profile: the smallest turn, 45°, 90°, 180°."""
+    if not isinstance(group, PlanarGroup) or group.n_turns == 1:
+        return {}
+    turns = {1} | {
+        group.n_turns // part for part in (8, 4, 2) if group.n_turns % part == 0
+    }
+    return {f"p({group.degrees(t):g}°)": t for t in sorted(turns)}

@@ -1,0 +1,263 @@
+"""The command ``groupcross``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from ._device import resolve_device
+from ._experiment import MODEL, REPORT, TABLE, Experiment, run_experiment, turns_of_interest
+from ._version import __version__
+from .analysis import KINDS
+from .crosscoder import GroupCrosscoder
+from .groups import Dihedral, PlanarGroup, parse_group
+from .networks import load_network
+from .orbits import ImageSource, OrbitDataset
+
+USER_ERROR, INTERRUPTED = 2, 130
+_ROWS_A_KIND = 5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the process.
+
+    Returns
+    -------
+    status : int
+        0; 2 for a user's mistake, said in one line; 130 after Ctrl-C. A fault of the program
+        raises, which ends the process with 1 and a traceback.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except KeyboardInterrupt as interrupt:
+        print(f"\ngroupcross: interrupted. {interrupt}".rstrip(), file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError, ImportError) as error:
+        print(f"groupcross: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return USER_ERROR
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="groupcross",
+        description="Find which features of a vision network move together under a symmetry group.",
+    )
+    parser.add_argument("--version", action="version", version=f"groupcross {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    demo = commands.add_parser(
+        "demo",
+        help="a small network and two photographs that ship with the packages: no download",
+        description="Run everything on the bundled network and scikit-learn's two photographs.",
+    )
+    demo.set_defaults(command=_demo)
+    _add_common(demo, out="groupcross-demo")
+
+    run = commands.add_parser(
+        "run",
+        help="your images, a network and a layer",
+        description="Read orbits from images, fit a group crosscoder and write a symmetry report.",
+    )
+    run.set_defaults(command=_run)
+    run.add_argument("images", nargs="+", help="a folder of images, or image files")
+    run.add_argument("--n-images", type=int, metavar="N", help="draw N of the images at random")
+    run.add_argument(
+        "--held-out",
+        type=int,
+        metavar="N",
+        help="images kept from training, to measure on (default: a sixth)",
+    )
+    run.add_argument("--network", default="inceptionv1", help="see load_network (default: %(default)s)")
+    run.add_argument("--weights", metavar="FILE", help="weights file of the network")
+    run.add_argument("--layer", help="layer to read (default: the network's own)")
+    run.add_argument(
+        "--group", default="dihedral:16", help="cyclic:N or dihedral:N (default: %(default)s)"
+    )
+    run.add_argument("--positions", type=int, default=80, help="per image (default: %(default)s)")
+    run.add_argument("--features", type=int, default=1024, help="atoms (default: %(default)s)")
+    sparsity = run.add_mutually_exclusive_group()
+    sparsity.add_argument("--k", type=int, help="active features an orbit (default: 32)")
+    sparsity.add_argument("--l1", type=float, help="L1 penalty instead, as in the paper")
+    run.add_argument("--epochs", type=int, default=30, help="passes (default: %(default)s)")
+    run.add_argument(
+        "--no-augment",
+        action="store_true",
+        help="do not train on turned and mirrored copies of the orbits",
+    )
+    run.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    _add_common(run, out="groupcross-run")
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, out: str) -> None:
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument(
+        "--out", type=Path, default=Path(out), help="folder for the results (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace results that lie in that folder"
+    )
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from sklearn.datasets import load_sample_images
+
+    network, group = load_network("bundled"), Dihedral(16)
+    # scaled like any other image, a whole photograph would give few samples: cut tiles
+    side = OrbitDataset([np.zeros((8, 8, 3), np.uint8)], network=network, group=group).source_size
+    tiles = [tile for photo in load_sample_images().images for tile in cut_tiles(photo, side)]
+    held_out = tiles[::5]
+    train = [tile for i, tile in enumerate(tiles) if i % 5]
+    common = {"network": network, "group": group, "random_state": options.seed}
+    with _output_folder(options.out, options.overwrite) as out:
+        _say("Bundled network, two photographs, " + _in_words(group))
+        experiment = run_experiment(
+            OrbitDataset(train, n_positions=320, **common),
+            OrbitDataset(held_out, n_positions=320, **common),
+            GroupCrosscoder(
+                group=group,
+                n_features=384,
+                activation="topk",
+                k=12,
+                augment=True,
+                max_epochs=40,
+                random_state=options.seed,
+                checkpoint_dir=out,
+                verbose=1,
+            ),
+            out,
+            title="Symmetry report: groupcross demo",
+        )
+        _print_results(experiment, group, out)
+
+
+def _run(options: argparse.Namespace) -> None:
+    group = parse_group(options.group)
+    device = resolve_device(options.device)
+    crosscoder = GroupCrosscoder(
+        group=group,
+        n_features=options.features,
+        l1=0.0 if options.l1 is None else options.l1,
+        activation="topk" if options.l1 is None else "relu",
+        k=options.k,
+        augment=not options.no_augment,
+        max_epochs=options.epochs,
+        random_state=options.seed,
+        device=device,
+        checkpoint_dir=options.out,
+        verbose=1,
+    )
+    crosscoder.check_parameters()
+    paths = options.images[0] if len(options.images) == 1 else options.images
+    images = ImageSource(paths)
+    rng = np.random.default_rng(options.seed)
+    order = rng.permutation(len(images))[: _count(options.n_images, len(images), "--n-images")]
+    n_held_out = options.held_out if options.held_out is not None else -(-len(order) // 6)
+    if not 1 <= n_held_out < len(order):
+        raise ValueError(
+            f"{len(order)} images cannot be split into {n_held_out} held out and the rest for "
+            "training: at least one of each is needed."
+        )
+    network = load_network(options.network, options.weights)
+    common = {
+        "network": network,
+        "layer": options.layer,
+        "group": group,
+        "n_positions": options.positions,
+        "device": device,
+        "random_state": options.seed,
+    }
+    train = OrbitDataset(images[order[n_held_out:]], **common)
+    held_out = OrbitDataset(images[order[:n_held_out]], **common)
+    for dataset in (train, held_out):
+        dataset.check_images(progress=True)
+    with _output_folder(options.out, options.overwrite) as out:
+        _say(f"{network.name}, layer {train.layer}, {len(order)} images, {_in_words(group)}")
+        experiment = run_experiment(
+            train, held_out, crosscoder, out, title=f"Symmetry report: {network.name} {train.layer}"
+        )
+        _print_results(experiment, group, out)
+
+
+def cut_tiles(image: NDArray[np.uint8], side: int) -> list[NDArray[np.uint8]]:
+    """Cut an image into as many squares of `side` pixels as fit side by side."""
+    rows, columns = image.shape[0] // side, image.shape[1] // side
+    return [
+        image[r * side : (r + 1) * side, c * side : (c + 1) * side]
+        for r in range(rows)
+        for c in range(columns)
+    ]
+
+
+@contextmanager
+def _output_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
+    """Make sure that results can be written, before hours of work; leave no empty folder behind."""
+    existing = [name for name in (REPORT, MODEL, TABLE) if (folder / name).exists()]
+    if existing and not overwrite:
+        raise ValueError(
+            f"{folder} already holds {existing[0]}: choose another --out, or --overwrite."
+        )
+    created = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0" * 4096)
+    except OSError as error:
+        raise OSError(f"Cannot write results to {folder}: {error.strerror or error}.") from error
+    try:
+        yield folder
+    finally:
+        if created and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _count(wanted: int | None, available: int, option: str) -> int:
+    if wanted is None:
+        return available
+    if not 2 <= wanted <= available:
+        raise ValueError(f"{option} lies between 2 and {available}, the images there are; got {wanted}.")
+    return wanted
+
+
+def _in_words(group: PlanarGroup) -> str:
+    return f"{group.n_turns} turns{' with mirrors' if group.has_mirrors else ''}"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _print_results(experiment: Experiment, group: PlanarGroup, out: Path) -> None:
+    firing = experiment.firing
+    print()
+    print(tabulate(experiment.summary.items(), tablefmt="plain"))
+    print("\nKinds of features (p: cosine of an atom with its own turned copy)\n")
+    counts = [(kind, int((firing["kind"] == kind).sum()), KINDS[kind]) for kind in KINDS]
+    print(tabulate(counts, headers=("kind", "features", "meaning")))
+    print("\nThe most frequent features of each kind\n")
+    turns = list(turns_of_interest(group))
+    columns = ["kind", "symmetry", *turns, "family", "frequency"]
+    by_kind = firing.sort_values("frequency", ascending=False).groupby("kind", sort=False)
+    shown = by_kind.head(_ROWS_A_KIND)
+    shown = shown.sort_values("kind", key=lambda kinds: kinds.map(list(KINDS).index), kind="stable")
+    print(tabulate(shown[columns], headers=["feature", *columns], floatfmt=".3f"))
+    print(f"\nReport: {out / REPORT}\nModel:  {out / MODEL}\nTable:  {out / TABLE}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

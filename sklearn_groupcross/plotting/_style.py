@@ -1,0 +1,49 @@
+"""What all displays share: axes to draw on, colours, and pictures as bytes."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Colour of every kind of feature, the same in all pictures (Okabe and Ito: safe for colour-blind).
+KIND_COLOURS = {
+    "line": "#0072B2",
+    "grid": "#CC79A7",
+    "curve or edge": "#D55E00",
+    "round": "#009E73",
+    "other": "#999999",
+    "dead": "#DDDDDD",
+}
+
+
+def get_axes(ax: Axes | None, size: tuple[float, float] = (5.0, 4.2)) -> Axes:
+    """Return the axes to draw on: the given ones, or those of a new figure.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says how to install it.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "Plots need matplotlib: pip install 'sklearn-groupcross[plot]'."
+        ) from error
+    if ax is not None:
+        return ax
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def figure_to_png(figure: Figure, dpi: int = 110) -> bytes:
+    """Draw a figure into the bytes of a PNG file and close it."""
+    import matplotlib.pyplot as plt
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    plt.close(figure)
+    return buffer.getvalue()

@@ -1,0 +1,128 @@
+"""The transform block of a feature: the paper's 2 x 2 picture."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis import SymmetryAnalyzer
+from ..groups import FiniteGroup, PlanarGroup
+from ._style import get_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLOURS = "RdBu_r"  # diverging: cosine 0 is white
+
+
+class TransformBlockDisplay:
+    """Cosines of all pairs of blocks of one atom.
+
+    For a dihedral group the picture has four quadrants: rotations against rotations top left,
+    reflections against reflections bottom right, and the mixed ones (Gorton 2024, figure 3).
+
+    Parameters
+    ----------
+    block : ndarray of shape (order, order)
+        ``T[g, h] = cos(W[g], W[h])``.
+    group : FiniteGroup
+    title : str, default=""
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(self, block: NDArray[np.floating], group: FiniteGroup, title: str = "") -> None:
+        self.block = block
+        self.group = group
+        self.title = title
+
+    @classmethod
+    def from_estimator(cls, analyzer: SymmetryAnalyzer, feature: int) -> TransformBlockDisplay:
+        """Take the transform block of a feature from a fitted analyzer."""
+        name = analyzer.stabilizers_[feature].name
+        return cls(
+            analyzer.transform_blocks(feature), analyzer.group_, f"feature {feature} · {name}"
+        )
+
+    @classmethod
+    def from_arrays(
+        cls, block: NDArray[np.floating], group: FiniteGroup, title: str = ""
+    ) -> TransformBlockDisplay:
+        """Take a transform block that was computed before."""
+        block = np.asarray(block)
+        if block.shape != (group.order, group.order):
+            raise ValueError(
+                f"A transform block of {group!r} has shape {(group.order, group.order)}; "
+                f"got {block.shape}."
+            )
+        return cls(block, group, title)
+
+    def plot(self, ax: Axes | None = None, **imshow_options: Any) -> TransformBlockDisplay:
+        """Draw the block, its quadrants labelled.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Default: those of a new figure.
+        **imshow_options
+            Passed on to ``Axes.imshow``.
+
+        Returns
+        -------
+        self : TransformBlockDisplay
+        """
+        ax = get_axes(ax)
+        options = {"cmap": _COLOURS, "vmin": -1, "vmax": 1, "interpolation": "nearest"}
+        image = ax.imshow(self.block, **{**options, **imshow_options})
+        ax.figure.colorbar(image, ax=ax, label="cosine of two blocks", shrink=0.85)
+        group, n = self.group, self.group.order
+        if isinstance(group, PlanarGroup):
+            n = group.n_turns
+            turns = sorted({0, n // 4, n // 2, 3 * n // 4})
+            ticks = turns + ([n + t for t in turns] if group.has_mirrors else [])
+            labels = [
+                f"{group.degrees(t):g}°" + (" σ" if group.mirrored[t] else "") for t in ticks
+            ]
+            ax.set_xticks(ticks, labels, rotation=60, fontsize=8)
+            ax.set_yticks(ticks, labels, fontsize=8)
+            if group.has_mirrors:
+                self._label_quadrants(ax, n)
+        ax.set(xlabel="element h", ylabel="element g", title=self.title)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    @staticmethod
+    def _label_quadrants(ax: Axes, n: int) -> None:
+        ax.axhline(n - 0.5, color="black", linewidth=0.8)
+        ax.axvline(n - 0.5, color="black", linewidth=0.8)
+        for row, column, label in (
+            (0, 0, "rotations"),
+            (0, 1, "reflections"),
+            (1, 0, "reflections"),
+            (1, 1, "rotations"),
+        ):
+            ax.text(
+                (column + 0.5) * n - 0.5,
+                (row + 0.06) * n,
+                label,
+                ha="center",
+                va="center",
+                fontsize=7,
+                bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.5},
+            )
+
+
+def block_to_png(block: NDArray[np.floating]) -> bytes:
+    """Picture of a transform block, one pixel a pair, as the bytes of a PNG file."""
+    import matplotlib as mpl
+    from matplotlib.image import imsave
+
+    buffer = io.BytesIO()
+    imsave(buffer, block, cmap=mpl.colormaps[_COLOURS], vmin=-1, vmax=1, format="png")
+    return buffer.getvalue()

@@ -1,0 +1,227 @@
+"""Writing the report: one HTML file that holds everything it shows."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from .._files import written_whole
+from .._version import __version__
+from ..analysis import KINDS, SymmetryAnalyzer
+from ..crosscoder import GroupCrosscoder
+from ..groups import PlanarGroup
+from ..orbits import OrbitDataset
+from ..plotting import (
+    KIND_COLOURS,
+    DistanceMatrixDisplay,
+    FeatureMapDisplay,
+    block_to_png,
+    figure_to_png,
+)
+from ._evidence import Evidence, choose_elements, choose_features, gather_evidence
+
+_PATCH_PIXELS = 64
+_N_FAMILIES = 30
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    analysis: SymmetryAnalyzer,
+    crosscoder: GroupCrosscoder,
+    dataset: OrbitDataset,
+    orbits: NDArray[np.floating],
+    *,
+    frequencies: NDArray[np.floating] | None = None,
+    summary: Mapping[str, Any] | None = None,
+    title: str = "Symmetry report",
+    max_features: int = 150,
+    n_patches: int = 4,
+    progress: bool = False,
+) -> None:
+    """Write the report; the file appears when it is complete.
+
+    Parameters
+    ----------
+    path : path
+        Of the HTML file.
+    analysis : SymmetryAnalyzer
+        Fitted on `crosscoder`.
+    crosscoder : GroupCrosscoder
+    dataset : OrbitDataset
+        Where the patches come from.
+    orbits : ndarray of shape (n_samples, order, n_channels)
+        ``dataset.as_array()``.
+    frequencies : ndarray of shape (n_atoms,), optional
+        Share of orbits on which each feature fires, best measured on held-out images. Default:
+        measured on `orbits`.
+    summary : mapping, optional
+        Lines of the table at the top.
+    title : str
+    max_features : int, default=150
+        Features shown with pictures, the frequent ones of each kind in turn.
+    n_patches : int, default=4
+        Patches a feature, each from another image.
+    progress : bool, default=False
+
+    Raises
+    ------
+    ImportError
+        If jinja2 or matplotlib is missing.
+    OSError
+        If the file cannot be written.
+    """
+    check_is_fitted(analysis)
+    try:
+        from jinja2 import Environment, PackageLoader
+    except ImportError as error:
+        raise ImportError(
+            "The report needs jinja2: pip install 'sklearn-groupcross[report]'."
+        ) from error
+    codes = crosscoder.transform(orbits)
+    if frequencies is None:
+        frequencies = (codes > 0).mean(axis=0)
+    elements = choose_elements(analysis.group_)
+    rows = []
+    chosen = choose_features(analysis, frequencies, max_features)
+    for feature in tqdm(chosen, desc="writing report", unit="feature", disable=not progress):
+        evidence = gather_evidence(
+            feature,
+            crosscoder=crosscoder,
+            dataset=dataset,
+            orbits=orbits,
+            codes=codes[:, feature],
+            elements=elements,
+            n_patches=n_patches,
+        )
+        if evidence is not None:
+            rows.append(_row(evidence, analysis, float(frequencies[feature])))
+    environment = Environment(
+        loader=PackageLoader("sklearn_groupcross.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template("report.html.jinja").render(
+        title=title,
+        version=__version__,
+        summary=summary or {},
+        kinds=_count_kinds(analysis, frequencies),
+        figures=_figures(analysis, frequencies),
+        families=_describe_families(analysis, frequencies),
+        n_families=len(analysis.families_),
+        elements=[analysis.group_.describe_element(g) for g in elements],
+        rows=rows,
+        n_firing=int((frequencies > 0).sum()),
+        colours=KIND_COLOURS,
+    )
+    with written_whole(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+
+
+def _row(evidence: Evidence, analysis: SymmetryAnalyzer, frequency: float) -> dict[str, Any]:
+    feature = evidence.feature
+    stabilizer = analysis.stabilizers_[feature]
+    runner_up = stabilizer.runner_up.name if stabilizer.runner_up else ""
+    return {
+        "feature": feature,
+        "kind": analysis.kinds_[feature],
+        "symmetry": stabilizer.name,
+        "energy": stabilizer.energy,
+        "minimum": stabilizer.minimum,
+        "runner_up": runner_up,
+        "runner_up_score": stabilizer.runner_up_score,
+        "family": int(analysis.labels_[feature]),
+        "pose": analysis.features_table_["pose"][feature],
+        "frequency": frequency,
+        "block": _data_uri(block_to_png(analysis.transform_blocks(feature)), "png"),
+        "profile": _profile_points(analysis, feature),
+        "patches": [_picture(patch) for patch in evidence.patches],
+        "views": [
+            {"picture": _picture(view), "response": response}
+            for view, response in zip(evidence.views, evidence.responses, strict=True)
+        ],
+    }
+
+
+def _profile_points(analysis: SymmetryAnalyzer, feature: int) -> str:
+    """Points of an SVG polyline over the turns, in a box of 100 x 60, cosine 1 on top."""
+    group = analysis.group_
+    n = group.n_turns if isinstance(group, PlanarGroup) else group.order
+    values = np.append(analysis.profiles_[feature, :n], analysis.profiles_[feature, 0])
+    x = np.linspace(0, 100, n + 1)
+    y = 30 - 28 * values
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+
+
+def _count_kinds(
+    analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]
+) -> list[dict[str, Any]]:
+    firing = frequencies > 0
+    return [
+        {"name": kind, "meaning": meaning, "count": int((firing & (analysis.kinds_ == kind)).sum())}
+        for kind, meaning in KINDS.items()
+    ]
+
+
+def _figures(analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]) -> list[dict[str, str]]:
+    firing = np.flatnonzero(frequencies > 0)
+    matrix = DistanceMatrixDisplay.from_estimator(analysis, firing).plot()
+    figures = [
+        {
+            "picture": _data_uri(figure_to_png(matrix.figure_), "png"),
+            "caption": "Distances of all features that fire: dark squares on the diagonal are families.",
+        }
+    ]
+    if len(analysis.labels_) >= 5:
+        chart = FeatureMapDisplay.from_estimator(analysis, firing).plot()
+        figures.insert(
+            0,
+            {
+                "picture": _data_uri(figure_to_png(chart.figure_), "png"),
+                "caption": "UMAP of these distances. Axes have no meaning; neighbourhoods do.",
+            },
+        )
+    return figures
+
+
+def _describe_families(
+    analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]
+) -> list[dict[str, Any]]:
+    described = []
+    for family in analysis.families_[:_N_FAMILIES]:
+        kinds = analysis.kinds_[list(family.members)]
+        names, counts = np.unique(kinds.astype(str), return_counts=True)
+        by_count = np.argsort(-counts, kind="stable")
+        described.append(
+            {
+                "label": family.label,
+                "size": len(family),
+                "medoid": family.medoid,
+                "symmetry": analysis.stabilizers_[family.medoid].name,
+                "kinds": ", ".join(f"{counts[i]} {names[i]}" for i in by_count),
+                "poses": len(set(family.poses)),
+                "firing": int((frequencies[list(family.members)] > 0).sum()),
+            }
+        )
+    return described
+
+
+def _picture(patch: NDArray[np.float32]) -> str:
+    picture = Image.fromarray(np.round(patch * 255).astype(np.uint8))
+    buffer = io.BytesIO()
+    size = (_PATCH_PIXELS, _PATCH_PIXELS)
+    picture.resize(size, Image.Resampling.BICUBIC).save(buffer, format="JPEG", quality=85)
+    return _data_uri(buffer.getvalue(), "jpeg")
+
+
+def _data_uri(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

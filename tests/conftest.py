@@ -1,0 +1,70 @@
+"""Fixtures that several rooms share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from sklearn_groupcross import GroupCrosscoder, Network, OrbitDataset
+from sklearn_groupcross.groups import Dihedral
+
+# A busy machine makes single examples slow; laws do not depend on the clock. Derandomised, so that
+# a red run is red for everyone.
+settings.register_profile("groupcross", deadline=None, derandomize=True, max_examples=40)
+settings.load_profile("groupcross")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with real weights and photographs, named by GROUPCROSS_DATA."""
+    folder = os.environ.get("GROUPCROSS_DATA")
+    if folder is None:
+        pytest.skip("GROUPCROSS_DATA does not name a folder with bvlc_googlenet.safetensors")
+    return Path(folder)
+
+
+class SmallNetwork(torch.nn.Module):
+    """Three layers with every operation that shifts or widens a receptive field."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.conv1 = torch.nn.Conv2d(3, 8, 5, stride=2, padding=2)
+        self.pool = torch.nn.MaxPool2d(3, stride=2, ceil_mode=True)
+        self.conv2 = torch.nn.Conv2d(8, 12, 3, padding=1)
+        self.relu = torch.nn.ReLU()
+        for parameter in self.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=generator) / 5
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.relu(self.conv2(self.pool(torch.relu(self.conv1(x)))))
+
+
+@pytest.fixture(scope="session")
+def small_network() -> Network:
+    return Network(SmallNetwork(), input_size=48, default_layer="relu", name="small")
+
+
+@pytest.fixture(scope="session")
+def smooth_images() -> np.ndarray:
+    """Six images of random blobs, uint8, (6, 70, 70, 3): smooth, so that turns lose little."""
+    noise = torch.rand(6, 3, 9, 9, generator=torch.Generator().manual_seed(1))
+    images = torch.nn.functional.interpolate(noise, size=(70, 70), mode="bicubic").clamp(0, 1)
+    return (images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
+
+
+@pytest.fixture(scope="session")
+def small_dataset(small_network: Network, smooth_images: np.ndarray) -> OrbitDataset:
+    return OrbitDataset(smooth_images, network=small_network, group=Dihedral(4), n_positions=40)
+
+
+@pytest.fixture(scope="session")
+def small_crosscoder(small_dataset: OrbitDataset) -> GroupCrosscoder:
+    return GroupCrosscoder(
+        group=Dihedral(4), n_features=24, activation="topk", k=4, max_epochs=60, random_state=0
+    ).fit(small_dataset.as_array())

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from sklearn_groupcross.groups import Cyclic, Dihedral, FiniteGroup, Trivial, parse_group
+from tests.groups.strategies import (
+    ALTERNATING_4,
+    NON_ABELIAN,
+    QUATERNION,
+    SYMMETRIC_3,
+    groups,
+    groups_and_elements,
+)
+
+
+@given(groups_and_elements(3))
+def test_group_axioms(case):
+    group, (a, b, c) = case
+    multiply = group.multiply
+    assert multiply(multiply(a, b), c) == multiply(a, multiply(b, c))
+    assert multiply(group.identity, a) == a == multiply(a, group.identity)
+    assert multiply(a, group.inverse(a)) == group.identity == multiply(group.inverse(a), a)
+
+
+@given(groups_and_elements(2))
+def test_right_translations_are_a_homomorphism(case):
+    group, (h, k) = case
+    orbits = np.arange(group.order)[None] * 10.0
+    product = group.multiply(h, k)
+    by_steps = orbits[:, group.right_translation(k)][:, group.right_translation(h)]
+    np.testing.assert_array_equal(orbits[:, group.right_translation(product)], by_steps)
+
+
+@pytest.mark.parametrize("group", NON_ABELIAN, ids=repr)
+def test_left_translations_would_fail_that_test(group):
+    """The law tells right from left: rows of the table compose the other way round."""
+    orbits = np.arange(group.order)
+    fails = [
+        not np.array_equal(
+            orbits[group.cayley_table[group.multiply(h, k)]],
+            orbits[group.cayley_table[k]][group.cayley_table[h]],
+        )
+        for h in range(group.order)
+        for k in range(group.order)
+    ]
+    assert any(fails)
+
+
+@given(groups)
+def test_conjugacy_classes_partition_and_divide(group):
+    classes = group.conjugacy_classes()
+    assert sorted(sum(classes, ())) == list(range(group.order))
+    assert all(group.order % len(c) == 0 for c in classes)
+    assert group.is_abelian == (len(classes) == group.order)
+
+
+@pytest.mark.parametrize(
+    ("group", "sizes"),
+    [
+        (SYMMETRIC_3, [1, 2, 3]),
+        (ALTERNATING_4, [1, 3, 4, 4]),
+        (QUATERNION, [1, 1, 2, 2, 2]),
+        (Dihedral(4), [1, 1, 2, 2, 2]),
+        (Dihedral(5), [1, 2, 2, 5]),
+    ],
+    ids=repr,
+)
+def test_conjugacy_class_sizes_are_the_published_ones(group, sizes):
+    assert sorted(map(len, group.conjugacy_classes())) == sizes
+
+
+@given(groups)
+def test_value_semantics(group):
+    again = eval(repr(group), {t.__name__: t for t in (Cyclic, Dihedral, FiniteGroup, Trivial)})
+    for other in (again, pickle.loads(pickle.dumps(group)), copy.deepcopy(group)):
+        assert other == group
+        assert hash(other) == hash(group)
+    assert not group.cayley_table.flags.writeable
+
+
+def test_same_table_but_another_action_is_another_group():
+    assert Cyclic(2) != Dihedral(1)
+    assert Cyclic(1) != Trivial()
+
+
+def test_dihedral_matches_the_matrices_of_the_plane():
+    group = Dihedral(5)
+
+    def matrix(element):
+        t = np.deg2rad(group.degrees(element))
+        turn = np.array([[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]])
+        return turn @ np.diag([-1.0 if group.mirrored[element] else 1.0, 1.0])
+
+    for a in range(group.order):
+        for b in range(group.order):
+            np.testing.assert_allclose(
+                matrix(a) @ matrix(b), matrix(group.multiply(a, b)), atol=1e-12
+            )
+
+
+def swapped(table):
+    table = np.array(table)
+    table[[1, 2], [2, 1]] = table[[2, 1], [1, 2]]
+    return table
+
+
+NOT_ASSOCIATIVE = [  # a loop of order 5: identity and cancellation hold, associativity does not
+    [0, 1, 2, 3, 4],
+    [1, 0, 3, 4, 2],
+    [2, 4, 0, 1, 3],
+    [3, 2, 4, 0, 1],
+    [4, 3, 1, 2, 0],
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ([[0, 1, 2]], "square"),
+        (np.zeros((2, 2)), "integer"),
+        ([[0, 1], [1, 2]], "elements 1 and 1 is 2"),
+        ([[1, 0], [0, 1]], "0 is not the identity"),
+        ([[0, 1], [1, 1]], "row 1"),
+        (NOT_ASSOCIATIVE, "Not associative"),
+        (swapped(SYMMETRIC_3.cayley_table), "row|associative"),
+    ],
+    ids=["shape", "dtype", "closure", "identity", "inverse", "associativity", "mutant"],
+)
+def test_tables_of_no_group_are_refused_by_name(table, message):
+    with pytest.raises(ValueError, match=message):
+        FiniteGroup(table)
+
+
+def test_every_swap_in_a_table_is_noticed():
+    table = Dihedral(4).cayley_table
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        mutant = table.copy()
+        row, (i, j) = rng.integers(1, 8), rng.choice(np.arange(1, 8), 2, replace=False)
+        mutant[row, [i, j]] = mutant[row, [j, i]]
+        with pytest.raises(ValueError, match="column|associative"):
+            FiniteGroup(mutant)
+
+
+def test_elements_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="elements 0 to 5; got 6"):
+        Dihedral(3).right_translation(6)
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, True, "4"])
+def test_orders_that_are_no_whole_number_are_refused(n):
+    with pytest.raises(ValueError, match="whole number"):
+        Cyclic(n)
+
+
+def test_names_for_people():
+    group = Dihedral(32)
+    assert group.order == 64
+    assert [group.element_name(i) for i in (0, 1, 3, 32, 35)] == ["e", "ρ", "ρ^3", "σ", "ρ^3 σ"]
+    assert group.describe_element(35) == "turn 33.75°, mirrored"
+    assert group.order_of(1) == 32
+
+
+@pytest.mark.parametrize(
+    ("text", "group"),
+    [("dihedral:16", Dihedral(16)), ("Cyclic:4", Cyclic(4)), ("trivial", Trivial())],
+)
+def test_groups_by_name(text, group):
+    assert parse_group(text) == group
+
+
+@pytest.mark.parametrize("text", ["dihedral", "dihedral:0", "dihedral:x", "klein:4", "trivial:2", ""])
+def test_unknown_group_names_say_what_is_expected(text):
+    with pytest.raises(ValueError, match="'dihedral:N'"):
+        parse_group(text)

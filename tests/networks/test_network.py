@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import hashlib
+import urllib.error
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from sklearn_groupcross import Network, load_network
+from sklearn_groupcross.networks import _weights
+
+
+def test_only_the_part_up_to_the_layer_is_run(small_network):
+    module = small_network.module
+    calls = []
+    handle = module.conv2.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        maps = small_network.activations(torch.rand(1, 3, 48, 48), "pool")
+    finally:
+        handle.remove()
+    assert maps.shape == (1, 8, 12, 12)
+    assert calls == []
+
+
+def test_activations_are_those_of_the_whole_network(small_network):
+    images = torch.rand(2, 3, 48, 48)
+    torch.testing.assert_close(small_network.activations(images), small_network.module(images))
+
+
+def test_a_failed_run_leaves_no_hook(small_network):
+    with pytest.raises(RuntimeError):
+        small_network.activations(torch.rand(1, 5, 48, 48))
+    assert not small_network.module.relu._forward_hooks
+
+
+def test_a_typo_gets_the_nearest_names(small_network):
+    with pytest.raises(ValueError, match=r"no layer 'conv3'. Nearest: conv"):
+        small_network.check_layer("conv3")
+
+
+def test_layers_that_give_no_map_are_refused():
+    class Odd(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.flat = torch.nn.Flatten()
+            self.pair = torch.nn.LSTM(4, 4)
+            self.unused = torch.nn.ReLU()
+
+        def forward(self, x):
+            return self.pair(self.flat(x))
+
+    network = Network(Odd())
+    images = torch.rand(1, 1, 2, 2)
+    with pytest.raises(ValueError, match=r"puts out \(1, 4\)"):
+        network.activations(images, "flat")
+    with pytest.raises(ValueError, match="puts out tuple"):
+        network.activations(images, "pair")
+    with pytest.raises(ValueError, match="not part of its forward pass"):
+        network.activations(images, "unused")
+    with pytest.raises(ValueError, match="no default layer"):
+        network.activations(images)
+
+
+@pytest.mark.parametrize("layer", ["inception_3a_output", "inception_3b_output", "inception_4c_output"])
+def test_bvlc_googlenet_gives_what_caffe_gives(shared_data, layer):
+    network = load_network("bvlc_googlenet", shared_data / "bvlc_googlenet.safetensors")
+    reference = np.load(shared_data / "bvlc_googlenet_reference.npz")
+    maps = network.read_layer(torch.from_numpy(reference["data"])[None], layer)
+    assert np.abs(maps[0].numpy() - reference[layer]).max() <= 2e-3
+
+
+def test_bvlc_googlenet_names_the_same_five_classes(shared_data):
+    network = load_network("bvlc_googlenet", shared_data / "bvlc_googlenet.safetensors")
+    reference = np.load(shared_data / "bvlc_googlenet_reference.npz")
+    with torch.inference_mode():
+        logits = network.module(torch.from_numpy(reference["data"])[None])[0]
+    np.testing.assert_array_equal(
+        logits.argsort(descending=True)[:5].numpy(), np.argsort(-reference["prob"])[:5]
+    )
+
+
+def test_caffe_preprocessing():
+    image = torch.zeros(1, 3, 1, 1)
+    image[0, 0] = 1.0  # red
+    network = load_network_without_weights()
+    torch.testing.assert_close(
+        network.preprocess(image)[0, :, 0, 0], torch.tensor([-104.0, -117.0, 255.0 - 123.0])
+    )
+
+
+def load_network_without_weights():
+    from sklearn_groupcross.networks._bvlc_googlenet import BVLCGoogLeNet, preprocess_caffe
+
+    return Network(BVLCGoogLeNet(), preprocess_caffe)
+
+
+def test_torchvision_googlenet_from_a_file(tmp_path):
+    from torchvision.models import googlenet
+
+    module = googlenet(weights=None, init_weights=False, aux_logits=False).eval()
+    torch.save(module.state_dict(), tmp_path / "weights.pth")
+    network = load_network("googlenet", tmp_path / "weights.pth")
+    maps = network.activations(torch.rand(1, 3, 64, 64))
+    assert maps.shape == (1, 480, 8, 8)
+
+
+def test_lucents_inceptionv1_from_a_file(tmp_path):
+    from lucent.modelzoo.inceptionv1.InceptionV1 import InceptionV1
+
+    state = InceptionV1(pretrained=False, redirected_ReLU=False).state_dict()
+    save_file(state, tmp_path / "weights.safetensors")
+    network = load_network("inceptionv1", tmp_path / "weights.safetensors")
+    maps = network.activations(torch.rand(1, 3, 64, 64))
+    assert network.default_layer == "mixed3b"
+    assert maps.shape == (1, 480, 8, 8)
+
+
+def test_unknown_networks_are_refused():
+    with pytest.raises(ValueError, match="the known ones are bundled, inceptionv1"):
+        load_network("resnet")
+
+
+def test_bvlc_needs_its_weights():
+    with pytest.raises(ValueError, match="needs a weights file"):
+        load_network("bvlc_googlenet")
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    save_file({"conv9.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"missing \(conv1.*unknown \(conv9.weight"):
+        load_network("bundled", tmp_path / "other.safetensors")
+
+
+def test_weights_of_another_shape_are_refused(tmp_path):
+    state = {k: v.clone() for k, v in load_network("bundled").module.state_dict().items()}
+    state["conv1.weight"] = state["conv1.weight"][:1]
+    save_file(state, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"conv1.weight has shape \(1,"):
+        load_network("bundled", tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_damaged_weights_are_refused(tmp_path, suffix):
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(b"no weights at all")
+    with pytest.raises(ValueError, match="weights file"):
+        load_network("bundled", path)
+    with pytest.raises(FileNotFoundError, match="No weights file"):
+        load_network("bundled", tmp_path / f"absent{suffix}")
+
+
+def test_a_pickle_with_code_is_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "written"), "w"))
+
+    torch.save({"conv1.weight": Evil()}, tmp_path / "evil.pth")
+    with pytest.raises(ValueError, match="read safely"):
+        load_network("bundled", tmp_path / "evil.pth")
+    assert not (tmp_path / "written").exists()
+
+
+class TestFetch:
+    content = b"weights" * 1000
+
+    @pytest.fixture(autouse=True)
+    def cache(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(_weights, "cache_folder", lambda: tmp_path / "cache")
+        self.source = tmp_path / "source.pth"
+        self.source.write_bytes(self.content)
+        self.target = tmp_path / "cache" / "file.pth"
+
+    def fetch(self, blob=None):
+        blob = _weights.git_blob_id(self.content) if blob is None else blob
+        return _weights.fetch(self.source.as_uri(), "file.pth", blob)
+
+    def test_downloads_once(self):
+        assert self.fetch().read_bytes() == self.content
+        self.source.unlink()
+        assert self.fetch() == self.target
+
+    def test_wrong_content_is_not_kept(self):
+        with pytest.raises(ValueError, match="not the file it should be"):
+            self.fetch("0" * 40)
+        assert list(self.target.parent.iterdir()) == []
+
+    def test_a_damaged_cache_is_noticed(self):
+        self.fetch()
+        self.target.write_bytes(b"damaged")
+        with pytest.raises(ValueError, match="Delete it to download it again"):
+            self.fetch()
+
+    def test_offline_names_the_file_to_put_where(self, monkeypatch):
+        def refuse(*args, **kwargs):
+            raise urllib.error.URLError("no network")
+
+        monkeypatch.setattr(_weights.urllib.request, "urlopen", refuse)
+        with pytest.raises(OSError, match=r"put that file at .*file\.pth"):
+            self.fetch()
+        assert list(self.target.parent.iterdir()) == []
+
+
+def test_git_blob_id_is_gits():
+    # git hash-object of an empty file, known to everyone
+    assert _weights.git_blob_id(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+    assert hashlib.sha1(b"blob 1\0a").hexdigest() == _weights.git_blob_id(b"a")

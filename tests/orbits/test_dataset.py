@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import GroupKFold
+from torch.utils.data import DataLoader
+
+from sklearn_groupcross import (
+    Dihedral,
+    GroupCrosscoder,
+    InceptionOrbitDataset,
+    OrbitDataset,
+    Trivial,
+)
+from sklearn_groupcross.actions import ImageAction
+from sklearn_groupcross.orbits._extraction import read_orbits
+
+
+def test_items_and_the_array_agree(small_dataset):
+    array = small_dataset.as_array()
+    assert array.shape == (6 * 40, 8, 12)
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array[40:80], small_dataset[1])
+    assert small_dataset[-1].equal(small_dataset[5])
+    with pytest.raises(IndexError):
+        small_dataset[6]
+
+
+def test_it_is_a_torch_dataset(small_dataset):
+    batch = next(iter(DataLoader(small_dataset, batch_size=2)))
+    assert batch.shape == (2, 40, 8, 12)
+
+
+def test_positions_are_continuous_within_the_disk_and_belong_to_their_image(small_dataset):
+    positions = small_dataset.positions_
+    assert positions.shape == (240, 2)
+    distance = np.linalg.norm(positions, axis=1)
+    assert distance.max() <= small_dataset.radius
+    # uniform in the disk: half of them within 1/√2 of the radius
+    assert np.mean(distance < small_dataset.radius / 2**0.5) == pytest.approx(0.5, abs=0.1)
+    assert len(np.unique(positions % 1)) > 400
+    assert np.bincount(small_dataset.image_ids_).tolist() == [40] * 6
+
+
+def test_positions_of_an_image_do_not_depend_on_the_others(small_dataset, small_network, smooth_images):
+    fewer = OrbitDataset(
+        smooth_images[:2], network=small_network, group=Dihedral(4), n_positions=40
+    )
+    np.testing.assert_array_equal(fewer.as_array(), small_dataset.as_array()[:80])
+
+
+def test_another_seed_draws_other_positions(small_network, smooth_images):
+    first, second = (
+        OrbitDataset(smooth_images, network=small_network, group=Trivial(), random_state=seed)
+        for seed in (0, 1)
+    )
+    assert not np.allclose(first.positions_, second.positions_)
+
+
+def test_batches_do_not_change_the_orbits(small_dataset, small_network, smooth_images):
+    by_three = OrbitDataset(
+        smooth_images, network=small_network, group=Dihedral(4), n_positions=40, batch_size=3
+    )
+    np.testing.assert_allclose(by_three[0], small_dataset[0], atol=1e-6)
+
+
+def test_a_memory_map_holds_the_same(small_dataset, tmp_path):
+    path = tmp_path / "orbits.npy"
+    mapped = small_dataset.as_array(path)
+    assert isinstance(mapped, np.memmap)
+    assert not mapped.flags.writeable
+    np.testing.assert_array_equal(mapped, small_dataset.as_array())
+    assert os.listdir(tmp_path) == ["orbits.npy"]
+
+
+def test_nothing_half_written_stays_behind(small_network, tmp_path):
+    images = [np.zeros((80, 80, 3), np.uint8)] * 2
+    dataset = OrbitDataset(images, network=small_network, group=Trivial(), n_positions=3)
+    dataset.images._items[1] = tmp_path / "absent.jpg"
+    with pytest.raises(ValueError, match="absent.jpg cannot be decoded"):
+        dataset.as_array(tmp_path / "orbits.npy")
+    assert os.listdir(tmp_path) == []
+
+
+def orbits_of(image, network, group, positions, field):
+    return read_orbits(
+        image,
+        positions,
+        action=ImageAction(group),
+        network=network,
+        layer="relu",
+        field=field,
+        batch_size=64,
+    )
+
+
+@pytest.mark.parametrize("h", range(8))
+def test_the_orbit_of_a_transformed_image_is_a_permuted_orbit(small_dataset, small_network, h):
+    """O_{h·x}[g] = O_x[g h] exactly on the lattice; the left permutation is far off."""
+    group, field = small_dataset.group, small_dataset.field
+    image = small_dataset.images.load(0, small_dataset.source_size)
+    positions = small_dataset._positions(0)
+    action = ImageAction(group)
+    moved_image = action.transform(image[None])[0, h]
+    moved_positions = action.transform_positions(positions)[:, h]
+    orbit = orbits_of(image, small_network, group, positions, field)
+    moved = orbits_of(moved_image, small_network, group, moved_positions, field)
+
+    def relative_difference(permutation):
+        difference = moved - orbit[:, torch.from_numpy(permutation.copy())]
+        return float(difference.norm() / orbit.norm())
+
+    assert relative_difference(group.right_translation(h)) < 1e-4
+    if group.mirrored[h]:
+        assert relative_difference(group.cayley_table[h]) > 0.1
+
+
+def test_the_law_holds_off_the_lattice_on_real_weights(shared_data):
+    """h turns by 45° and mirrors: interpolation costs some, the wrong permutation far more."""
+    group = Dihedral(8)
+    h = 9
+    dataset = InceptionOrbitDataset(
+        sorted((shared_data / "images").glob("*.jpg"))[:1],
+        network="bvlc_googlenet",
+        weights=shared_data / "bvlc_googlenet.safetensors",
+        group=group,
+        n_positions=40,
+        radius=30,
+    )
+    assert dataset.layer == "inception_3b_output"
+    image = dataset.images.load(0, dataset.source_size)
+    positions = dataset._positions(0)
+    # corners that a turn brings in lie outside what the network sees of the central disk
+    action = ImageAction(group, mask=True)
+    orbit, moved = (
+        read_orbits(
+            x,
+            p,
+            action=action,
+            network=dataset.network,
+            layer=dataset.layer,
+            field=dataset.field,
+            batch_size=16,
+        )
+        for x, p in (
+            (image, positions),
+            (action.transform(image[None])[0, h], action.transform_positions(positions)[:, h]),
+        )
+    )
+
+    def median_difference(permutation):
+        expected = orbit[:, torch.from_numpy(permutation.copy())]
+        return float(((moved - expected).norm(dim=2) / expected.norm(dim=2)).median())
+
+    assert median_difference(group.right_translation(h)) < 0.25
+    assert median_difference(group.cayley_table[h]) > 0.5
+
+
+def test_block_norms_agree_when_positions_are_continuous(shared_data):
+    """Read on the grid, the identity block alone would be some 12 % larger."""
+    dataset = InceptionOrbitDataset(
+        sorted((shared_data / "images").glob("*.jpg"))[::60],
+        network="bvlc_googlenet",
+        weights=shared_data / "bvlc_googlenet.safetensors",
+        group=Dihedral(3),
+        n_positions=60,
+    )
+    norms = np.linalg.norm(dataset.as_array(), axis=2).mean(axis=0)
+    assert np.abs(norms / norms.mean() - 1).max() < 0.05
+
+
+def test_image_ids_keep_photographs_together(small_dataset):
+    ids = small_dataset.image_ids_
+    array = small_dataset.as_array().reshape(len(ids), -1)
+    for train, test in GroupKFold(3).split(array, groups=ids):
+        assert not set(ids[train]) & set(ids[test])
+        GroupCrosscoder(
+            group=Dihedral(4), n_features=4, max_epochs=1, random_state=0
+        ).fit(array[train]).score(array[test])
+
+
+def test_patches_show_what_a_sample_looks_at(small_dataset, smooth_images):
+    patches = small_dataset.patches([0, 41], size=9, elements=[0, 2])
+    assert patches.shape == (2, 2, 9, 9, 3)
+    image = small_dataset.images.load(1, small_dataset.source_size)
+    column, row = small_dataset.positions_[41] + (small_dataset.source_size - 1) / 2
+    middle = image[:, round(row), round(column)].numpy()
+    np.testing.assert_allclose(patches[1, 0, 4, 4], middle, atol=0.1)
+    # turned by half about its own centre
+    np.testing.assert_allclose(patches[1, 1], patches[1, 0, ::-1, ::-1], atol=1e-5)
+
+
+def test_damaged_images_are_found_before_the_work(small_network, tmp_path):
+    (tmp_path / "text.jpg").write_text("no image")
+    dataset = OrbitDataset(tmp_path, network=small_network, group=Trivial())
+    with pytest.raises(ValueError, match="text.jpg is not an image"):
+        dataset.check_images()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layer": "conv3"}, "no layer 'conv3'"),
+        ({"n_positions": 0}, "at least 1"),
+        ({"radius": 100}, "between 0 and half the input"),
+        ({"device": "tpu9"}, "Unknown device"),
+    ],
+)
+def test_bad_options_are_refused(small_network, smooth_images, options, message):
+    with pytest.raises(ValueError, match=message):
+        OrbitDataset(smooth_images, network=small_network, group=Trivial(), **options)
+
+
+def test_inception_dataset_names_its_networks(smooth_images):
+    with pytest.raises(ValueError, match="got 'bundled'"):
+        InceptionOrbitDataset(smooth_images, network="bundled")
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
+def test_orbits_on_cuda_are_those_of_the_cpu(small_network, small_dataset, smooth_images):
+    on_cuda = OrbitDataset(
+        smooth_images, network=small_network, group=Dihedral(4), n_positions=40, device="cuda"
+    )
+    try:
+        np.testing.assert_allclose(on_cuda.as_array(), small_dataset.as_array(), atol=1e-2)
+    finally:
+        small_network.to("cpu")

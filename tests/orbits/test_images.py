@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sklearn_groupcross.orbits import ImageSource
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "sub").mkdir()
+    for name in ("b.png", "a.jpg", "sub/c.PNG"):
+        Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not an image")
+    return tmp_path
+
+
+def test_a_folder_in_the_order_of_names_with_subfolders(folder):
+    source = ImageSource(folder)
+    assert [source.name(i) for i in range(len(source))] == ["a.jpg", "b.png", "c.PNG"]
+
+
+def test_shorter_side_is_scaled_and_the_centre_cut_out(folder):
+    image = ImageSource(folder).load(0, 24)
+    assert image.shape == (3, 24, 24)
+    assert 0 <= image.min() < image.max() <= 1
+
+
+def test_pixels_that_need_no_scaling_stay_as_they_are():
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    loaded = ImageSource([pixels]).load(0, 20)
+    np.testing.assert_array_equal((loaded.permute(1, 2, 0) * 255).round().numpy(), pixels)
+
+
+def test_floats_and_bytes_agree():
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    as_bytes = ImageSource(pixels[None]).load(0, 20)
+    as_floats = ImageSource([pixels / 255.0]).load(0, 20)
+    np.testing.assert_allclose(as_bytes, as_floats)
+
+
+def test_selections_are_sources(folder):
+    source = ImageSource(folder)
+    assert source[np.array([2, 0])].name(0) == "c.PNG"
+    assert len(source[1:]) == 2
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "1"])
+def test_other_colour_modes_become_rgb(tmp_path, mode):
+    path = tmp_path / ("image.tif" if mode == "CMYK" else "image.png")
+    Image.new("RGB", (16, 16), (200, 10, 10)).convert(mode).save(path)
+    assert ImageSource([path]).load(0, 16).shape == (3, 16, 16)
+
+
+def test_orientation_tags_are_followed(tmp_path):
+    picture = Image.new("RGB", (40, 20))
+    exif = picture.getexif()
+    exif[0x0112] = 6  # turned by a quarter
+    picture.save(tmp_path / "turned.jpg", exif=exif)
+    picture_seen = ImageSource([tmp_path / "turned.jpg"])._decode(0)
+    assert picture_seen.size == (20, 40)
+
+
+class TestBadInput:
+    def test_an_empty_folder(self, tmp_path):
+        with pytest.raises(ValueError, match="No images in .*looked for files that end in .bmp"):
+            ImageSource(tmp_path)
+
+    def test_an_absent_folder(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="No folder at"):
+            ImageSource(tmp_path / "absent")
+
+    def test_an_absent_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="No image file at"):
+            ImageSource([tmp_path / "absent.jpg"])
+
+    def test_an_empty_list(self):
+        with pytest.raises(ValueError, match="the list is empty"):
+            ImageSource([])
+
+    def test_a_text_file_named_jpg(self, tmp_path):
+        (tmp_path / "text.jpg").write_text("hello")
+        with pytest.raises(ValueError, match=r"text\.jpg is not an image"):
+            ImageSource(tmp_path).check(0)
+
+    @pytest.mark.parametrize("suffix", ["jpg", "png"])
+    def test_a_truncated_file(self, tmp_path, suffix):
+        path = tmp_path / f"short.{suffix}"
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(ValueError, match=rf"short\.{suffix} cannot be decoded"):
+            ImageSource(tmp_path).load(0, 32)
+
+    @pytest.mark.parametrize(
+        ("images", "message"),
+        [
+            (np.zeros((30, 30, 3), np.uint8), "One array"),
+            ([np.zeros((30, 30), np.uint8)], "channels last"),
+            ([np.zeros((3, 30, 30), np.uint8)], "channels last"),
+            ([np.full((30, 30, 3), 200.0)], r"spans \[200, 200\]. Divide by 255"),
+            ([np.full((30, 30, 3), np.nan)], r"\[0, 1\]"),
+            ([np.zeros((30, 30, 3), np.int32)], "int32"),
+        ],
+    )
+    def test_arrays_that_are_no_images(self, images, message):
+        with pytest.raises(ValueError, match=message):
+            ImageSource(images)
