@@ -42,9 +42,8 @@ crosscoder = GroupCrosscoder(
     n_features=n_atoms,
     activation="topk",
     k=4,
-    batch_size=512,
-    max_epochs=100,
-    learning_rate=3e-3,
+    batch_size=256,
+    max_epochs=60,
     random_state=0,
 ).fit(planted.orbits)
 print(f"share of the variance explained: {crosscoder.score(planted.orbits):.3f}")
@@ -89,17 +88,19 @@ print(f"found families:   {sizes}, alone: {(analysis.labels_ == -1).sum()}")
 # quadrants off the diagonal; full symmetry makes all blocks one.
 by_name = {planted.stabilizers[atom].order: int(found[atom]) for atom in first_of}
 shown = [by_name[order] for order in sorted(by_name)]
-figure, axes = plt.subplots(2, 2, figsize=(9.5, 8), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(9.6, 8), layout="constrained")
 for ax, feature in zip(axes.flat, shown, strict=True):
     TransformBlockDisplay.from_estimator(analysis, feature).plot(ax=ax)
+    ax.title.set_fontsize(9)
 
 # %%
 # Self-profiles
 # -------------
-# The cosine of an atom with its own translates: it is 1 exactly on the stabilizer. Full lines
-# are rotations, dotted lines reflections.
+# The cosine of an atom with its own translates: it comes back to 1 on the stabilizer and
+# nowhere else. Full lines are rotations, dotted lines reflections.
 display = SelfProfileDisplay.from_estimator(analysis, shown)
 display.labels = [f"feature {i}, {analysis.stabilizers_[i].name}" for i in shown]
-display.plot()
-display.ax_.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+figure, ax = plt.subplots(figsize=(9.5, 3.6), layout="constrained")
+display.plot(ax=ax)
+ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()

@@ -105,7 +105,8 @@ def run_experiment(
         crosscoder,
         train,
         orbits,
-        frequencies=np.where(frequencies >= MIN_FREQUENCY, frequencies, 0.0),
+        frequencies=frequencies,
+        min_frequency=MIN_FREQUENCY,
         summary=summary,
         title=title,
         progress=progress,
@@ -137,7 +138,5 @@ def turns_of_interest(group: Any) -> dict[str, int]:
     """Elements at which a table shows the self-profile: the smallest turn, 45°, 90°, 180°."""
     if not isinstance(group, PlanarGroup) or group.n_turns == 1:
         return {}
-    turns = {1} | {
-        group.n_turns // part for part in (8, 4, 2) if group.n_turns % part == 0
-    }
+    turns = {1} | {group.n_turns // part for part in (8, 4, 2) if group.n_turns % part == 0}
     return {f"p({group.degrees(t):g}°)": t for t in sorted(turns)}

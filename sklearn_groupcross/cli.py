@@ -82,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="images kept from training, to measure on (default: a sixth)",
     )
-    run.add_argument("--network", default="inceptionv1", help="see load_network (default: %(default)s)")
+    run.add_argument(
+        "--network", default="inceptionv1", help="see load_network (default: %(default)s)"
+    )
     run.add_argument("--weights", metavar="FILE", help="weights file of the network")
     run.add_argument("--layer", help="layer to read (default: the network's own)")
     run.add_argument(
@@ -230,7 +232,9 @@ def _count(wanted: int | None, available: int, option: str) -> int:
     if wanted is None:
         return available
     if not 2 <= wanted <= available:
-        raise ValueError(f"{option} lies between 2 and {available}, the images there are; got {wanted}.")
+        raise ValueError(
+            f"{option} lies between 2 and {available}, the images there are; got {wanted}."
+        )
     return wanted
 
 
@@ -250,6 +254,8 @@ def _print_results(experiment: Experiment, group: PlanarGroup, out: Path) -> Non
     counts = [(kind, int((firing["kind"] == kind).sum()), KINDS[kind]) for kind in KINDS]
     print(tabulate(counts, headers=("kind", "features", "meaning")))
     print("\nThe most frequent features of each kind\n")
+    if firing.empty:
+        print("No feature fires: lower --l1, raise --k, or train for more --epochs.")
     turns = list(turns_of_interest(group))
     columns = ["kind", "symmetry", *turns, "family", "frequency"]
     by_kind = firing.sort_values("frequency", ascending=False).groupby("kind", sort=False)

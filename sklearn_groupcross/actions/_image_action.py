@@ -86,7 +86,9 @@ class ImageAction:
         upright = centre_crop(source, size)
         off_lattice = [r for r, _ in self._cosets if r != 0]
         # channels of all images side by side: one grid serves all of them
-        turned = _sample(source.reshape(1, -1, *source.shape[-2:]), self._grids(off_lattice, source, size))
+        turned = _sample(
+            source.reshape(1, -1, *source.shape[-2:]), self._grids(off_lattice, source, size)
+        )
         turned = turned.reshape(len(off_lattice), n_images, n_channels, size, size)
 
         result = images.new_empty(n_images, self.group.order, n_channels, size, size)
@@ -157,8 +159,8 @@ class ImageAction:
     def _check_source(self, height: int, width: int, size: int) -> None:
         if min(height, width) < size:
             raise ValueError(
-                f"The source images are {width} x {height} pixels, smaller than the {size} px asked "
-                "for; resize them first."
+                f"The source images are {width} x {height} pixels, smaller than the {size} px "
+                "asked for; resize them first."
             )
         needed = required_source_size(size)
         if len(self._cosets) > 1 and not self.mask and min(height, width) < needed:

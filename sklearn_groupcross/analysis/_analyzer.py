@@ -137,7 +137,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         self.profiles_ = self_profiles(atoms, self.group_)
         self.stabilizers_ = find_stabilizers(self.group_, self.profiles_, self.threshold)
         self.kinds_ = name_kinds(self.profiles_, self.group_)
-        alive = self.components_.any(axis=1)
+        alive = np.asarray(self.components_.any(axis=1))
         self.kinds_[~alive] = "dead"
         self.labels_ = cluster_families(self.distances_, alive, self.family_distance)
         self.families_ = describe_families(self.labels_, self.distances_, self.alignment_)
@@ -172,9 +172,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             self._embedding = embed(self.distances_, int(self.random_state))
         return self._embedding
 
-    def _resolve(
-        self, X: GroupCrosscoder | ArrayLike
-    ) -> tuple[NDArray[np.floating], FiniteGroup]:
+    def _resolve(self, X: GroupCrosscoder | ArrayLike) -> tuple[NDArray[np.floating], FiniteGroup]:
         if isinstance(X, GroupCrosscoder):
             check_is_fitted(X)
             if self.group is not None and self.group != X.group_:

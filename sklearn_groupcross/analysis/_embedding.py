@@ -31,7 +31,9 @@ def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
         raise ValueError(f"A map needs at least 5 features; this dictionary has {m}.")
     with warnings.catch_warnings():
         # umap says so when TensorFlow, which we do not use, is missing
-        warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
+        warnings.filterwarnings(
+            "ignore", message="Tensorflow not installed", category=ImportWarning
+        )
         from umap import UMAP
     with warnings.catch_warnings():
         # a precomputed metric has no inverse transform; we ask for none

@@ -71,7 +71,9 @@ def initialise(
     decoder *= atom_norm / decoder.norm(dim=1, keepdim=True)
     # The block's own norm is 1/√|G| of the atom's: rows of the encoder are given the atom's norm.
     identity_block = decoder[:, :n_channels]
-    encoder = identity_block * (atom_norm / identity_block.norm(dim=1, keepdim=True).clamp_min(1e-12))
+    encoder = identity_block * (
+        atom_norm / identity_block.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    )
     bias = mean.mean(0, keepdim=True) if shared_bias else mean.clone()
     decoder, encoder = decoder.to(mean), encoder.to(mean)
     # so that a sample at the mean has no code to begin with

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -20,21 +21,43 @@ _FORMAT = "sklearn_groupcross.GroupCrosscoder/1"
 
 
 def write_model(
-    path: str | os.PathLike[str], arrays: dict[str, np.ndarray], header: dict[str, Any]
+    path: str | os.PathLike[str], parameters: dict[str, Any], fitted: dict[str, Any]
 ) -> None:
-    """Write arrays and a JSON-able header; the file appears when it is complete."""
+    """Write an estimator; the file appears when it is complete.
+
+    Parameters
+    ----------
+    path : path
+    parameters : dict
+        Constructor parameters of the estimator.
+    fitted : dict
+        Fitted attributes: arrays, and values that JSON can hold.
+    """
+    arrays = {
+        name: np.ascontiguousarray(value)
+        for name, value in fitted.items()
+        if isinstance(value, np.ndarray)
+    }
+    header = {
+        "parameters": {name: _to_json(value) for name, value in parameters.items()},
+        "fitted": {name: _to_json(v) for name, v in fitted.items() if name not in arrays},
+    }
     metadata = {
         "format": _FORMAT,
         "version": __version__,
         "header": json.dumps(header, sort_keys=True),
     }
-    contiguous = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
     with written_whole(path) as temporary:
-        save_file(contiguous, temporary, metadata)
+        save_file(arrays, temporary, metadata)
 
 
-def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read what `write_model` wrote.
+
+    Returns
+    -------
+    parameters : dict
+    fitted : dict
 
     Raises
     ------
@@ -56,23 +79,28 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
             f"{path} is not a crosscoder saved by this package: its format is "
             f"{metadata.get('format')!r}, expected {_FORMAT!r}."
         )
-    return arrays, json.loads(metadata["header"])
+    header = json.loads(metadata["header"])
+    parameters = header["parameters"]
+    if parameters["group"] is not None:
+        parameters["group"] = _group_from_json(parameters["group"])
+    return parameters, {**header["fitted"], **arrays}
 
 
-def group_to_json(group: FiniteGroup) -> dict[str, Any]:
-    """Describe a group by the name of its family and the arguments that build it."""
-    family, arguments = group.__reduce__()
-    return {"family": family.__name__, "arguments": list(arguments)}
+def _to_json(value: Any) -> Any:
+    """Turn a parameter into what JSON can hold."""
+    if isinstance(value, FiniteGroup):
+        family, arguments = value.__reduce__()
+        return {"family": family.__name__, "arguments": list(arguments)}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, os.PathLike | torch.device):
+        return str(value)
+    if isinstance(value, np.random.RandomState):
+        return None  # its state has moved on since: nothing to come back to
+    return value
 
 
-def group_from_json(description: dict[str, Any]) -> FiniteGroup:
-    """Build the group again.
-
-    Raises
-    ------
-    ValueError
-        If the family is unknown to this version.
-    """
+def _group_from_json(description: dict[str, Any]) -> FiniteGroup:
     family = getattr(groups, description["family"], None)
     if not (isinstance(family, type) and issubclass(family, FiniteGroup)):
         raise ValueError(f"Unknown family of groups: {description['family']!r}.")

@@ -38,6 +38,9 @@ class PlanarGroup(FiniteGroup):
     has_mirrors : bool
     """
 
+    n_turns: int
+    has_mirrors: bool
+
     def __init__(self, n_turns: int, has_mirrors: bool) -> None:
         if isinstance(n_turns, bool) or not isinstance(n_turns, Integral) or n_turns < 1:
             raise ValueError(
@@ -76,7 +79,9 @@ class PlanarGroup(FiniteGroup):
         """
         steps = degrees * self.n_turns / 360.0
         if abs(steps - round(steps)) > 1e-9:
-            raise ValueError(f"{self!r} has no turn by {degrees}°; its step is {360/self.n_turns}°.")
+            raise ValueError(
+                f"{self!r} has no turn by {degrees}°; its step is {360 / self.n_turns}°."
+            )
         return round(steps) % self.n_turns
 
     def element_name(self, element: int) -> str:
@@ -114,7 +119,9 @@ class PlanarGroup(FiniteGroup):
             parts.append(_TURN_NAMES.get(n_turns, f"turn {360 / n_turns:g}°"))
         if mirrors:
             axes = ", ".join(f"{a:g}°" for a in sorted(self.mirror_axis(g) for g in mirrors)[:2])
-            parts.append(f"mirror{'s' * (len(mirrors) > 1)} (axis {axes}{', …' * (len(mirrors) > 2)})")
+            parts.append(
+                f"mirror{'s' * (len(mirrors) > 1)} (axis {axes}{', …' * (len(mirrors) > 2)})"
+            )
         return f"{'D' if mirrors else 'C'}{n_turns}: {' and '.join(parts)}"
 
 

@@ -82,7 +82,9 @@ def all_subgroups(group: FiniteGroup) -> tuple[Subgroup, ...]:
     table = group.cayley_table
     cyclic = {closure(table, [g]).tobytes(): g for g in reversed(range(group.order))}
     found = {closure(table, []).tobytes(): np.array([0])}
-    frontier = [(np.array([True] + [False] * (group.order - 1)), [])]
+    frontier: list[tuple[np.ndarray, list[int]]] = [
+        (np.array([True] + [False] * (group.order - 1)), [])
+    ]
     generators_of: list[int] = list(cyclic.values())
     while frontier:
         next_frontier: list[tuple[np.ndarray, list[int]]] = []

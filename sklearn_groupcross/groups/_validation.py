@@ -52,7 +52,9 @@ def check_cayley_table(table: ArrayLike) -> IntArray:
         )
     # In a finite group every row and every column is a permutation (cancellation law).
     for axis, side in ((1, "row"), (0, "column")):
-        bad = np.flatnonzero((np.sort(array, axis=axis) != np.expand_dims(everything, 1 - axis)).any(axis))
+        bad = np.flatnonzero(
+            (np.sort(array, axis=axis) != np.expand_dims(everything, 1 - axis)).any(axis)
+        )
         if len(bad):
             raise ValueError(
                 f"No inverses: {side} {bad[0]} of the table is not a permutation of the elements, "
@@ -97,7 +99,7 @@ def closure(table: IntArray, generators: list[int]) -> NDArray[np.bool_]:
     reached[0] = True
     frontier = np.array([0])
     while len(frontier) and generators:
-        products = np.unique(table[np.ix_(frontier, generators)])
+        products = np.unique(table[frontier[:, None], generators])
         frontier = products[~reached[products]]
         reached[frontier] = True
     return reached

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,8 @@ class Network:
     module : torch.nn.Module
         It is put in evaluation mode, without gradients to its weights.
     preprocess : callable, optional
-        Maps RGB images in [0, 1], (n, 3, height, width), to what the module reads. Default: nothing.
+        Maps RGB images in [0, 1], (n, 3, height, width), to what the module reads. Default:
+        nothing.
     input_size : int, default=224
         Side in pixels of the images that the network is usually given.
     default_layer : str, optional
@@ -83,7 +84,9 @@ class Network:
         if layer is None:
             layer = self.default_layer
             if layer is None:
-                raise ValueError(f"Network {self.name!r} has no default layer: name one of its layers.")
+                raise ValueError(
+                    f"Network {self.name!r} has no default layer: name one of its layers."
+                )
         names = self.layer_names
         if layer not in names:
             near = difflib.get_close_matches(layer, names, n=4, cutoff=0.4) or names[:4]
@@ -118,13 +121,12 @@ class Network:
         """Read a layer for inputs that are preprocessed already; see `activations`."""
         layer = self.check_layer(layer)
         seen: list[Tensor] = []
-        with _stop_at(self.module.get_submodule(layer), seen):
-            try:
-                self.module(inputs)
-            except _ReachedLayerError:
-                pass
+        with _stop_at(self.module.get_submodule(layer), seen), suppress(_ReachedLayerError):
+            self.module(inputs)
         if not seen:
-            raise ValueError(f"Layer {layer!r} of network {self.name!r} is not part of its forward pass.")
+            raise ValueError(
+                f"Layer {layer!r} of network {self.name!r} is not part of its forward pass."
+            )
         output = seen[0]
         if not isinstance(output, Tensor) or output.ndim != 4:
             shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__

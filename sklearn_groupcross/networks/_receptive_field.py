@@ -218,7 +218,9 @@ def _pad(
     left, _, top, _ = (*args[1], 0, 0, 0, 0)[:4]
     column, row = fields[0]
     return (
-        AxisField(column.first - left * column.stride, column.last - left * column.stride, column.stride),
+        AxisField(
+            column.first - left * column.stride, column.last - left * column.stride, column.stride
+        ),
         AxisField(row.first - top * row.stride, row.last - top * row.stride, row.stride),
     )
 
@@ -256,8 +258,23 @@ _RULES: dict[str, _Rule] = {
     "reflection_pad2d": _pad,
     "replication_pad2d": _pad,
     **dict.fromkeys(
-        ["mm", "bmm", "addmm", "matmul", "mean", "sum", "_softmax", "native_layer_norm", "flip",
-         "roll", "transpose", "permute", "_fft_r2c", "_fft_c2c", "grid_sampler_2d"],
+        [
+            "mm",
+            "bmm",
+            "addmm",
+            "matmul",
+            "mean",
+            "sum",
+            "_softmax",
+            "native_layer_norm",
+            "flip",
+            "roll",
+            "transpose",
+            "permute",
+            "_fft_r2c",
+            "_fft_c2c",
+            "grid_sampler_2d",
+        ],
         _mixes,
     ),
 }

@@ -58,7 +58,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, RuntimeError, EOFError, ValueError) as error:
         raise ValueError(f"{path} is not a readable weights file: {error}") from error
     except Exception as error:  # torch.load names its own pickle errors
-        raise ValueError(f"{path} is not a weights file that can be read safely: {error}") from error
+        raise ValueError(
+            f"{path} is not a weights file that can be read safely: {error}"
+        ) from error
 
 
 def git_blob_id(data: bytes) -> str:
@@ -91,7 +93,12 @@ def fetch(url: str, file_name: str, blob_id: str) -> Path:
     """
     target = cache_folder() / file_name
     if target.is_file():
-        _check_blob(target.read_bytes(), blob_id, f"The cached file {target}", "Delete it to download it again.")
+        _check_blob(
+            target.read_bytes(),
+            blob_id,
+            f"The cached file {target}",
+            "Delete it to download it again.",
+        )
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -120,4 +127,6 @@ def _download(url: str, description: str) -> bytes:
 def _check_blob(data: bytes, blob_id: str, what: str, remedy: str) -> None:
     found = git_blob_id(data)
     if found != blob_id:
-        raise ValueError(f"{what} is not the file it should be (git blob {found}, not {blob_id}). {remedy}")
+        raise ValueError(
+            f"{what} is not the file it should be (git blob {found}, not {blob_id}). {remedy}"
+        )

@@ -125,9 +125,9 @@ def _preprocess_imagenet(images: Tensor) -> Tensor:
 def _load_bvlc_googlenet(weights: Weights) -> Network:
     if weights is None:
         raise ValueError(
-            "The network 'bvlc_googlenet' needs a weights file: weights='bvlc_googlenet.safetensors' "
-            "(on the command line --weights). Its arrays are named after Caffe's layers, "
-            "for example conv1_7x7_s2.weight."
+            "The network 'bvlc_googlenet' needs a weights file: "
+            "weights='bvlc_googlenet.safetensors' (on the command line --weights). "
+            "Its arrays are named after Caffe's layers, for example conv1_7x7_s2.weight."
         )
     with torch.device("meta"):
         module = BVLCGoogLeNet()  # no time for random weights that are overwritten at once

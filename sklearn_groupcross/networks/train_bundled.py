@@ -157,7 +157,7 @@ def train(
             torch.nn.init.kaiming_normal_(module.weight, generator=generator)
             # a push above zero: fewer units of the default layer that never wake up
             torch.nn.init.constant_(module.bias, 0.2 if module is net.conv3 else 0.0)
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs
+    net.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, learning_rate, total_steps=max(steps, 2), pct_start=0.15

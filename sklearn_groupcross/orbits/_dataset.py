@@ -167,7 +167,9 @@ class OrbitDataset(Dataset[Tensor]):
         ValueError
             Naming the first file that cannot be read.
         """
-        for index in tqdm(range(len(self)), desc="checking images", disable=not progress, leave=False):
+        for index in tqdm(
+            range(len(self)), desc="checking images", disable=not progress, leave=False
+        ):
             self.images.check(index)
 
     def as_array(

@@ -66,9 +66,7 @@ def read_orbits(
     units = field.to_units(action.transform_positions(positions)).transpose(0, 1)
     blocks = [
         _read_maps(network.activations(views[start : start + batch_size], layer), at)
-        for start, at in zip(
-            range(0, len(views), batch_size), units.split(batch_size), strict=True
-        )
+        for start, at in zip(range(0, len(views), batch_size), units.split(batch_size), strict=True)
     ]
     return torch.cat(blocks).transpose(0, 1).contiguous()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
@@ -37,7 +38,7 @@ class ImageSource:
     def __len__(self) -> int:
         return len(self._items)
 
-    def __getitem__(self, index: slice | Sequence[int]) -> ImageSource:
+    def __getitem__(self, index: slice | Sequence[int] | NDArray[np.integer]) -> ImageSource:
         """Select some of the images, as a source of its own."""
         chosen = self._items[index] if isinstance(index, slice) else [self._items[i] for i in index]
         return ImageSource(chosen)
@@ -120,7 +121,9 @@ def _list_folder(folder: Path) -> list[Path]:
         raise FileNotFoundError(f"No folder at {folder}.")
     if folder.is_file():
         return [folder]
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    paths = sorted(
+        p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
+    )
     if not paths:
         raise ValueError(
             f"No images in {folder}: looked for files that end in {', '.join(IMAGE_SUFFIXES)}, "

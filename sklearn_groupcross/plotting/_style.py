@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 #: Colour of every kind of feature, the same in all pictures (Okabe and Ito: safe for colour-blind).
 KIND_COLOURS = {
@@ -39,11 +39,12 @@ def get_axes(ax: Axes | None, size: tuple[float, float] = (5.0, 4.2)) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1]
 
 
-def figure_to_png(figure: Figure, dpi: int = 110) -> bytes:
+def figure_to_png(figure: Figure | SubFigure, dpi: int = 110) -> bytes:
     """Draw a figure into the bytes of a PNG file and close it."""
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    plt.close(figure)
+    whole = figure.get_figure(root=True)
+    whole.savefig(buffer, format="png", dpi=dpi)
+    plt.close(whole)
     return buffer.getvalue()

@@ -86,9 +86,7 @@ class TransformBlockDisplay:
             n = group.n_turns
             turns = sorted({0, n // 4, n // 2, 3 * n // 4})
             ticks = turns + ([n + t for t in turns] if group.has_mirrors else [])
-            labels = [
-                f"{group.degrees(t):g}°" + (" σ" if group.mirrored[t] else "") for t in ticks
-            ]
+            labels = [f"{group.degrees(t):g}°" + (" σ" if group.mirrored[t] else "") for t in ticks]
             ax.set_xticks(ticks, labels, rotation=60, fontsize=8)
             ax.set_yticks(ticks, labels, fontsize=8)
             if group.has_mirrors:

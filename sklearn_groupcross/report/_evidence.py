@@ -1,4 +1,4 @@
-"""What the report shows of each feature: the patches that excite it, and what a turn does to them."""
+"""What the report shows of each feature: what excites it, and what a turn does to that."""
 
 from __future__ import annotations
 

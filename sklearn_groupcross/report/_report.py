@@ -41,6 +41,7 @@ def write_report(
     orbits: NDArray[np.floating],
     *,
     frequencies: NDArray[np.floating] | None = None,
+    min_frequency: float = 0.0,
     summary: Mapping[str, Any] | None = None,
     title: str = "Symmetry report",
     max_features: int = 150,
@@ -63,6 +64,8 @@ def write_report(
     frequencies : ndarray of shape (n_atoms,), optional
         Share of orbits on which each feature fires, best measured on held-out images. Default:
         measured on `orbits`.
+    min_frequency : float, default=0.0
+        Features that fire less often, or never, are left out.
     summary : mapping, optional
         Lines of the table at the top.
     title : str
@@ -89,6 +92,7 @@ def write_report(
     codes = crosscoder.transform(orbits)
     if frequencies is None:
         frequencies = (codes > 0).mean(axis=0)
+    frequencies = np.where(frequencies >= min_frequency, frequencies, 0.0)
     elements = choose_elements(analysis.group_)
     rows = []
     chosen = choose_features(analysis, frequencies, max_features)
@@ -121,6 +125,7 @@ def write_report(
         elements=[analysis.group_.describe_element(g) for g in elements],
         rows=rows,
         n_firing=int((frequencies > 0).sum()),
+        min_frequency=min_frequency,
         colours=KIND_COLOURS,
     )
     with written_whole(path) as temporary:
@@ -135,6 +140,7 @@ def _row(evidence: Evidence, analysis: SymmetryAnalyzer, frequency: float) -> di
         "feature": feature,
         "kind": analysis.kinds_[feature],
         "symmetry": stabilizer.name,
+        "order": stabilizer.subgroup.order,
         "energy": stabilizer.energy,
         "minimum": stabilizer.minimum,
         "runner_up": runner_up,
@@ -174,11 +180,13 @@ def _count_kinds(
 
 def _figures(analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]) -> list[dict[str, str]]:
     firing = np.flatnonzero(frequencies > 0)
+    if len(firing) < 2:
+        return []
     matrix = DistanceMatrixDisplay.from_estimator(analysis, firing).plot()
     figures = [
         {
             "picture": _data_uri(figure_to_png(matrix.figure_), "png"),
-            "caption": "Distances of all features that fire: dark squares on the diagonal are families.",
+            "caption": "Distances of these features: dark squares on the diagonal are families.",
         }
     ]
     if len(analysis.labels_) >= 5:

@@ -110,7 +110,9 @@ def test_patches_about_a_position_are_those_of_the_transformed_image():
         grid = torch.stack(
             torch.meshgrid(2 * (v + column) / 101, 2 * (v + row) / 101, indexing="xy"), -1
         )
-        expected = torch.nn.functional.grid_sample(whole[g : g + 1], grid[None], align_corners=False)
+        expected = torch.nn.functional.grid_sample(
+            whole[g : g + 1], grid[None], align_corners=False
+        )
         assert (patches[g] - expected[0]).abs().max() < 0.01
 
 
@@ -124,7 +126,9 @@ def test_corners_are_never_shown():
 
 
 def test_a_mask_makes_a_small_source_do():
-    transformed = ImageAction(Dihedral(16), mask=True, fill=0.25).transform(torch.ones(1, 1, 40, 40))
+    transformed = ImageAction(Dihedral(16), mask=True, fill=0.25).transform(
+        torch.ones(1, 1, 40, 40)
+    )
     assert (transformed[..., 0, 0] == 0.25).all()
     mask = circular_mask(40)
     torch.testing.assert_close(

@@ -174,7 +174,9 @@ def test_groups_by_name(text, group):
     assert parse_group(text) == group
 
 
-@pytest.mark.parametrize("text", ["dihedral", "dihedral:0", "dihedral:x", "klein:4", "trivial:2", ""])
+@pytest.mark.parametrize(
+    "text", ["dihedral", "dihedral:0", "dihedral:x", "klein:4", "trivial:2", ""]
+)
 def test_unknown_group_names_say_what_is_expected(text):
     with pytest.raises(ValueError, match="'dihedral:N'"):
         parse_group(text)

@@ -16,7 +16,9 @@ from tests.groups.strategies import (
 
 
 @pytest.mark.parametrize(
-    "group", [Cyclic(12), Dihedral(4), Dihedral(6), SYMMETRIC_3, ALTERNATING_4, QUATERNION], ids=repr
+    "group",
+    [Cyclic(12), Dihedral(4), Dihedral(6), SYMMETRIC_3, ALTERNATING_4, QUATERNION],
+    ids=repr,
 )
 def test_all_subgroups_are_found(group):
     assert {s.elements for s in group.subgroups()} == brute_force_subgroups(group)

@@ -63,7 +63,9 @@ def test_layers_that_give_no_map_are_refused():
         network.activations(images)
 
 
-@pytest.mark.parametrize("layer", ["inception_3a_output", "inception_3b_output", "inception_4c_output"])
+@pytest.mark.parametrize(
+    "layer", ["inception_3a_output", "inception_3b_output", "inception_4c_output"]
+)
 def test_bvlc_googlenet_gives_what_caffe_gives(shared_data, layer):
     network = load_network("bvlc_googlenet", shared_data / "bvlc_googlenet.safetensors")
     reference = np.load(shared_data / "bvlc_googlenet_reference.npz")

@@ -63,7 +63,8 @@ def test_bundled_network():
 
 def test_asymmetric_padding_and_rectangular_kernels():
     module = torch.nn.Sequential(
-        torch.nn.ZeroPad2d((1, 2, 3, 0)), torch.nn.Conv2d(3, 4, (3, 5), stride=(2, 1), dilation=(1, 2))
+        torch.nn.ZeroPad2d((1, 2, 3, 0)),
+        torch.nn.Conv2d(3, 4, (3, 5), stride=(2, 1), dilation=(1, 2)),
     )
     field = receptive_field(Network(module, input_size=32), "1")
     assert field.stride == (1, 2)

@@ -45,7 +45,9 @@ def test_positions_are_continuous_within_the_disk_and_belong_to_their_image(smal
     assert np.bincount(small_dataset.image_ids_).tolist() == [40] * 6
 
 
-def test_positions_of_an_image_do_not_depend_on_the_others(small_dataset, small_network, smooth_images):
+def test_positions_of_an_image_do_not_depend_on_the_others(
+    small_dataset, small_network, smooth_images
+):
     fewer = OrbitDataset(
         smooth_images[:2], network=small_network, group=Dihedral(4), n_positions=40
     )
@@ -177,9 +179,9 @@ def test_image_ids_keep_photographs_together(small_dataset):
     array = small_dataset.as_array().reshape(len(ids), -1)
     for train, test in GroupKFold(3).split(array, groups=ids):
         assert not set(ids[train]) & set(ids[test])
-        GroupCrosscoder(
-            group=Dihedral(4), n_features=4, max_epochs=1, random_state=0
-        ).fit(array[train]).score(array[test])
+        GroupCrosscoder(group=Dihedral(4), n_features=4, max_epochs=1, random_state=0).fit(
+            array[train]
+        ).score(array[test])
 
 
 def test_patches_show_what_a_sample_looks_at(small_dataset, smooth_images):

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, SymmetryAnalyzer, make_orbits
+from sklearn_groupcross.analysis import KINDS, name_kinds
+
+GROUP = Dihedral(4)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return make_orbits(5, group=GROUP, n_families=6, random_state=5)
+
+
+@pytest.fixture(scope="module")
+def atoms(planted):
+    return planted.components.reshape(len(planted.components), -1)
+
+
+@pytest.fixture(scope="module")
+def analysis(atoms):
+    return SymmetryAnalyzer(group=GROUP).fit(atoms)
+
+
+def test_planted_families_stabilizers_and_poses_are_found(analysis, planted):
+    found = np.where(analysis.labels_ < 0, 100 + np.arange(len(analysis.labels_)), analysis.labels_)
+    assert adjusted_rand_score(planted.families, found) == 1.0
+    for stabilizer, truth in zip(analysis.stabilizers_, planted.stabilizers, strict=True):
+        assert stabilizer.subgroup.elements == truth.elements
+    blocks = planted.components
+    for family in analysis.families_:
+        for member, pose in zip(family.members, family.poses, strict=True):
+            moved = blocks[family.medoid][GROUP.right_translation(pose)]
+            np.testing.assert_allclose(moved, blocks[member], atol=1e-5)
+        assert family.poses[family.members.index(family.medoid)] in (
+            analysis.stabilizers_[family.medoid].subgroup.elements
+        )
+
+
+def test_a_fitted_crosscoder_brings_its_group():
+    data = make_orbits(200, group=GROUP, n_channels=8, n_families=2, random_state=0)
+    crosscoder = GroupCrosscoder(group=GROUP, n_features=6, max_epochs=2).fit(data.orbits)
+    analysis = SymmetryAnalyzer().fit(crosscoder)
+    assert analysis.group_ == GROUP
+    np.testing.assert_array_equal(analysis.components_, crosscoder.components_)
+    with pytest.raises(ValueError, match=r"given Cyclic\(8\), the crosscoder has Dihedral\(4\)"):
+        SymmetryAnalyzer(group=Cyclic(8)).fit(crosscoder)
+
+
+def test_distances_serve_as_precomputed(analysis):
+    distances = analysis.distances_
+    np.testing.assert_array_equal(distances, distances.T)
+    assert (np.diag(distances) == 0).all()
+    assert distances.min() >= 0
+    assert distances.max() <= 2
+    labels = AgglomerativeClustering(3, metric="precomputed", linkage="average").fit_predict(
+        distances
+    )
+    silhouette_score(distances, labels, metric="precomputed")
+    HDBSCAN(metric="precomputed", min_cluster_size=2, copy=True).fit(distances)
+
+
+def test_permuting_and_scaling_features_permutes_the_results(analysis, atoms):
+    order = np.random.default_rng(0).permutation(len(atoms))
+    other = SymmetryAnalyzer(group=GROUP).fit(atoms[order] * 7.0)
+    np.testing.assert_allclose(
+        other.distances_, analysis.distances_[np.ix_(order, order)], atol=1e-5
+    )
+    assert [s.name for s in other.stabilizers_] == [analysis.stabilizers_[i].name for i in order]
+    # every feature of a family shares its fate: the same partition, maybe numbered otherwise
+    assert adjusted_rand_score(other.labels_, analysis.labels_[order]) == 1.0
+
+
+def test_transform_blocks(analysis, planted):
+    block = analysis.transform_blocks(3)
+    assert block.shape == (8, 8)
+    unit = planted.components[3] / np.linalg.norm(planted.components[3], axis=1, keepdims=True)
+    np.testing.assert_allclose(block, unit @ unit.T, atol=1e-5)
+
+
+def test_the_map_is_reproducible_and_keeps_families_together(analysis, atoms):
+    embedding = analysis.embedding_
+    assert embedding.shape == (len(atoms), 2)
+    again = SymmetryAnalyzer(group=GROUP).fit(atoms).embedding_
+    np.testing.assert_array_equal(embedding, again)
+    gaps = np.linalg.norm(embedding[:, None] - embedding[None], axis=2)
+    same = analysis.labels_[:, None] == analysis.labels_[None]
+    assert gaps[same & (gaps > 0)].mean() < gaps[~same].mean()
+
+
+def test_the_table_says_it_all(analysis):
+    table = analysis.features_table_
+    assert table.index.name == "feature"
+    assert (table["symmetry"] == [s.name for s in analysis.stabilizers_]).all()
+    assert (table["family"] == analysis.labels_).all()
+    family = analysis.families_[0]
+    assert table["pose"][family.members[0]] == GROUP.describe_element(family.poses[0])
+
+
+def test_dead_features_are_set_apart(atoms):
+    with_dead = np.vstack([atoms, np.zeros_like(atoms[:2])])
+    analysis = SymmetryAnalyzer(group=GROUP).fit(with_dead)
+    assert (analysis.kinds_[-2:] == "dead").all()
+    assert (analysis.labels_[-2:] == -1).all()
+    assert np.isfinite(analysis.distances_).all()
+    assert np.isfinite(analysis.profiles_).all()
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_feature_is_enough(atoms, n):
+    analysis = SymmetryAnalyzer(group=GROUP).fit(atoms[:n])
+    assert analysis.distances_.shape == (n, n)
+    with pytest.raises(ValueError, match="at least 5 features"):
+        _ = analysis.embedding_
+
+
+def test_clone_and_params():
+    analyzer = SymmetryAnalyzer(group=Dihedral(3), threshold=0.7)
+    assert clone(analyzer).get_params() == analyzer.get_params()
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5])
+def test_thresholds_out_of_range_are_refused(atoms, threshold):
+    with pytest.raises(ValueError, match="'threshold' parameter"):
+        SymmetryAnalyzer(group=GROUP, threshold=threshold).fit(atoms)
+
+
+def test_bad_atoms_are_refused(atoms):
+    with pytest.raises(ValueError, match="do not name their group"):
+        SymmetryAnalyzer().fit(atoms)
+    with pytest.raises(ValueError, match=r"256 columns; Dihedral\(3\) has 6"):
+        SymmetryAnalyzer(group=Dihedral(3)).fit(atoms)
+    with pytest.raises(ValueError, match="infinity"):
+        SymmetryAnalyzer(group=GROUP).fit(np.full_like(atoms, np.inf))
+
+
+def profile(group, rotations):
+    values = np.interp(
+        np.arange(group.n_turns) * 360 / group.n_turns,
+        np.linspace(0, 360, len(rotations)),
+        rotations,
+    )
+    return np.concatenate([values] * (2 if group.has_mirrors else 1))
+
+
+@pytest.mark.parametrize("group", [Cyclic(16), Dihedral(16)], ids=repr)
+@pytest.mark.parametrize(
+    ("rotations", "kind"),
+    [
+        ([1, 0, 1, 0, 1], "line"),
+        ([1, 0, 1, 0, 1, 0, 1, 0, 1], "grid"),
+        ([1, 0.5, 0, 0.5, 1], "curve or edge"),
+        ([1, 0.9, 0.9, 0.9, 1], "round"),
+        ([1, 0.5, 0.5, 0.5, 1], "other"),
+        ([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], "other"),
+    ],
+)
+def test_kinds(group, rotations, kind):
+    assert name_kinds(profile(group, rotations)[None], group)[0] == kind
+    assert kind in KINDS
+
+
+def test_kinds_that_a_group_cannot_show_are_never_named():
+    assert name_kinds(np.array([[1.0, 0.0, 0.0]]), Cyclic(3))[0] == "other"
+    assert name_kinds(np.array([[1.0, 0.0]]), Cyclic(2))[0] == "other"

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, make_orbits
+
+GROUP = Dihedral(3)
+
+
+@pytest.fixture(scope="module")
+def orbits():
+    return make_orbits(300, group=GROUP, n_channels=8, n_families=2, random_state=0).orbits
+
+
+def small(**options):
+    defaults = {"group": GROUP, "n_features": 12, "max_epochs": 20, "random_state": 0}
+    return GroupCrosscoder(**{**defaults, **options})
+
+
+@parametrize_with_checks(
+    [GroupCrosscoder(max_epochs=5), GroupCrosscoder(activation="topk", k=1, max_epochs=5)]
+)
+def test_scikit_learn_compatible(estimator, check):
+    check(estimator)
+
+
+def test_default_constructed_passes_every_check():
+    """The estimator as it comes; scikit-learn itself skips the array API check."""
+    from sklearn.utils.estimator_checks import check_estimator
+
+    results = check_estimator(GroupCrosscoder(), on_fail=None, on_skip=None)
+    assert len(results) > 40
+    not_passed = {r["check_name"] for r in results if r["status"] != "passed"}
+    assert not_passed <= {"check_array_api_input"}
+
+
+def test_shapes(orbits):
+    crosscoder = small().fit(orbits)
+    codes = crosscoder.transform(orbits)
+    assert codes.shape == (300, 12)
+    assert (codes >= 0).all()
+    assert crosscoder.components_.shape == (12, 48)
+    assert crosscoder.encoder_.shape == (12, 8)
+    assert crosscoder.inverse_transform(codes).shape == (300, 48)
+    assert crosscoder.n_features_in_ == 48
+    assert crosscoder.n_channels_ == 8
+    assert crosscoder.get_feature_names_out()[1] == "groupcrosscoder1"
+
+
+@pytest.mark.parametrize("options", [{}, {"activation": "topk", "k": 3}, {"augment": True}])
+def test_flat_and_stacked_input_agree(orbits, options):
+    stacked = small(**options).fit(orbits)
+    flat = small(**options).fit(orbits.reshape(300, -1))
+    np.testing.assert_array_equal(stacked.components_, flat.components_)
+    np.testing.assert_array_equal(
+        stacked.transform(orbits), flat.transform(orbits.reshape(300, -1))
+    )
+
+
+def test_the_encoder_reads_the_identity_block_alone(orbits):
+    crosscoder = small().fit(orbits)
+    changed = orbits.copy()
+    changed[:, 1:] = 7.0
+    np.testing.assert_array_equal(crosscoder.transform(orbits), crosscoder.transform(changed))
+    np.testing.assert_array_equal(crosscoder.transform(orbits), crosscoder.encode(orbits[:, 0]))
+
+
+def test_codes_and_reconstruction_are_the_formula(orbits):
+    crosscoder = small().fit(orbits)
+    codes = np.maximum(orbits[:, 0] @ crosscoder.encoder_.T + crosscoder.encoder_intercept_, 0)
+    np.testing.assert_allclose(crosscoder.transform(orbits), codes, atol=1e-5)
+    np.testing.assert_allclose(
+        crosscoder.inverse_transform(codes),
+        codes @ crosscoder.components_ + crosscoder.intercept_,
+        atol=1e-5,
+    )
+
+
+def test_the_same_seed_gives_the_same_bits(orbits):
+    first, second, other = (small(random_state=seed).fit(orbits) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.components_, second.components_)
+    np.testing.assert_array_equal(first.encoder_, second.encoder_)
+    assert not np.array_equal(first.components_, other.components_)
+
+
+def test_no_global_generator_is_touched(orbits):
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
+    torch_state = torch.get_rng_state()
+    small().fit(orbits)
+    np.testing.assert_array_equal(numpy_state, np.random.get_state()[1])  # noqa: NPY002
+    assert torch.equal(torch_state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e4])
+def test_units_are_folded_back(orbits, factor):
+    """In other units the same codes come out, and atoms in those units."""
+    small_units, large_units = small().fit(orbits), small().fit(orbits * np.float32(factor))
+    np.testing.assert_allclose(
+        large_units.components_ / factor, small_units.components_, rtol=1e-2, atol=1e-4
+    )
+    np.testing.assert_allclose(
+        large_units.transform(orbits * np.float32(factor)), small_units.transform(orbits), atol=1e-2
+    )
+
+
+def test_topk_keeps_k_codes_and_l1_has_no_effect_on_it(orbits):
+    crosscoder = small(activation="topk", k=3).fit(orbits)
+    active = (crosscoder.transform(orbits) > 0).sum(axis=1)
+    assert active.max() == 3
+    other = small(activation="topk", k=3, l1=5.0).fit(orbits)
+    np.testing.assert_array_equal(crosscoder.components_, other.components_)
+
+
+def test_a_larger_l1_is_sparser(orbits):
+    l0 = [
+        (small(l1=l1, max_epochs=150).fit(orbits).transform(orbits) > 0).sum(1).mean()
+        for l1 in (0.0, 0.3, 3.0)
+    ]
+    assert l0[0] > l0[1] > l0[2]
+
+
+def test_growing_atoms_gains_nothing(orbits):
+    """The penalty weighs codes by their atoms' norms, so only their product counts."""
+    from sklearn_groupcross.crosscoder._objective import objective
+
+    x = torch.from_numpy(orbits.reshape(300, -1))
+    codes = torch.rand(300, 5)
+    decoder = torch.randn(5, 48)
+    loss, _ = objective(x, codes @ decoder, codes, decoder, l1=2.0)
+    rescaled, _ = objective(x, codes @ decoder, codes / 10, decoder * 10, l1=2.0)
+    torch.testing.assert_close(loss, rescaled)
+    penalised, _ = objective(x, codes @ decoder, codes / 10, decoder, l1=2.0)
+    assert penalised < loss
+
+
+def test_planted_dictionaries_are_recovered():
+    data = make_orbits(3000, group=Dihedral(4), n_channels=32, n_families=4, random_state=0)
+    crosscoder = GroupCrosscoder(
+        group=Dihedral(4),
+        n_features=len(data.components),
+        activation="topk",
+        k=4,
+        max_epochs=120,
+        random_state=0,
+    ).fit(data.orbits)
+    atoms = crosscoder.components_ / np.linalg.norm(crosscoder.components_, axis=1, keepdims=True)
+    cosines = atoms @ data.components.reshape(len(atoms), -1).T
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(-cosines)
+    assert cosines[rows, columns].mean() > 0.95
+    assert crosscoder.score(data.orbits) > 0.95
+
+
+def test_augmentation_recovers_a_closed_dictionary_and_loses_one_that_is_not():
+    group = Dihedral(4)
+    found = {}
+    for closed in (True, False):
+        data = make_orbits(
+            2000, group=group, n_families=3, closed=closed, n_active=2, random_state=4
+        )
+        for augment in (True, False):
+            crosscoder = GroupCrosscoder(
+                group=group,
+                n_features=len(data.components),
+                activation="topk",
+                k=2,
+                augment=augment,
+                max_epochs=100,
+                random_state=0,
+            ).fit(data.orbits)
+            atoms = crosscoder.components_.reshape(len(data.components), -1)
+            atoms = atoms / np.linalg.norm(atoms, axis=1, keepdims=True)
+            cosines = atoms @ data.components.reshape(len(atoms), -1).T
+            found[closed, augment] = cosines.max(axis=0).mean()
+    assert found[True, True] > 0.9
+    assert found[False, False] > 0.9
+    assert found[False, True] < 0.8
+
+
+def test_augmentation_shares_the_bias_among_blocks(orbits):
+    intercept = small(augment=True).fit(orbits).intercept_.reshape(6, 8)
+    np.testing.assert_array_equal(intercept, np.broadcast_to(intercept[0], (6, 8)))
+    assert np.ptp(small().fit(orbits).intercept_.reshape(6, 8), axis=0).max() > 0
+
+
+def test_score_is_the_explained_variance(orbits):
+    crosscoder = small().fit(orbits)
+    flat = orbits.reshape(300, -1).astype(np.float64)
+    error = np.square(flat - crosscoder.inverse_transform(crosscoder.transform(orbits))).sum()
+    expected = 1 - error / np.square(flat - flat.mean(0)).sum()
+    assert crosscoder.score(orbits) == pytest.approx(expected, rel=1e-6)
+
+
+def test_history(orbits):
+    crosscoder = small(activation="topk", k=2, max_epochs=30).fit(orbits)
+    history = crosscoder.history_
+    assert {len(values) for values in history.values()} == {30}
+    assert history["fvu"][-1] < history["fvu"][0]
+    assert history["l0"][-1] <= 2
+    assert crosscoder.n_iter_ == 30
+
+
+def test_grid_search_over_l1_in_a_pipeline(orbits):
+    pipeline = make_pipeline(FunctionTransformer(np.abs), small(max_epochs=5))
+    search = GridSearchCV(pipeline, {"groupcrosscoder__l1": [0.1, 1.0]}, cv=2)
+    search.fit(orbits.reshape(300, -1))
+    assert search.best_params_["groupcrosscoder__l1"] in (0.1, 1.0)
+
+
+@pytest.mark.parametrize("container", ["numpy", "pandas", "default"])
+def test_set_output(orbits, container):
+    crosscoder = small().fit(orbits)
+    if container == "pandas":
+        codes = crosscoder.set_output(transform="pandas").transform(orbits)
+        assert list(codes.columns) == list(crosscoder.get_feature_names_out())
+    else:
+        assert isinstance(crosscoder.transform(orbits), np.ndarray)
+
+
+def test_clone_and_pickle(orbits):
+    flat = orbits.reshape(300, -1)
+    crosscoder = small(group=Cyclic(2)).fit(flat)
+    assert clone(crosscoder).group == Cyclic(2)
+    again = pickle.loads(pickle.dumps(crosscoder))
+    np.testing.assert_array_equal(again.transform(flat), crosscoder.transform(flat))
+
+
+def test_constant_data_are_learned_by_the_bias():
+    X = np.full((20, 48), 3.0)
+    crosscoder = small().fit(X)
+    np.testing.assert_allclose(crosscoder.inverse_transform(crosscoder.transform(X)), X, atol=0.1)
+    assert np.isfinite(small().fit(np.zeros((20, 48))).components_).all()
+
+
+class TestBadInput:
+    def test_columns_that_do_not_divide_into_blocks(self):
+        message = r"X has 130 columns; Dihedral\(32\) has 64 elements.*multiple of 64"
+        with pytest.raises(ValueError, match=message):
+            GroupCrosscoder(group=Dihedral(32)).fit(np.zeros((4, 130)))
+
+    def test_stacks_of_another_group(self, orbits):
+        with pytest.raises(ValueError, match=r"6 blocks; Dihedral\(4\) has 8"):
+            small(group=Dihedral(4)).fit(orbits)
+
+    def test_other_columns_than_in_fit(self, orbits):
+        with pytest.raises(ValueError, match="expecting 48 features"):
+            small().fit(orbits).transform(orbits[:, :, :4])
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    def test_values_that_are_not_finite(self, orbits, bad):
+        orbits = orbits.copy()
+        orbits[3, 2, 1] = bad
+        with pytest.raises(ValueError, match="NaN|infinity"):
+            small().fit(orbits)
+
+    def test_more_active_codes_than_atoms(self, orbits):
+        with pytest.raises(ValueError, match="k=13 .* n_features=12"):
+            small(activation="topk", k=13).fit(orbits)
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"l1": -1.0}, {"n_features": 0}, {"activation": "gelu"}, {"group": "D32"}, {"k": 0}],
+    )
+    def test_parameters_out_of_range(self, orbits, options):
+        with pytest.raises(ValueError, match=f"'{next(iter(options))}' parameter"):
+            small(**options).fit(orbits)
+
+    def test_absent_devices(self, orbits):
+        with pytest.raises(ValueError, match="Unknown device 'gpu0'"):
+            small(device="gpu0").fit(orbits)
+
+    def test_orbits_where_activations_are_expected(self, orbits):
+        with pytest.raises(ValueError, match="8 channels; got 48 columns"):
+            small().fit(orbits).encode(orbits.reshape(300, -1))
+
+    def test_codes_of_another_dictionary(self, orbits):
+        with pytest.raises(ValueError, match="one column an atom, 12; got 5"):
+            small().fit(orbits).inverse_transform(np.zeros((2, 5)))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
+def test_cuda_gives_numpy_and_about_the_same(orbits):
+    on_cpu, on_cuda = (small(device=d, max_epochs=3).fit(orbits) for d in ("cpu", "cuda"))
+    assert isinstance(on_cuda.transform(orbits), np.ndarray)
+    np.testing.assert_allclose(on_cuda.components_, on_cpu.components_, atol=1e-2)

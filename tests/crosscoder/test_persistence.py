@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross.crosscoder import _training
+from tests.groups.strategies import QUATERNION
+
+GROUP = Dihedral(3)
+
+
+@pytest.fixture(scope="module")
+def orbits():
+    return make_orbits(100, group=GROUP, n_channels=8, random_state=0).orbits
+
+
+@pytest.fixture
+def crosscoder(orbits):
+    return GroupCrosscoder(group=GROUP, n_features=10, max_epochs=3, random_state=0).fit(orbits)
+
+
+def test_save_and_load(crosscoder, orbits, tmp_path):
+    crosscoder.save(tmp_path / "model.safetensors")
+    again = GroupCrosscoder.load(tmp_path / "model.safetensors")
+    assert again.get_params() == crosscoder.get_params()
+    assert again.history_ == crosscoder.history_
+    np.testing.assert_array_equal(again.transform(orbits), crosscoder.transform(orbits))
+    codes = crosscoder.transform(orbits)
+    np.testing.assert_array_equal(
+        again.inverse_transform(codes), crosscoder.inverse_transform(codes)
+    )
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+
+
+def test_groups_without_a_family_are_saved_as_tables(tmp_path):
+    orbits = np.random.default_rng(0).standard_normal((20, 8, 3)).astype(np.float32)
+    crosscoder = GroupCrosscoder(group=QUATERNION, n_features=4, max_epochs=1).fit(orbits)
+    crosscoder.save(tmp_path / "model.safetensors")
+    assert GroupCrosscoder.load(tmp_path / "model.safetensors").group_ == QUATERNION
+
+
+def test_the_default_group_stays_the_default(tmp_path):
+    crosscoder = GroupCrosscoder(n_features=4, max_epochs=1).fit(
+        np.linspace(0, 1, 60).reshape(20, 3)
+    )
+    crosscoder.save(tmp_path / "model.safetensors")
+    assert GroupCrosscoder.load(tmp_path / "model.safetensors").group is None
+
+
+def test_damaged_and_foreign_files_are_refused(crosscoder, tmp_path):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(FileNotFoundError, match="No saved crosscoder"):
+        GroupCrosscoder.load(path)
+    crosscoder.save(path)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ValueError, match="damaged"):
+        GroupCrosscoder.load(path)
+    save_file({"a": np.zeros(2)}, path)
+    with pytest.raises(ValueError, match="not a crosscoder saved by this package"):
+        GroupCrosscoder.load(path)
+
+
+def test_a_failed_write_leaves_the_old_file(crosscoder, tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    crosscoder.save(path)
+    before = path.read_bytes()
+
+    def no_space(arrays, file, metadata):
+        file.write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sklearn_groupcross.crosscoder._persistence.save_file", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        crosscoder.save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+
+
+class TestInterrupt:
+    @pytest.fixture(autouse=True)
+    def interrupt_in_step_five(self, monkeypatch):
+        step, self.steps = _training._step, 0
+
+        def interrupted(*args):
+            self.steps += 1
+            if self.steps == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+            return step(*args)
+
+        monkeypatch.setattr(_training, "_step", interrupted)
+
+    def test_the_last_whole_step_is_kept_and_said_where(self, orbits, tmp_path):
+        folder = tmp_path / "checkpoints"
+        options = {"group": GROUP, "n_features": 10, "batch_size": 20, "random_state": 0}
+        crosscoder = GroupCrosscoder(**options, checkpoint_dir=folder)
+        with pytest.raises(KeyboardInterrupt, match=r"after 5 steps.*saved to .*safetensors"):
+            crosscoder.fit(orbits)
+        saved = GroupCrosscoder.load(folder / "crosscoder-interrupted.safetensors")
+        np.testing.assert_array_equal(saved.transform(orbits), crosscoder.transform(orbits))
+        assert saved.n_iter_ == 5
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def test_without_a_folder_the_estimator_holds_it(self, orbits):
+        crosscoder = GroupCrosscoder(group=GROUP, n_features=10)
+        with pytest.raises(KeyboardInterrupt, match="set checkpoint_dir"):
+            crosscoder.fit(orbits)
+        assert crosscoder.transform(orbits).shape == (100, 10)
+
+
+def test_fitting_outside_the_main_thread_works(orbits):
+    """Signals belong to the main thread: elsewhere no handler may be set."""
+    crosscoder = GroupCrosscoder(group=GROUP, n_features=4, max_epochs=1)
+    thread = threading.Thread(target=crosscoder.fit, args=(orbits,))
+    thread.start()
+    thread.join()
+    assert crosscoder.n_iter_ == 1

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from sklearn_groupcross import GroupCrosscoder
+from sklearn_groupcross.cli import cut_tiles, main
+from sklearn_groupcross.crosscoder import _training
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, smooth_images):
+    folder = tmp_path_factory.mktemp("images")
+    for i, image in enumerate(smooth_images):
+        Image.fromarray(image).resize((150, 150)).save(folder / f"{i}.png")
+    return folder
+
+
+def run(folder, out, *more):
+    small = ["--network", "bundled", "--group", "dihedral:8", "--positions", "30"]
+    small += ["--features", "24", "--k", "4", "--epochs", "4", "--held-out", "2", "--out", str(out)]
+    return main(["run", str(folder), *small, *more])
+
+
+def test_run_writes_report_model_and_table(folder, tmp_path, capsys):
+    out = tmp_path / "new" / "out"
+    assert run(folder, out) == 0
+    assert sorted(os.listdir(out)) == ["crosscoder.safetensors", "features.csv", "report.html"]
+    printed = capsys.readouterr().out
+    for line in (
+        "variance unexplained, training",
+        "variance unexplained, held out",
+        "(L0)",
+        "dead",
+    ):
+        assert line in printed
+    table = pd.read_csv(out / "features.csv", index_col="feature")
+    crosscoder = GroupCrosscoder.load(out / "crosscoder.safetensors")
+    assert len(table) == len(crosscoder.components_) == 24
+    assert crosscoder.augment
+    assert {"kind", "symmetry", "family", "frequency", "p(180°)", "p(90°)", "p(45°)"} <= set(table)
+
+
+def test_the_same_seed_gives_the_same_table(folder, tmp_path):
+    tables = []
+    for name in "ab":
+        assert run(folder, tmp_path / name) == 0
+        tables.append((tmp_path / name / "features.csv").read_text())
+    assert tables[0] == tables[1]
+
+
+def test_the_papers_l1_instead_of_k(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    small = ["--network", "bundled", "--group", "cyclic:4", "--positions", "10", "--features", "16"]
+    options = ["--epochs", "2", "--l1", "0.5", "--no-augment", "--out", str(out)]
+    assert main(["run", str(folder), *small, *options]) == 0
+    crosscoder = GroupCrosscoder.load(out / "crosscoder.safetensors")
+    assert (crosscoder.activation, crosscoder.l1, crosscoder.augment) == ("relu", 0.5, False)
+    assert "l1 = 0.5" in capsys.readouterr().out
+
+
+class TestMistakes:
+    """Exit code 2, one line that names the remedy, and nothing left behind."""
+
+    def fails(self, capsys, out, arguments, message):
+        assert main(arguments) == 2
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert error.startswith("groupcross: error: ")
+        assert message in error
+        assert not out.exists()
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            (["--layer", "relu33"], "Nearest: relu3"),
+            (["--network", "resnet"], "the known ones are bundled"),
+            (["--group", "klein"], "'dihedral:N'"),
+            (["--k", "25"], "k=25 codes cannot be active"),
+            (["--features", "0"], "'n_features' parameter"),
+            (["--held-out", "6"], "cannot be split"),
+            (["--n-images", "7"], "between 2 and 6"),
+            (["--weights", "absent.safetensors"], "No weights file"),
+            (["--device", "abacus"], "Unknown device"),
+            (["--positions", "0"], "at least 1"),
+        ],
+    )
+    def test_options(self, folder, tmp_path, capsys, more, message):
+        out = tmp_path / "out"
+        arguments = ["run", str(folder), "--network", "bundled", "--features", "24", "--k", "4"]
+        self.fails(capsys, out, [*arguments, "--out", str(out), *more], message)
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda f: None, "No images in"),
+            (lambda f: (f / "text.jpg").write_text("hello"), "text.jpg is not an image"),
+            (
+                lambda f: (f / "cut.png").write_bytes(make_png(f)[:200]),
+                "cut.png cannot be decoded",
+            ),
+        ],
+        ids=["empty", "text", "truncated"],
+    )
+    def test_folders(self, tmp_path, capsys, make, message):
+        images, out = tmp_path / "images", tmp_path / "out"
+        images.mkdir()
+        make(images)
+        if any(images.iterdir()):
+            Image.new("RGB", (150, 150)).save(images / "good.png")
+        self.fails(
+            capsys, out, ["run", str(images), "--network", "bundled", "--out", str(out)], message
+        )
+
+    def test_results_are_not_overwritten(self, folder, tmp_path, capsys):
+        (tmp_path / "report.html").write_text("precious")
+        assert run(folder, tmp_path) == 2
+        assert "--overwrite" in capsys.readouterr().err
+        assert (tmp_path / "report.html").read_text() == "precious"
+        assert run(folder, tmp_path, "--overwrite") == 0
+        assert (tmp_path / "report.html").read_text() != "precious"
+
+    def test_an_output_that_cannot_be_written(self, folder, tmp_path, capsys):
+        (tmp_path / "file").write_text("")
+        assert run(folder, tmp_path / "file" / "out") == 2
+        assert "Cannot write results to" in capsys.readouterr().err
+
+    def test_a_full_disk_leaves_nothing_half_written(self, folder, tmp_path, capsys, monkeypatch):
+        def no_space(arrays, file, metadata):
+            file.write_bytes(b"half of it")
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("sklearn_groupcross.crosscoder._persistence.save_file", no_space)
+        out = tmp_path / "out"
+        assert run(folder, out) == 2
+        assert "No space left on device" in capsys.readouterr().err
+        assert not out.exists()
+
+
+def make_png(folder):
+    path = folder / "whole.png"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+def test_ctrl_c_keeps_the_last_state_and_says_where(folder, tmp_path, capsys, monkeypatch):
+    step = _training._step
+
+    def interrupted(*args):
+        os.kill(os.getpid(), signal.SIGINT)
+        return step(*args)
+
+    monkeypatch.setattr(_training, "_step", interrupted)
+    out = tmp_path / "out"
+    assert run(folder, out) == 130
+    saved = out / "crosscoder-interrupted.safetensors"
+    assert str(saved) in capsys.readouterr().err
+    assert GroupCrosscoder.load(saved).n_iter_ == 1
+
+
+def test_ctrl_c_before_training_leaves_nothing(folder, tmp_path, capsys, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn_groupcross.orbits._dataset.read_orbits", interrupted)
+    assert run(folder, tmp_path / "out") == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_fault_of_the_program_is_not_a_users_mistake(folder, tmp_path, monkeypatch):
+    def faulty(*args, **kwargs):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("sklearn_groupcross.orbits._dataset.read_orbits", faulty)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(folder, tmp_path / "out")
+
+
+def test_unknown_commands_print_the_usage(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["fly"])
+    assert stop.value.code == 2
+    assert "usage: groupcross" in capsys.readouterr().err
+
+
+def test_tiles_cover_an_image_side_by_side():
+    image = np.arange(7 * 10 * 3).reshape(7, 10, 3)
+    tiles = cut_tiles(image, 3)
+    assert len(tiles) == 6
+    np.testing.assert_array_equal(tiles[4], image[3:6, 3:6])
+
+
+def test_demo_finds_lines_and_curves(tmp_path, capsys):
+    """The first command a newcomer runs, as it is."""
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
+    table = pd.read_csv(tmp_path / "demo" / "features.csv", index_col="feature")
+    firing = table[table["frequency"] >= 1e-3]
+    lines = (firing["p(180°)"] > 0.8) & (firing["p(90°)"] < 0.2)
+    curves = (firing["p(180°)"] < 0.2) & (firing["p(22.5°)"] > 0.4)
+    assert lines.sum() >= 1
+    assert curves.sum() >= 1
+    assert (firing["kind"][lines] == "line").all()
+    printed = capsys.readouterr().out
+    rows = [line.split() for line in printed.splitlines()]
+    assert any(len(row) > 2 and row[1] == "line" for row in rows if row[0:1] and row[0].isdigit())
+    assert any(
+        "curve or edge" in line and line.strip()[0].isdigit() for line in printed.splitlines()
+    )
