@@ -100,12 +100,14 @@ def link_short_names(app: Any, env: Any, node: Any, contnode: Any) -> Any:
 
 def escape_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: Any) -> None:
     """Let docstrings stay readable as text: numpydoc passes on what reST would misread."""
-    if lines:
-        # autosummary takes the first ". " for the end of the sentence
-        lines[0] = lines[0].replace(" ... ", " … ")
     for i, line in enumerate(lines):
-        # in "ndarray of shape (n_atoms, n_features_in_)" the last word is not a hyperlink
-        lines[i] = re.sub(r"(?<![`*\w])(\w+)_(?=[),])", r"\1\\_", line)
+        if not line.lstrip().startswith("..."):  # not the second line of a doctest
+            # autosummary takes the first ". " for the end of the sentence
+            line = line.replace(" ... ", " … ")
+        if "of shape (" in line:
+            # in "ndarray of shape (n_atoms, n_features_in_)" the last word is not a hyperlink
+            line = re.sub(r"(?<![`*\w])(\w+)_(?=[),])", r"\1\\_", line)
+        lines[i] = line
 
 
 def setup(app: Any) -> None:

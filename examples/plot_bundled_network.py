@@ -8,7 +8,7 @@ learn:
 
 - how an `OrbitDataset` turns images into training samples,
 - what the kinds of features mean, seen on the patches that excite them,
-- that a feature's response to a turned patch follows its self-profile.
+- how a feature's response to a turned patch compares with its self-profile.
 
 ``groupcross demo`` does the same at a larger size, and writes a report.
 """
@@ -41,11 +41,12 @@ tiles = [
     for top in range(0, photograph.shape[0] - side + 1, side)
     for left in range(0, photograph.shape[1] - side + 1, side)
 ]
-dataset = OrbitDataset(tiles, network=network, group=group, n_positions=150)
+dataset = OrbitDataset(tiles, network=network, group=group, n_positions=200)
 orbits = dataset.as_array()
 print(f"{len(tiles)} tiles of {side} px, layer {dataset.layer}")
 print(f"orbits {orbits.shape}: (n_samples, order, n_channels)")
-print(f"a unit sees {dataset.field.size[0]} px, the next one is {dataset.field.stride[0]:g} px away")
+field = dataset.field
+print(f"a unit sees {field.size[0]} px, its neighbour is {field.stride[0]:g} px away")
 
 # %%
 # Fit and analyse
@@ -54,9 +55,9 @@ print(f"a unit sees {dataset.field.size[0]} px, the next one is {dataset.field.s
 # replaced by the orbits of its transformed samples, which costs a permutation of the blocks.
 crosscoder = GroupCrosscoder(
     group=group,
-    n_features=256,
+    n_features=192,
     activation="topk",
-    k=12,
+    k=8,
     augment=True,
     batch_size=256,
     max_epochs=20,
@@ -66,8 +67,8 @@ codes = crosscoder.transform(orbits)
 frequency = (codes > 0).mean(axis=0)
 firing = np.flatnonzero(frequency > 1e-3)
 analysis = SymmetryAnalyzer().fit(crosscoder)
-print(f"share of the variance explained, on the training tiles: {crosscoder.score(orbits):.2f}")
-print(f"{len(firing)} of {len(frequency)} features fire on more than one orbit in a thousand")
+print(f"share of the training variance explained: {crosscoder.score(orbits):.2f}")
+print(f"{len(firing)} of {len(frequency)} features fire on over 0.1 % of the orbits")
 print(analysis.features_table_.loc[firing, "kind"].value_counts().to_string())
 
 # %%
@@ -103,9 +104,10 @@ for row, feature in zip(axes, chosen.values(), strict=True):
 # ------------
 # Now the strongest patch of each feature, turned, and the feature's response to it, relative to
 # the upright patch. No new pass through the network is needed: block h of the orbit of x is the
-# identity block of the orbit of h·x. A line answers again after half a turn; a curve or an edge
-# only after the whole turn; a round feature at most turns. Only the twelve strongest codes of a
-# sample are kept, so that a response falls to zero sooner than the cosine of the atoms does.
+# identity block of the orbit of h·x. We expect a line to answer again after half a turn, a
+# curve or an edge after the whole turn only, a round feature at any turn. A patch has surroundings
+# of its own, so that single responses scatter, and only the eight strongest codes of a sample are
+# kept: responses fall to zero sooner than the cosine of the atoms below does.
 elements = [group.rotation_by(angle) for angle in (0, 22.5, 45, 90, 135, 180, 225, 270)]
 figure, axes = plt.subplots(
     len(chosen), 8, figsize=(9.6, 1.75 * len(chosen)), layout="constrained", squeeze=False
@@ -124,7 +126,8 @@ for row, feature in zip(axes, chosen.values(), strict=True):
 # %%
 # Self-profiles
 # -------------
-# The same story told by the dictionary alone: the cosine of the atom with its own translates.
+# What the dictionary alone says, over all that the feature fires on: the cosine of the atom with
+# its own translates.
 SelfProfileDisplay.from_estimator(analysis, list(chosen.values())).plot()
 
 # %%

@@ -30,7 +30,8 @@ n_atoms = len(planted.components)
 print(f"orbits {planted.orbits.shape}: (n_samples, order, n_channels)")
 for family in range(6):
     members = np.flatnonzero(planted.families == family)
-    print(f"family {family}: {len(members):2d} atoms, first: {planted.stabilizers[members[0]].name}")
+    name = planted.stabilizers[members[0]].name
+    print(f"family {family}: {len(members):2d} atoms, first: {name}")
 
 # %%
 # Learn it from the orbits alone

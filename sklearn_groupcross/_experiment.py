@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ._files import written_whole
 from .analysis import SymmetryAnalyzer
 from .crosscoder import GroupCrosscoder
 from .groups import PlanarGroup
@@ -111,7 +112,8 @@ def run_experiment(
         title=title,
         progress=progress,
     )
-    features.to_csv(out / TABLE)
+    with written_whole(out / TABLE) as temporary:
+        features.to_csv(temporary)
     return Experiment(summary, features)
 
 

@@ -88,14 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--weights", metavar="FILE", help="weights file of the network")
     run.add_argument("--layer", help="layer to read (default: the network's own)")
     run.add_argument(
-        "--group", default="dihedral:16", help="cyclic:N or dihedral:N (default: %(default)s)"
+        "--group", default="dihedral:16", help="dihedral:N, cyclic:N or trivial (default: %(default)s)"
     )
     run.add_argument("--positions", type=int, default=80, help="per image (default: %(default)s)")
     run.add_argument("--features", type=int, default=1024, help="atoms (default: %(default)s)")
     sparsity = run.add_mutually_exclusive_group()
     sparsity.add_argument("--k", type=int, help="active features an orbit (default: 32)")
     sparsity.add_argument("--l1", type=float, help="L1 penalty instead, as in the paper")
-    run.add_argument("--epochs", type=int, default=30, help="passes (default: %(default)s)")
+    run.add_argument("--epochs", type=int, default=40, help="passes (default: %(default)s)")
     run.add_argument(
         "--no-augment",
         action="store_true",
@@ -133,11 +133,10 @@ def _demo(options: argparse.Namespace) -> None:
             OrbitDataset(held_out, n_positions=320, **common),
             GroupCrosscoder(
                 group=group,
-                n_features=384,
-                activation="topk",
-                k=12,
+                n_features=512,
+                l1=0.1,
                 augment=True,
-                max_epochs=40,
+                max_epochs=50,
                 random_state=options.seed,
                 checkpoint_dir=out,
                 verbose=1,

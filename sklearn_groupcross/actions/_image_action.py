@@ -176,7 +176,7 @@ class ImageAction:
 
 
 def required_source_size(size: int) -> int:
-    """Side of the smallest square whose every turn covers a centred square of `size` pixels."""
+    """Side of the smallest source, of the crop's parity, whose turns never show a corner."""
     side = math.ceil((size - 1) * math.sqrt(2) + 1)
     return side + (side - size) % 2  # of the same parity, or a row is dropped to centre the crop
 

@@ -79,7 +79,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     >>> atoms = planted.components.reshape(len(planted.components), -1)
     >>> analysis = SymmetryAnalyzer(group=Dihedral(4)).fit(atoms)
     >>> len(analysis.families_), analysis.stabilizers_[0].name
-    (2, 'D1: mirror (axis 90°)')
+    (2, 'D2: half turn and mirrors (axis 45°, 135°)')
     """
 
     _parameter_constraints: dict[str, list[Any]] = {

@@ -50,9 +50,11 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Default: `Trivial`, which makes a sparse autoencoder.
     n_features : int, optional
         Number of atoms. Default: four for every channel.
-    l1 : float, default=2.0
+    l1 : float, default=0.06
         Weight of the L1 penalty on the codes, each weighted by its atom's norm. Larger is
-        sparser. Has no effect with ``activation="topk"``.
+        sparser: on GoogLeNet's ``inception_3b_output`` with `Dihedral(16)`, 0.06 leaves about 40
+        active codes and 0.12 about 16; near 1 every code dies. Has no effect with
+        ``activation="topk"``.
     activation : {"relu", "topk"}, default="relu"
         ``"relu"`` is the paper's, sparse through `l1`; ``"topk"`` keeps the `k` largest codes of
         each sample.
@@ -134,7 +136,7 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self,
         group: FiniteGroup | None = None,
         n_features: int | None = None,
-        l1: float = 2.0,
+        l1: float = 0.06,
         *,
         activation: str = "relu",
         k: int | None = None,

@@ -72,6 +72,7 @@ class FeatureMapDisplay:
                 x, y = self.embedding[chosen].T
                 ax.scatter(x, y, label=label, **{**options, **scatter_options})
         ax.set(xticks=[], yticks=[], title="features, near if one is the other's transform")
-        ax.legend(fontsize=8, markerscale=1.5, loc="best")
+        handles, labels = ax.get_legend_handles_labels()
+        ax.legend(handles[::-1], labels[::-1], fontsize=8, markerscale=1.5, loc="best")
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -85,7 +85,7 @@ class SelfProfileDisplay:
                 mirrored = np.append(profile[n:], profile[n])
                 ax.plot(x, mirrored, linestyle=":", color=line.get_color(), linewidth=1)
         if planar is not None:
-            ax.set_xticks(np.arange(0, 361, 45), [f"{a}°" for a in range(0, 361, 45)])
+            ax.set_xticks(np.arange(0, 361, 45), [f"{a}°" for a in range(0, 361, 45)], fontsize=8)
             xlabel = "turn" + (" (dotted: mirrored, then turned)" if planar.has_mirrors else "")
         else:
             xlabel = "element"

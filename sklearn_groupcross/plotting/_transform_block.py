@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,7 +92,8 @@ class TransformBlockDisplay:
             ax.set_yticks(ticks, labels, fontsize=8)
             if group.has_mirrors:
                 self._label_quadrants(ax, n)
-        ax.set(xlabel="element h", ylabel="element g", title=self.title)
+        ax.set(xlabel="element h", ylabel="element g")
+        ax.set_title(textwrap.fill(self.title, 42), fontsize="medium")
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

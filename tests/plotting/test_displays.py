@@ -80,7 +80,7 @@ def test_the_map_has_one_dot_a_feature():
     display = FeatureMapDisplay.from_arrays(points, kinds).plot()
     assert sorted(len(c.get_offsets()) for c in display.ax_.collections) == [3, 7]
     labels = [t.get_text() for t in display.ax_.get_legend().get_texts()]
-    assert labels == ["other (7)", "line (3)"]
+    assert labels == ["line (3)", "other (7)"]
 
 
 def test_displays_draw_on_given_axes(analysis):
