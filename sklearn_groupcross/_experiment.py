@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from ._files import written_whole
 from .analysis import SymmetryAnalyzer
@@ -81,10 +82,8 @@ def run_experiment(
     crosscoder.save(out / MODEL)
 
     analysis = SymmetryAnalyzer(verbose=int(progress)).fit(crosscoder)
-    held_out_codes = crosscoder.transform(held_out_orbits)
-    frequencies = (held_out_codes > 0).mean(axis=0)
-    dead = int((~(crosscoder.transform(orbits) > 0).any(axis=0)).sum())
-    features = _tabulate(analysis, frequencies)
+    fit = _measure(crosscoder, orbits, held_out_orbits, progress)
+    features = _tabulate(analysis, fit.frequencies)
     summary = {
         "network": f"{train.network.name}, layer {train.layer}",
         "group": f"{train.group!r}, {train.group.order} elements",
@@ -92,12 +91,13 @@ def run_experiment(
         "orbits": f"{train.n_samples} for training, {held_out.n_samples} held out",
         "atoms": f"{len(features)}, {_describe_sparsity(crosscoder)}",
         "training": f"{crosscoder.n_iter_} steps, augment={crosscoder.augment}",
-        "variance unexplained, training": f"{1 - crosscoder.score(orbits):.3f}",
-        "variance unexplained, held out": f"{1 - crosscoder.score(held_out_orbits):.3f}",
-        "active features an orbit (L0), held out": f"{(held_out_codes > 0).sum(1).mean():.1f}",
-        "dead features": f"{dead} of {len(features)} never fire on {len(orbits)} training orbits",
+        "variance unexplained, training": f"{fit.unexplained:.3f}",
+        "variance unexplained, held out": f"{fit.unexplained_held_out:.3f}",
+        "active features an orbit (L0), held out": f"{fit.l0_held_out:.1f}",
+        "dead features": f"{fit.n_dead} of {len(features)} never fire on {len(orbits)} "
+        "training orbits",
         f"features firing on ≥ {MIN_FREQUENCY:.1%} of held-out orbits": str(
-            int((frequencies >= MIN_FREQUENCY).sum())
+            int((fit.frequencies >= MIN_FREQUENCY).sum())
         ),
     }
     write_report(
@@ -106,7 +106,7 @@ def run_experiment(
         crosscoder,
         train,
         orbits,
-        frequencies=frequencies,
+        frequencies=fit.frequencies,
         min_frequency=MIN_FREQUENCY,
         summary=summary,
         title=title,
@@ -115,6 +115,40 @@ def run_experiment(
     with written_whole(out / TABLE) as temporary:
         features.to_csv(temporary)
     return Experiment(summary, features)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How well a crosscoder fits, on the data that it saw and on the data that it did not."""
+
+    unexplained: float
+    unexplained_held_out: float
+    l0_held_out: float
+    n_dead: int
+    frequencies: NDArray[np.floating]
+
+
+def _measure(
+    crosscoder: GroupCrosscoder,
+    orbits: NDArray[np.float32],
+    held_out_orbits: NDArray[np.float32],
+    progress: bool,
+) -> _Fit:
+    with tqdm(total=3, desc="measuring", disable=not progress) as bar:
+        fires = crosscoder.transform(held_out_orbits) > 0
+        unexplained_held_out = 1 - crosscoder.score(held_out_orbits)
+        bar.update()
+        ever_fires = (crosscoder.transform(orbits) > 0).any(axis=0)
+        bar.update()
+        unexplained = 1 - crosscoder.score(orbits)
+        bar.update()
+    return _Fit(
+        unexplained=unexplained,
+        unexplained_held_out=unexplained_held_out,
+        l0_held_out=float(fires.sum(axis=1).mean()),
+        n_dead=int((~ever_fires).sum()),
+        frequencies=fires.mean(axis=0),
+    )
 
 
 def _read(dataset: OrbitDataset, file: Path, progress: bool) -> NDArray[np.float32]:

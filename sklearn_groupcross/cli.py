@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--weights", metavar="FILE", help="weights file of the network")
     run.add_argument("--layer", help="layer to read (default: the network's own)")
     run.add_argument(
-        "--group", default="dihedral:16", help="dihedral:N, cyclic:N or trivial (default: %(default)s)"
+        "--group",
+        default="dihedral:16",
+        help="dihedral:N, cyclic:N or trivial (default: %(default)s)",
     )
     run.add_argument("--positions", type=int, default=80, help="per image (default: %(default)s)")
     run.add_argument("--features", type=int, default=1024, help="atoms (default: %(default)s)")

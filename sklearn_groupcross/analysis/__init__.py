@@ -1,7 +1,8 @@
 """From a dictionary over a group to stated symmetries."""
 
 from ._analyzer import SymmetryAnalyzer
+from ._embedding import MIN_FEATURES_FOR_A_MAP
 from ._families import Family
 from ._kinds import KINDS, name_kinds
 
-__all__ = ["KINDS", "Family", "SymmetryAnalyzer", "name_kinds"]
+__all__ = ["KINDS", "MIN_FEATURES_FOR_A_MAP", "Family", "SymmetryAnalyzer", "name_kinds"]

@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+MIN_FEATURES_FOR_A_MAP = 5
+
 
 def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
     """UMAP of a distance matrix into the plane, reproducible for a seed.
@@ -24,11 +26,13 @@ def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If there are fewer than five features.
+        If there are fewer than `MIN_FEATURES_FOR_A_MAP` features.
     """
     m = len(distances)
-    if m < 5:
-        raise ValueError(f"A map needs at least 5 features; this dictionary has {m}.")
+    if m < MIN_FEATURES_FOR_A_MAP:
+        raise ValueError(
+            f"A map needs at least {MIN_FEATURES_FOR_A_MAP} features; this dictionary has {m}."
+        )
     with warnings.catch_warnings():
         # umap says so when TensorFlow, which we do not use, is missing
         warnings.filterwarnings(

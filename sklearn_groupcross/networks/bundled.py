@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
-from sklearn_groupcross.networks.shapes import KINDS, PERIODS
+from .shapes import KINDS, PERIODS
 
 __all__ = [
     "POSE_BINS",

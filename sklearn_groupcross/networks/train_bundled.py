@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 from pathlib import Path
 
@@ -19,17 +18,18 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save as save_tensors
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from sklearn_groupcross._version import __version__
-from sklearn_groupcross.networks.bundled import (
+from .._files import written_whole
+from .._version import __version__
+from .bundled import (
     POSE_BINS,
     BundledNet,
     kind_logits,
     pose_targets,
     preprocess_bundled,
 )
-from sklearn_groupcross.networks.shapes import KINDS, PERIODS, ShapeBatch, add_surround, draw_shapes
+from .shapes import KINDS, PERIODS, ShapeBatch, add_surround, draw_shapes
 
 __all__ = [
     "angle_errors",
@@ -203,12 +203,8 @@ def save_weights(net: BundledNet, path: Path, metadata: dict[str, str]) -> None:
         Stored in the header of the file.
     """
     tensors = {name: value.contiguous() for name, value in net.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(save_tensors(tensors, metadata))
-        partial.replace(path)  # atomic within one folder
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(save_tensors(tensors, metadata))
 
 
 def main(argv: list[str] | None = None) -> int:

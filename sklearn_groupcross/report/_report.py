@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from .._files import written_whole
 from .._version import __version__
-from ..analysis import KINDS, SymmetryAnalyzer
+from ..analysis import KINDS, MIN_FEATURES_FOR_A_MAP, SymmetryAnalyzer
 from ..crosscoder import GroupCrosscoder
 from ..groups import PlanarGroup
 from ..orbits import OrbitDataset
@@ -119,7 +119,7 @@ def write_report(
         version=__version__,
         summary=summary or {},
         kinds=_count_kinds(analysis, frequencies),
-        figures=_figures(analysis, frequencies),
+        figures=_figures(analysis, frequencies, progress),
         families=_describe_families(analysis, frequencies),
         n_families=len(analysis.families_),
         elements=[analysis.group_.describe_element(g) for g in elements],
@@ -178,27 +178,27 @@ def _count_kinds(
     ]
 
 
-def _figures(analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]) -> list[dict[str, str]]:
+def _figures(
+    analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating], progress: bool
+) -> list[dict[str, str]]:
     firing = np.flatnonzero(frequencies > 0)
     if len(firing) < 2:
         return []
-    matrix = DistanceMatrixDisplay.from_estimator(analysis, firing).plot()
-    figures = [
-        {
-            "picture": _data_uri(figure_to_png(matrix.figure_), "png"),
-            "caption": "Distances of these features: dark squares on the diagonal are families.",
-        }
-    ]
-    if len(analysis.labels_) >= 5:
-        chart = FeatureMapDisplay.from_estimator(analysis, firing).plot()
-        figures.insert(
-            0,
-            {
-                "picture": _data_uri(figure_to_png(chart.figure_), "png"),
-                "caption": "UMAP of these distances. Axes have no meaning; neighbourhoods do.",
-            },
+    displays: dict[str, Callable[[], FeatureMapDisplay | DistanceMatrixDisplay]] = {
+        "Distances of these features: dark squares on the diagonal are families.": (
+            lambda: DistanceMatrixDisplay.from_estimator(analysis, firing)
         )
-    return figures
+    }
+    if len(analysis.labels_) >= MIN_FEATURES_FOR_A_MAP:
+        displays["UMAP of these distances. Axes have no meaning; neighbourhoods do."] = lambda: (
+            FeatureMapDisplay.from_estimator(analysis, firing)
+        )
+    # the map comes last: importing and compiling UMAP alone takes many seconds
+    bar = tqdm(displays.items(), desc="drawing figures", disable=not progress)
+    return [
+        {"caption": caption, "picture": _data_uri(figure_to_png(make().plot().figure_), "png")}
+        for caption, make in bar
+    ]
 
 
 def _describe_families(
