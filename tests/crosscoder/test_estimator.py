@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, Trivial, make_orbits
 
 GROUP = Dihedral(3)
 
@@ -159,6 +159,24 @@ def test_planted_dictionaries_are_recovered():
     rows, columns = linear_sum_assignment(-cosines)
     assert cosines[rows, columns].mean() > 0.95
     assert crosscoder.score(data.orbits) > 0.95
+
+
+def test_with_the_trivial_group_it_is_a_sparse_autoencoder():
+    """One block, encoded and reconstructed: planted directions of ordinary data come back."""
+    data = make_orbits(
+        3000, group=Trivial(), n_channels=24, n_families=12, n_active=2, random_state=0
+    )
+    X = data.orbits[:, 0]
+    autoencoder = GroupCrosscoder(
+        n_features=12, activation="topk", k=2, max_epochs=120, random_state=0
+    ).fit(X)
+    assert autoencoder.group_ == Trivial()
+    codes = np.maximum(X @ autoencoder.encoder_.T + autoencoder.encoder_intercept_, 0)
+    codes[codes < np.sort(codes, axis=1)[:, [-2]]] = 0
+    np.testing.assert_allclose(autoencoder.transform(X), codes, atol=1e-5)
+    atoms = autoencoder.components_ / np.linalg.norm(autoencoder.components_, axis=1, keepdims=True)
+    assert (atoms @ data.components[:, 0].T).max(axis=0).mean() > 0.95
+    assert autoencoder.score(X) > 0.9
 
 
 def test_augmentation_recovers_a_closed_dictionary_and_loses_one_that_is_not():
