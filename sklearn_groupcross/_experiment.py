@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from ._files import written_whole
 from .analysis import SymmetryAnalyzer
-from .crosscoder import GroupCrosscoder
+from .crosscoder import INTERRUPTED_FILE, GroupCrosscoder
 from .groups import PlanarGroup
 from .orbits import OrbitDataset
 from .report import write_report
@@ -24,6 +24,8 @@ _BYTES_IN_MEMORY = 4 * 2**30
 MIN_FREQUENCY = 1e-3
 
 REPORT, MODEL, TABLE = "report.html", "crosscoder.safetensors", "features.csv"
+#: Everything that a run may leave in its folder.
+RESULTS = (REPORT, MODEL, TABLE, INTERRUPTED_FILE)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def run_experiment(
     out: Path,
     *,
     title: str,
+    image_word: str = "images",
     progress: bool = True,
 ) -> Experiment:
     """Read orbits, fit, analyse, and write report, model and table into a folder.
@@ -69,6 +72,8 @@ def run_experiment(
         An existing folder.
     title : str
         Of the report.
+    image_word : str, default="images"
+        What the datasets' images are.
     progress : bool, default=True
         Show progress bars.
 
@@ -79,6 +84,8 @@ def run_experiment(
     orbits = _read(train, out / "orbits-train.npy", progress)
     held_out_orbits = _read(held_out, out / "orbits-held-out.npy", progress)
     crosscoder.fit(orbits)
+    for name in RESULTS:  # an old report beside a new model would mislead
+        (out / name).unlink(missing_ok=True)
     crosscoder.save(out / MODEL)
 
     analysis = SymmetryAnalyzer(verbose=int(progress)).fit(crosscoder)
@@ -87,7 +94,7 @@ def run_experiment(
     summary = {
         "network": f"{train.network.name}, layer {train.layer}",
         "group": f"{train.group!r}, {train.group.order} elements",
-        "images": f"{len(train)} for training, {len(held_out)} held out",
+        "images": f"{len(train)} {image_word} for training, {len(held_out)} held out",
         "orbits": f"{train.n_samples} for training, {held_out.n_samples} held out",
         "atoms": f"{len(features)}, {_describe_sparsity(crosscoder)}",
         "training": f"{crosscoder.n_iter_} steps, augment={crosscoder.augment}",
@@ -100,6 +107,8 @@ def run_experiment(
             int((fit.frequencies >= MIN_FREQUENCY).sum())
         ),
     }
+    with written_whole(out / TABLE) as temporary:
+        features.to_csv(temporary)
     write_report(
         out / REPORT,
         analysis,
@@ -112,8 +121,6 @@ def run_experiment(
         title=title,
         progress=progress,
     )
-    with written_whole(out / TABLE) as temporary:
-        features.to_csv(temporary)
     return Experiment(summary, features)
 
 
@@ -152,8 +159,7 @@ def _measure(
 
 
 def _read(dataset: OrbitDataset, file: Path, progress: bool) -> NDArray[np.float32]:
-    n_channels = dataset[0].shape[-1]
-    n_bytes = 4 * dataset.n_samples * dataset.group.order * n_channels
+    n_bytes = 4 * dataset.n_samples * dataset.group.order * dataset.field.n_channels
     return dataset.as_array(file if n_bytes > _BYTES_IN_MEMORY else None, progress=progress)
 
 

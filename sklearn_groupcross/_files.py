@@ -27,7 +27,12 @@ def written_whole(target: str | os.PathLike[str]) -> Iterator[Path]:
     os.close(descriptor)
     temporary = Path(name)
     try:
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:
+            if error.filename is None:  # a full disk does not say which file it was
+                error.filename = str(target)
+            raise
         # mkstemp makes files private; give this one the permissions a plain open() would
         umask = os.umask(0)
         os.umask(umask)
@@ -35,3 +40,16 @@ def written_whole(target: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def reserve_space(file: Path) -> None:
+    """Claim the disk space of a sparse file: writing to a map on a full disk kills the process.
+
+    Raises
+    ------
+    OSError
+        If there is not enough.
+    """
+    if hasattr(os, "posix_fallocate"):  # not on every system
+        with open(file, "r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)

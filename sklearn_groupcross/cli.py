@@ -10,15 +10,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tabulate import tabulate
 
 from ._device import resolve_device
-from ._experiment import MODEL, REPORT, TABLE, Experiment, run_experiment, turns_of_interest
+from ._experiment import (
+    MODEL,
+    REPORT,
+    RESULTS,
+    TABLE,
+    Experiment,
+    run_experiment,
+    turns_of_interest,
+)
 from ._version import __version__
-from .analysis import KINDS
+from .analysis import KINDS, measurable_kinds
 from .crosscoder import GroupCrosscoder
-from .groups import Dihedral, PlanarGroup, parse_group
+from .groups import MAX_ORDER_FOR_ALL_SUBGROUPS, Dihedral, PlanarGroup, parse_group
 from .networks import load_network
 from .orbits import ImageSource, OrbitDataset
 
@@ -90,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--group",
         default="dihedral:16",
-        help="dihedral:N, cyclic:N or trivial (default: %(default)s)",
+        help="dihedral:N, cyclic:N or trivial, at most 128 elements (default: %(default)s)",
     )
     run.add_argument("--positions", type=int, default=80, help="per image (default: %(default)s)")
     run.add_argument("--features", type=int, default=1024, help="atoms (default: %(default)s)")
@@ -145,12 +154,18 @@ def _demo(options: argparse.Namespace) -> None:
             ),
             out,
             title="Symmetry report: groupcross demo",
+            image_word="tiles of two photographs",
         )
         _print_results(experiment, group, out)
 
 
 def _run(options: argparse.Namespace) -> None:
     group = parse_group(options.group)
+    if group.order > MAX_ORDER_FOR_ALL_SUBGROUPS:
+        raise ValueError(
+            f"{group!r} has {group.order} elements; symmetries are named for groups of at most "
+            f"{MAX_ORDER_FOR_ALL_SUBGROUPS}."
+        )
     device = resolve_device(options.device)
     crosscoder = GroupCrosscoder(
         group=group,
@@ -166,8 +181,22 @@ def _run(options: argparse.Namespace) -> None:
         verbose=1,
     )
     crosscoder.check_parameters()
-    paths = options.images[0] if len(options.images) == 1 else options.images
-    images = ImageSource(paths)
+    with _output_folder(options.out, options.overwrite) as out:
+        train, held_out = _read_images(options, group, device)
+        network = train.network
+        n_images = len(train) + len(held_out)
+        _say(f"{network.name}, layer {train.layer}, {n_images} images, {_in_words(group)}")
+        experiment = run_experiment(
+            train, held_out, crosscoder, out, title=f"Symmetry report: {network.name} {train.layer}"
+        )
+        _print_results(experiment, group, out)
+
+
+def _read_images(
+    options: argparse.Namespace, group: PlanarGroup, device: torch.device
+) -> tuple[OrbitDataset, OrbitDataset]:
+    """Datasets over the images to train on and over those held out, every image checked."""
+    images = ImageSource(options.images)
     rng = np.random.default_rng(options.seed)
     order = rng.permutation(len(images))[: _count(options.n_images, len(images), "--n-images")]
     n_held_out = options.held_out if options.held_out is not None else -(-len(order) // 6)
@@ -177,24 +206,21 @@ def _run(options: argparse.Namespace) -> None:
             "training: at least one of each is needed."
         )
     network = load_network(options.network, options.weights)
-    common = {
-        "network": network,
-        "layer": options.layer,
-        "group": group,
-        "n_positions": options.positions,
-        "device": device,
-        "random_state": options.seed,
-    }
-    train = OrbitDataset(images[order[n_held_out:]], **common)
-    held_out = OrbitDataset(images[order[:n_held_out]], **common)
+    train, held_out = (
+        OrbitDataset(
+            images[chosen],
+            network=network,
+            layer=options.layer,
+            group=group,
+            n_positions=options.positions,
+            device=device,
+            random_state=options.seed,
+        )
+        for chosen in (order[n_held_out:], order[:n_held_out])
+    )
     for dataset in (train, held_out):
         dataset.check_images(progress=True)
-    with _output_folder(options.out, options.overwrite) as out:
-        _say(f"{network.name}, layer {train.layer}, {len(order)} images, {_in_words(group)}")
-        experiment = run_experiment(
-            train, held_out, crosscoder, out, title=f"Symmetry report: {network.name} {train.layer}"
-        )
-        _print_results(experiment, group, out)
+    return train, held_out
 
 
 def cut_tiles(image: NDArray[np.uint8], side: int) -> list[NDArray[np.uint8]]:
@@ -210,7 +236,7 @@ def cut_tiles(image: NDArray[np.uint8], side: int) -> list[NDArray[np.uint8]]:
 @contextmanager
 def _output_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
     """Make sure that results can be written, before hours of work; leave no empty folder behind."""
-    existing = [name for name in (REPORT, MODEL, TABLE) if (folder / name).exists()]
+    existing = [name for name in RESULTS if (folder / name).exists()]
     if existing and not overwrite:
         raise ValueError(
             f"{folder} already holds {existing[0]}: choose another --out, or --overwrite."
@@ -252,7 +278,9 @@ def _print_results(experiment: Experiment, group: PlanarGroup, out: Path) -> Non
     print()
     print(tabulate(experiment.summary.items(), tablefmt="plain"))
     print("\nKinds of features (p: cosine of an atom with its own turned copy)\n")
-    counts = [(kind, int((firing["kind"] == kind).sum()), KINDS[kind]) for kind in KINDS]
+    counts = [
+        (kind, int((firing["kind"] == kind).sum()), KINDS[kind]) for kind in measurable_kinds(group)
+    ]
     print(tabulate(counts, headers=("kind", "features", "meaning")))
     print("\nThe most frequent features of each kind\n")
     if firing.empty:

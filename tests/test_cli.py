@@ -64,6 +64,20 @@ def test_the_papers_l1_instead_of_k(folder, tmp_path, capsys):
     assert "l1 = 0.5" in capsys.readouterr().out
 
 
+def test_overwriting_never_mixes_two_runs(folder, tmp_path, monkeypatch):
+    for name in ("report.html", "features.csv", "crosscoder-interrupted.safetensors"):
+        (tmp_path / name).write_text("old")
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn_groupcross._experiment.write_report", interrupted)
+    assert run(folder, tmp_path) == 2
+    assert run(folder, tmp_path, "--overwrite") == 130
+    assert sorted(os.listdir(tmp_path)) == ["crosscoder.safetensors", "features.csv"]
+    assert (tmp_path / "features.csv").read_text() != "old"
+
+
 class TestMistakes:
     """Exit code 2, one line that names the remedy, and nothing left behind."""
 
@@ -87,6 +101,7 @@ class TestMistakes:
             (["--weights", "absent.safetensors"], "No weights file"),
             (["--device", "abacus"], "Unknown device"),
             (["--positions", "0"], "at least 1"),
+            (["--group", "dihedral:65"], "at most 128"),
         ],
     )
     def test_options(self, folder, tmp_path, capsys, more, message):

@@ -3,6 +3,13 @@
 from ._analyzer import SymmetryAnalyzer
 from ._embedding import MIN_FEATURES_FOR_A_MAP
 from ._families import Family
-from ._kinds import KINDS, name_kinds
+from ._kinds import KINDS, measurable_kinds, name_kinds
 
-__all__ = ["KINDS", "MIN_FEATURES_FOR_A_MAP", "Family", "SymmetryAnalyzer", "name_kinds"]
+__all__ = [
+    "KINDS",
+    "MIN_FEATURES_FOR_A_MAP",
+    "Family",
+    "SymmetryAnalyzer",
+    "measurable_kinds",
+    "name_kinds",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,12 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._device import resolve_device
-from ..crosscoder import GroupCrosscoder
+from ..crosscoder import GroupCrosscoder, flatten_orbits
 from ..groups import FiniteGroup, find_stabilizers
 from ._embedding import embed
 from ._families import cluster_families, describe_families
@@ -40,8 +40,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     family_distance : float, default=0.4
         Features belong to one family while their average distance is below it.
     device : str or torch.device, default="auto"
-    random_state : int, default=0
-        Seed of the map `embedding_`.
+    random_state : int, RandomState instance or None, default=0
+        Of the map `embedding_`.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -87,7 +87,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         "threshold": [Interval(Real, 0, 1, closed="neither")],
         "family_distance": [Interval(Real, 0, 2, closed="both")],
         "device": [str, torch.device],
-        "random_state": [Interval(Integral, 0, None, closed="left")],
+        "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
 
@@ -98,7 +98,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         threshold: float = 0.8,
         family_distance: float = 0.4,
         device: str | torch.device = "auto",
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
         verbose: int = 0,
     ) -> None:
         self.group = group
@@ -115,7 +115,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         Parameters
         ----------
         X : GroupCrosscoder or array-like of shape (m, order * n_channels)
-            A fitted crosscoder, or atoms, with `group` given.
+            A fitted crosscoder; or atoms, flat or of shape (m, order, n_channels), with `group`
+            given.
         y : Ignored
 
         Returns
@@ -128,6 +129,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             If atoms come without a group, or do not divide into its blocks.
         """
         self.components_, self.group_ = self._resolve(X)
+        self.n_features_in_ = self.components_.shape[1]
         atoms = unit_atoms(self.components_, self.group_.order)
         similarity, self.alignment_ = best_alignment(
             atoms, self.group_, resolve_device(self.device), progress=bool(self.verbose)
@@ -140,8 +142,11 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         alive = np.asarray(self.components_.any(axis=1))
         self.kinds_[~alive] = "dead"
         self.labels_ = cluster_families(self.distances_, alive, self.family_distance)
-        self.families_ = describe_families(self.labels_, self.distances_, self.alignment_)
+        self.families_ = describe_families(
+            self.labels_, self.distances_, self.alignment_, self.stabilizers_
+        )
         self.features_table_ = self._tabulate()
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._embedding: NDArray[np.float32] | None = None
         return self
 
@@ -169,7 +174,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if self._embedding is None:
-            self._embedding = embed(self.distances_, int(self.random_state))
+            self._embedding = embed(self.distances_, self._seed)
         return self._embedding
 
     def _resolve(self, X: GroupCrosscoder | ArrayLike) -> tuple[NDArray[np.floating], FiniteGroup]:
@@ -182,7 +187,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             return X.components_, X.group_
         if self.group is None:
             raise ValueError("Atoms alone do not name their group: SymmetryAnalyzer(group=...).")
-        atoms = check_array(X, dtype=[np.float32, np.float64], input_name="atoms")
+        flat = flatten_orbits(X, self.group)
+        atoms = check_array(flat, dtype=[np.float32, np.float64], input_name="atoms")
         if atoms.shape[1] % self.group.order:
             raise ValueError(
                 f"Atoms have {atoms.shape[1]} columns; {self.group!r} has {self.group.order} "

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import AgglomerativeClustering
 
+from ..groups import Stabilizer, Subgroup
+
 
 @dataclass(frozen=True)
 class Family:
@@ -22,8 +24,8 @@ class Family:
     members : tuple of int
         All features of the family, the medoid among them.
     poses : tuple of int
-        For each member, the group element that carries the medoid to it, modulo the medoid's
-        stabilizer.
+        For each member, the group element that carries the medoid to it: of all that do, modulo
+        the medoid's stabilizer, the one with the smallest index.
     """
 
     label: int
@@ -68,7 +70,10 @@ def cluster_families(
 
 
 def describe_families(
-    labels: NDArray[np.int64], distances: NDArray[np.floating], alignment: NDArray[np.int64]
+    labels: NDArray[np.int64],
+    distances: NDArray[np.floating],
+    alignment: NDArray[np.int64],
+    stabilizers: list[Stabilizer],
 ) -> list[Family]:
     """Medoid, members and poses of every family."""
     families = []
@@ -80,7 +85,16 @@ def describe_families(
                 label=label,
                 medoid=int(medoid),
                 members=tuple(members.tolist()),
-                poses=tuple(alignment[members, medoid].tolist()),
+                poses=_canonical_poses(alignment[members, medoid], stabilizers[medoid].subgroup),
             )
         )
     return families
+
+
+def _canonical_poses(poses: NDArray[np.int64], stabilizer: Subgroup) -> tuple[int, ...]:
+    """Name every pose by the smallest element that carries the medoid there.
+
+    ``h`` and ``h k`` do the same to the medoid for every k of its stabilizer.
+    """
+    alternatives = stabilizer.group.cayley_table[np.ix_(poses, np.array(stabilizer.elements))]
+    return tuple(alternatives.min(axis=1).tolist())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,23 @@ KINDS: dict[str, str] = {
 }
 
 
+def measurable_kinds(group: FiniteGroup) -> list[str]:
+    """Kinds that a group has the turns to tell apart, in the order of `KINDS`.
+
+    Without turns finer than 90° a grid and a round feature look alike, without turns finer than
+    180° a line does too.
+    """
+    n = group.n_turns if isinstance(group, PlanarGroup) else 1
+    measurable = {
+        "line": n % 4 == 0,
+        "grid": n % 8 == 0,
+        "curve or edge": n % 2 == 0 and n >= 8,
+        "round": n >= 8,
+        "other": True,
+    }
+    return [kind for kind in KINDS if measurable[kind]]
+
+
 def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup) -> NDArray[np.object_]:
     """Name what the rotation profile of every feature looks like.
 
@@ -28,7 +47,7 @@ def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup) -> NDArray[np
     profiles : ndarray of shape (m, order)
         Self-profiles.
     group : FiniteGroup
-        Kinds exist for planar groups; a kind whose turns the group lacks is never given.
+        Only its `measurable_kinds` are given.
 
     Returns
     -------
@@ -36,18 +55,21 @@ def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup) -> NDArray[np
         Keys of `KINDS`.
     """
     kinds = np.full(len(profiles), "other", dtype=object)
-    if not isinstance(group, PlanarGroup) or group.n_turns < 2:
+    if not isinstance(group, PlanarGroup):
         return kinds
 
     def at(degrees: float) -> NDArray[np.floating]:
         return profiles[:, group.rotation_by(degrees)]
 
-    n = group.n_turns
-    if n % 2 == 0 and n > 2:
-        kinds[(at(180) < 0.2) & (profiles[:, 1] > 0.4)] = "curve or edge"
-    if n % 4 == 0:
-        kinds[(at(180) > 0.8) & (at(90) < 0.2)] = "line"
-    if n % 8 == 0:
-        kinds[(at(90) > 0.8) & (at(45) < 0.5)] = "grid"
-    kinds[(profiles[:, :n] > 0.8).all(axis=1)] = "round"
+    smallest_over_turns = profiles[:, : group.n_turns].min(axis=1)
+
+    rules: dict[str, Callable[[], NDArray[np.bool_]]] = {
+        "line": lambda: (at(180) > 0.8) & (at(90) < 0.2),
+        "grid": lambda: (at(90) > 0.8) & (at(45) < 0.5),
+        "curve or edge": lambda: (at(180) < 0.2) & (profiles[:, 1] > 0.4),
+        "round": lambda: smallest_over_turns > 0.8,
+    }
+    for kind in measurable_kinds(group):
+        if kind in rules:
+            kinds[rules[kind]()] = kind
     return kinds

@@ -1,5 +1,6 @@
 """The group crosscoder: arrays in, arrays out."""
 
-from ._estimator import GroupCrosscoder
+from ._estimator import INTERRUPTED_FILE, GroupCrosscoder
+from ._validation import flatten_orbits
 
-__all__ = ["GroupCrosscoder"]
+__all__ = ["INTERRUPTED_FILE", "GroupCrosscoder", "flatten_orbits"]

@@ -17,9 +17,6 @@ def topk(preactivations: Tensor, k: int) -> Tensor:
     return torch.zeros_like(preactivations).scatter(1, indices, torch.relu(values))
 
 
-def activate(preactivations: Tensor, activation: str, k: int | None) -> Tensor:
-    """Apply the activation function of that name."""
-    if activation == "topk":
-        assert k is not None  # resolved by the estimator
-        return topk(preactivations, k)
-    return relu(preactivations)
+def activate(preactivations: Tensor, k: int | None) -> Tensor:
+    """Apply `topk`, or `relu` where there is no k."""
+    return relu(preactivations) if k is None else topk(preactivations, k)

@@ -22,17 +22,24 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._device import resolve_device
 from ..groups import FiniteGroup, Trivial
-from ._activations import activate
-from ._objective import preactivations, reconstruct
+from ._inference import decode, encode, explained_variance
 from ._parameters import Parameters
 from ._persistence import read_model, write_model
 from ._training import TrainingOptions, train
 from ._validation import count_channels, flatten_orbits
 
-_ROWS_A_PASS = 4096
-_CHECKPOINT_NAME = "crosscoder-interrupted.safetensors"
+#: File in `checkpoint_dir` that holds the last state of an interrupted fit.
+INTERRUPTED_FILE = "crosscoder-interrupted.safetensors"
 _SAVED_ARRAYS = ("components_", "intercept_", "encoder_", "encoder_intercept_")
-_SAVED_VALUES = ("n_features_in_", "n_channels_", "k_", "scale_", "history_", "n_iter_")
+_SAVED_VALUES = (
+    "n_features_in_",
+    "n_channels_",
+    "k_",
+    "scale_",
+    "history_",
+    "n_iter_",
+    "feature_names_in_",  # there if X was a data frame
+)
 
 
 class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -183,7 +190,8 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Parameters
         ----------
         X : array-like of shape (n_samples, order, n_channels) or (n_samples, order * n_channels)
-            Orbit stacks, block index = element index.
+            Orbit stacks, block index = element index. A plain array cannot say which group it was
+            made with: only its number of columns is checked.
         y : Ignored
 
         Returns
@@ -193,26 +201,24 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Raises
         ------
         ValueError
-            If the columns do not divide into the group's blocks, X holds NaN or infinity, or `k`
-            exceeds `n_features`.
+            If the columns do not divide into the group's blocks, X holds NaN or infinity, `k`
+            exceeds `n_features`, or training diverges.
         KeyboardInterrupt
             After Ctrl-C, at the end of the step. The estimator is then fitted with the weights of
             that step, which are also saved if `checkpoint_dir` is set; the message says where.
         """
         group = Trivial() if self.group is None else self.group
         flat = validate_data(self, flatten_orbits(X, group), dtype=[np.float32, np.float64])
-        self.n_channels_ = count_channels(flat.shape[1], group)
-        n_atoms = 4 * self.n_channels_ if self.n_features is None else int(self.n_features)
-        self.k_ = self._resolve_k(n_atoms)
-        self.group_ = group
+        n_channels = count_channels(flat.shape[1], group)
+        n_atoms = 4 * n_channels if self.n_features is None else int(self.n_features)
+        k = self._resolve_k(n_atoms)
         result = train(
             flat,
             TrainingOptions(
                 group=group,
                 n_atoms=n_atoms,
-                activation=self.activation,
-                k=self.k_,
-                l1=float(self.l1),
+                k=k,
+                l1=float(self.l1) if k is None else 0.0,
                 augment=bool(self.augment),
                 batch_size=int(self.batch_size),
                 max_epochs=int(self.max_epochs),
@@ -223,6 +229,12 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             ),
         )
         parameters = result.parameters
+        if not all(bool(tensor.isfinite().all()) for tensor in parameters.tensors()):
+            raise ValueError(
+                "Training diverged: the weights are no longer finite. Lower learning_rate "
+                f"({self.learning_rate:g}), and look for extreme values in X."
+            )
+        self.group_, self.n_channels_, self.k_ = group, n_channels, k
         self.components_ = parameters.decoder.cpu().numpy()
         self.intercept_ = parameters.flat_bias(group.order).cpu().numpy()
         self.encoder_ = parameters.encoder.cpu().numpy()
@@ -247,7 +259,8 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             Non-negative, mostly zeros; of the float dtype of X.
         """
         check_is_fitted(self)
-        return self._encode(self._validate(X)[:, : self.n_channels_])
+        flat = self._validate(X)
+        return encode(flat[:, : self.n_channels_], self._parameters(flat.dtype), self.k_)
 
     def encode(self, activations: ArrayLike) -> NDArray[np.floating]:
         """Codes of untransformed activations alone: no orbit is needed.
@@ -267,7 +280,7 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"encode takes untransformed activations of {self.n_channels_} channels; "
                 f"got {array.shape[1]} columns. Orbit stacks go to transform."
             )
-        return self._encode(array)
+        return encode(array, self._parameters(array.dtype), self.k_)
 
     def inverse_transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Orbit stacks from codes.
@@ -288,13 +301,7 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             raise ValueError(
                 f"Codes have one column an atom, {len(self.components_)}; got {codes.shape[1]}."
             )
-        orbits = np.empty((len(codes), self.n_features_in_), dtype=codes.dtype)
-        parameters = self._parameters(codes.dtype)
-        for start in range(0, len(codes), _ROWS_A_PASS):
-            rows = slice(start, start + _ROWS_A_PASS)
-            part = torch.tensor(codes[rows], device=parameters.decoder.device)
-            orbits[rows] = reconstruct(part, parameters, self.group_.order).cpu().numpy()
-        return orbits
+        return decode(codes, self._parameters(codes.dtype), self.group_.order)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Share of the variance of all blocks that the reconstruction explains.
@@ -311,14 +318,7 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         check_is_fitted(self)
         flat = self._validate(X)
-        mean = flat.mean(axis=0, dtype=np.float64)
-        error, total = 0.0, 0.0
-        for start in range(0, len(flat), _ROWS_A_PASS):
-            part = flat[start : start + _ROWS_A_PASS]
-            codes = self._encode(part[:, : self.n_channels_])
-            error += float(np.square(part - self.inverse_transform(codes), dtype=np.float64).sum())
-            total += float(np.square(part - mean).sum())
-        return 1.0 - error / total if total > 0 else float(error == 0)
+        return explained_variance(flat, self._parameters(flat.dtype), self.group_.order, self.k_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one safetensors file; it appears when it is complete.
@@ -329,12 +329,15 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             By convention it ends in ``.safetensors``.
         """
         check_is_fitted(self)
-        fitted = {name: getattr(self, name) for name in (*_SAVED_ARRAYS, *_SAVED_VALUES)}
+        names = (*_SAVED_ARRAYS, *_SAVED_VALUES)
+        fitted = {name: getattr(self, name) for name in names if hasattr(self, name)}
         write_model(path, self.get_params(deep=False), fitted)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> GroupCrosscoder:
-        """Read a fitted estimator from a file that `save` wrote, on whatever device is here.
+        """Read a fitted estimator from a file that `save` wrote.
+
+        Its `device` is ``"auto"``, wherever it was trained.
 
         Raises
         ------
@@ -378,21 +381,11 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         arrays = (self.encoder_, self.encoder_intercept_, self.components_, intercept)
         return Parameters(*(torch.tensor(a, dtype=precision, device=device) for a in arrays))
 
-    def _encode(self, activations: NDArray[np.floating]) -> NDArray[np.floating]:
-        parameters = self._parameters(activations.dtype)
-        codes = np.empty((len(activations), len(self.components_)), dtype=activations.dtype)
-        for start in range(0, len(activations), _ROWS_A_PASS):
-            rows = slice(start, start + _ROWS_A_PASS)
-            part = torch.tensor(activations[rows], device=parameters.encoder.device)
-            active = activate(preactivations(part, parameters), self.activation, self.k_)
-            codes[rows] = active.cpu().numpy()
-        return codes
-
     def _keep_interrupted(self) -> str:
         message = f"Training stopped after {self.n_iter_} steps; the estimator holds that state"
         if self.checkpoint_dir is None:
             return f"{message} (set checkpoint_dir to have it saved)."
-        path = Path(self.checkpoint_dir) / _CHECKPOINT_NAME
+        path = Path(self.checkpoint_dir) / INTERRUPTED_FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         self.save(path)
         return f"{message}, saved to {path}."

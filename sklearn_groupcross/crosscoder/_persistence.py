@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -36,10 +35,14 @@ def write_model(
     arrays = {
         name: np.ascontiguousarray(value)
         for name, value in fitted.items()
-        if isinstance(value, np.ndarray)
+        if isinstance(value, np.ndarray) and value.dtype != object
     }
     header = {
-        "parameters": {name: _to_json(value) for name, value in parameters.items()},
+        "parameters": {
+            name: _to_json(value)
+            for name, value in parameters.items()
+            if name != "device"  # a matter of the machine, not of the model
+        },
         "fitted": {name: _to_json(v) for name, v in fitted.items() if name not in arrays},
     }
     metadata = {
@@ -83,7 +86,10 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     parameters = header["parameters"]
     if parameters["group"] is not None:
         parameters["group"] = _group_from_json(parameters["group"])
-    return parameters, {**header["fitted"], **arrays}
+    fitted = {**header["fitted"], **arrays}
+    if "feature_names_in_" in fitted:
+        fitted["feature_names_in_"] = np.array(fitted["feature_names_in_"], dtype=object)
+    return parameters, fitted
 
 
 def _to_json(value: Any) -> Any:
@@ -93,7 +99,9 @@ def _to_json(value: Any) -> Any:
         return {"family": family.__name__, "arguments": list(arguments)}
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, os.PathLike | torch.device):
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
         return str(value)
     if isinstance(value, np.random.RandomState):
         return None  # its state has moved on since: nothing to come back to

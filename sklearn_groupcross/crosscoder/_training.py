@@ -24,7 +24,7 @@ from ._parameters import Parameters, fold_scale, initialise
 _WARM_UP, _DECAY = 0.05, 0.2
 # Clipping the gradient's norm keeps a rare batch of outliers from undoing many steps.
 _MAX_GRADIENT_NORM = 1.0
-_ROWS_A_PASS = 4096
+_BYTES_A_PASS = 2**26
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class TrainingOptions:
 
     group: FiniteGroup
     n_atoms: int
-    activation: str
-    k: int | None
+    k: int | None  # None: no limit, ReLU
     l1: float
     augment: bool
     batch_size: int
@@ -79,15 +78,15 @@ class DataSummary:
 
 
 def summarise(X: NDArray[np.floating], order: int) -> DataSummary:
-    """Mean, variance and mean block norm, in float64, a few thousand rows at a time."""
+    """Mean, variance and mean block norm, in float64, some rows at a time."""
     total = np.zeros(X.shape[1])
     norms = 0.0
-    for rows in _row_slices(len(X)):
+    for rows in _row_slices(X):
         chunk = np.asarray(X[rows], dtype=np.float64)
         total += chunk.sum(0)
         norms += np.linalg.norm(chunk.reshape(len(chunk), order, -1), axis=2).mean(1).sum()
     mean = total / len(X)
-    squares = sum(float(np.square(X[rows] - mean).sum()) for rows in _row_slices(len(X)))
+    squares = sum(float(np.square(X[rows] - mean).sum()) for rows in _row_slices(X))
     return DataSummary(mean, squares / len(X), float(norms) / len(X))
 
 
@@ -115,7 +114,7 @@ def train(X: NDArray[np.floating], options: TrainingOptions) -> TrainingResult:
         options.n_atoms,
         order,
         mean.reshape(order, n_channels),
-        atom_norm=1.0 if options.activation == "topk" else 0.1,
+        atom_norm=0.1 if options.k is None else 1.0,
         shared_bias=options.augment,
         generator=generator,
     )
@@ -160,10 +159,9 @@ def _step(
 ) -> tuple[Tensor, Tensor, Tensor]:
     order = options.group.order
     identity_block = batch[:, : batch.shape[1] // order]
-    codes = activate(preactivations(identity_block, parameters), options.activation, options.k)
-    l1 = options.l1 if options.activation == "relu" else 0.0
+    codes = activate(preactivations(identity_block, parameters), options.k)
     reconstruction = reconstruct(codes, parameters, order)
-    loss, squared_error = objective(batch, reconstruction, codes, parameters.decoder, l1)
+    loss, squared_error = objective(batch, reconstruction, codes, parameters.decoder, options.l1)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(parameters.tensors(), _MAX_GRADIENT_NORM)
@@ -214,9 +212,11 @@ def _record(history: dict[str, list[float]], tally: _Tally, variance: float) -> 
     tally.reset()
 
 
-def _row_slices(n_rows: int) -> Iterator[slice]:
-    for start in range(0, n_rows, _ROWS_A_PASS):
-        yield slice(start, start + _ROWS_A_PASS)
+def _row_slices(X: NDArray[np.floating]) -> Iterator[slice]:
+    """Rows that fit in some 64 MiB as float64."""
+    n_rows = max(1, _BYTES_A_PASS // (8 * X.shape[1]))
+    for start in range(0, len(X), n_rows):
+        yield slice(start, start + n_rows)
 
 
 @contextmanager

@@ -22,11 +22,12 @@ def flatten_orbits(X: Any, group: FiniteGroup) -> Any:
     if not hasattr(X, "ndim") or X.ndim != 3:
         return X
     if X.shape[1] != group.order:
+        forgotten = " Was group=... forgotten?" if group.order == 1 else ""
         raise ValueError(
-            f"X has shape {tuple(X.shape)}: {X.shape[1]} blocks; {group!r} has {group.order} "
-            "elements, and orbit stacks have shape (n_samples, order, n_channels)."
+            f"X has shape {tuple(X.shape)}: {X.shape[1]} blocks; {group!r} has order "
+            f"{group.order}, and orbit stacks have shape (n_samples, order, n_channels).{forgotten}"
         )
-    return np.asarray(X).reshape(X.shape[0], -1)
+    return np.asarray(X).reshape(X.shape[0], X.shape[1] * X.shape[2])
 
 
 def count_channels(n_columns: int, group: FiniteGroup) -> int:

@@ -37,6 +37,8 @@ class ReceptiveField:
         Side of a unit's receptive field in pixels.
     map_size : tuple of int
         Number of units of the layer's map.
+    n_channels : int
+        Number of the layer's channels.
     input_size : int
         Side of the image in pixels.
     """
@@ -45,6 +47,7 @@ class ReceptiveField:
     offset: tuple[float, float]
     size: tuple[int, int]
     map_size: tuple[int, int]
+    n_channels: int
     input_size: int
 
     def to_units(self, positions: Tensor) -> Tensor:
@@ -57,8 +60,8 @@ class ReceptiveField:
         """Radius in pixels of the largest centred disk whose readings see no padding.
 
         A continuous position is read from the four units around it; the fields of all four lie
-        inside the image. Where fields are as large as the image there is no such disk, and the
-        largest one within the layer's map is returned instead.
+        inside the image. Where fields are about as large as the image there is no such disk, and
+        the largest one within the layer's map is returned instead: its readings see padding.
         """
         centre = (self.input_size - 1) / 2
         radius, on_map = [], []
@@ -71,7 +74,7 @@ class ReceptiveField:
             seeing = [c for c in centres if c - reach >= 0 and c + reach <= self.input_size - 1]
             if seeing:
                 radius.append(min(centre - seeing[0], seeing[-1] - centre))
-        if len(radius) == 2 and min(radius) >= max(self.stride):
+        if len(radius) == 2 and min(radius) > 0:
             return min(radius)
         return max(min(on_map), 0.0)
 
@@ -128,6 +131,7 @@ def receptive_field(
         offset=((column.first + column.last) / 2, (row.first + row.last) / 2),
         size=(round(column.last - column.first) + 1, round(row.last - row.first) + 1),
         map_size=(output.shape[-1], output.shape[-2]),
+        n_channels=output.shape[1],
         input_size=size,
     )
 
@@ -152,13 +156,17 @@ class _FieldTracker(TorchDispatchMode):
         inputs = [a for a in _tensors(args) if a in self.fields]
         if not inputs:
             return result
+        if any(self.fields[a] is None for a in inputs):
+            # what mixes all positions stays mixed, also as the gate of a product
+            for output in _tensors([result] if isinstance(result, Tensor) else result):
+                self.fields[output] = None
+            return result
         rule = _RULES.get(func.overloadpacket.__name__, _pointwise)
         for output in _tensors([result] if isinstance(result, Tensor) else result):
             field = rule(args, [self.fields[a] for a in inputs], inputs, output)
             if field is None:
                 self.lost_at = self.lost_at or str(func)
-            else:
-                self.fields[output] = field
+            self.fields[output] = field
         return result
 
 
@@ -205,11 +213,13 @@ def _pool(
     kernel = args[1]
     stride = args[2] if len(args) > 2 and args[2] else kernel
     padding = args[3] if len(args) > 3 else 0
+    # maximum pools have their dilation where average pools have a flag
+    dilation = args[4] if len(args) > 4 and not isinstance(args[4], bool) else 1
     if len(kernel) == 3:  # local response normalisation pools over channels as depth
         if tuple(kernel[1:]) != (1, 1):
             return None
         return fields[0]
-    return _widen(fields[0], kernel, stride, padding)
+    return _widen(fields[0], kernel, stride, padding, dilation)
 
 
 def _pad(

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 from .._device import resolve_device
-from .._files import written_whole
+from .._files import reserve_space, written_whole
 from ..actions import ImageAction, required_source_size
 from ..groups import Dihedral, PlanarGroup
 from ..networks import Network, load_network, receptive_field
@@ -36,8 +36,9 @@ class OrbitDataset(Dataset[Tensor]):
     ----------
     images : path, sequence of paths, array or sequence of arrays
         See `ImageSource`.
-    network : Network or str
-        A `Network`, or a name that `load_network` knows.
+    network : Network, torch.nn.Module or str
+        A `Network`, which says how images are preprocessed; a module that reads RGB in [0, 1] as
+        it comes; or a name that `load_network` knows.
     layer : str, optional
         Default: the network's default layer.
     group : PlanarGroup
@@ -89,7 +90,7 @@ class OrbitDataset(Dataset[Tensor]):
         self,
         images: Any,
         *,
-        network: Network | str,
+        network: Network | nn.Module | str,
         group: PlanarGroup,
         layer: str | None = None,
         n_positions: int = 80,
@@ -105,7 +106,9 @@ class OrbitDataset(Dataset[Tensor]):
                 f"got n_positions={n_positions}, batch_size={batch_size}."
             )
         self.images = images if isinstance(images, ImageSource) else ImageSource(images)
-        self.network = load_network(network) if isinstance(network, str) else network
+        if isinstance(network, str):
+            network = load_network(network)
+        self.network = Network(network) if isinstance(network, nn.Module) else network
         self.layer = self.network.check_layer(layer)
         self.group = group
         self.action = ImageAction(group)
@@ -291,6 +294,7 @@ def _fill(dataset: OrbitDataset, indices: Iterable[int], file: Path | None) -> N
                 array = np.empty(shape, dtype=np.float32)
             else:
                 array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+                reserve_space(file)
         array[index * dataset.n_positions : (index + 1) * dataset.n_positions] = orbits
     assert array is not None  # ImageSource holds at least one image
     return array

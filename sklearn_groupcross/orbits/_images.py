@@ -17,14 +17,14 @@ IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 class ImageSource:
-    """A sequence of images, decoded one at a time when they are asked for.
+    """A collection of images, decoded one at a time when they are asked for.
 
     Parameters
     ----------
     images : path, sequence of paths, array, tensor or sequence of arrays
-        A folder (searched with its subfolders, in the order of the names), paths of image files,
-        arrays (height, width, 3) of uint8 or of floats in [0, 1], or one array of all of them,
-        (n, height, width, 3).
+        A folder (searched with its subfolders, in the order of the names), paths of image files
+        and folders, arrays (height, width, 3) of uint8 or of floats in [0, 1], or one array of
+        all of them, (n, height, width, 3).
 
     Raises
     ------
@@ -83,7 +83,7 @@ class ImageSource:
             return Image.fromarray(_to_bytes(item))
         try:
             with Image.open(item) as picture:
-                return ImageOps.exif_transpose(picture).convert("RGB")
+                return _to_rgb(ImageOps.exif_transpose(picture), item)
         except UnidentifiedImageError as error:
             raise ValueError(f"{item} is not an image, whatever its name says.") from error
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
@@ -106,9 +106,9 @@ def _list_images(images: Any) -> list[Path | np.ndarray]:
     for item in images:
         if isinstance(item, str | os.PathLike):
             path = Path(item)
-            if not path.is_file():
+            if not path.exists():
                 raise FileNotFoundError(f"No image file at {path}.")
-            items.append(path)
+            items.extend(_list_folder(path))
         else:
             items.append(_check_array(np.asarray(item)))
     if not items:
@@ -146,6 +146,24 @@ def _check_array(image: np.ndarray) -> np.ndarray:
             "Divide by 255, or pass uint8."
         )
     return image
+
+
+def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
+    """Convert to 8-bit RGB by the value range of each mode: Pillow itself would clip."""
+    if picture.mode.startswith("I"):  # 16 bits a pixel, grey
+        grey = np.asarray(picture, dtype=np.float64) / 65535.0
+        if grey.min() < 0 or grey.max() > 1:
+            raise ValueError(f"{path} has values beyond 16 bits; convert it to 8 or 16 bits.")
+        return Image.fromarray(np.round(grey * 255).astype(np.uint8)).convert("RGB")
+    if picture.mode == "F":
+        raise ValueError(
+            f"{path} holds floating-point values of unknown range; convert it to 8 or 16 bits."
+        )
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        # what lies behind transparent pixels is arbitrary, often black: show them on white
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
 
 
 def _to_bytes(image: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis import SymmetryAnalyzer
+from ..analysis import KINDS, SymmetryAnalyzer
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup, PlanarGroup
 from ..orbits import OrbitDataset
@@ -56,7 +56,7 @@ def choose_features(
     """Features to show: the frequent ones of each kind in turn, so that rare kinds are not lost."""
     by_frequency = np.argsort(-frequencies, kind="stable")
     firing = [int(i) for i in by_frequency if frequencies[i] > 0]
-    queues: dict[str, list[int]] = {}
+    queues: dict[str, list[int]] = {kind: [] for kind in KINDS}
     for feature in firing:
         queues.setdefault(str(analysis.kinds_[feature]), []).append(feature)
     chosen: list[int] = []

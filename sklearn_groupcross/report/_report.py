@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from .._files import written_whole
 from .._version import __version__
-from ..analysis import KINDS, MIN_FEATURES_FOR_A_MAP, SymmetryAnalyzer
+from ..analysis import KINDS, MIN_FEATURES_FOR_A_MAP, SymmetryAnalyzer, measurable_kinds
 from ..crosscoder import GroupCrosscoder
 from ..groups import PlanarGroup
 from ..orbits import OrbitDataset
@@ -108,6 +108,7 @@ def write_report(
         )
         if evidence is not None:
             rows.append(_row(evidence, analysis, float(frequencies[feature])))
+    families = _describe_families(analysis, frequencies)
     environment = Environment(
         loader=PackageLoader("sklearn_groupcross.report"),
         autoescape=True,
@@ -120,8 +121,10 @@ def write_report(
         summary=summary or {},
         kinds=_count_kinds(analysis, frequencies),
         figures=_figures(analysis, frequencies, progress),
-        families=_describe_families(analysis, frequencies),
-        n_families=len(analysis.families_),
+        families=families[:_N_FAMILIES],
+        n_families=len(families),
+        family_distance=analysis.family_distance,
+        shown={row["feature"] for row in rows},
         elements=[analysis.group_.describe_element(g) for g in elements],
         rows=rows,
         n_firing=int((frequencies > 0).sum()),
@@ -171,10 +174,14 @@ def _profile_points(analysis: SymmetryAnalyzer, feature: int) -> str:
 def _count_kinds(
     analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]
 ) -> list[dict[str, Any]]:
-    firing = frequencies > 0
+    fires = frequencies > 0
     return [
-        {"name": kind, "meaning": meaning, "count": int((firing & (analysis.kinds_ == kind)).sum())}
-        for kind, meaning in KINDS.items()
+        {
+            "name": kind,
+            "meaning": KINDS[kind],
+            "count": int((fires & (analysis.kinds_ == kind)).sum()),
+        }
+        for kind in measurable_kinds(analysis.group_)
     ]
 
 
@@ -204,23 +211,30 @@ def _figures(
 def _describe_families(
     analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]
 ) -> list[dict[str, Any]]:
+    """Describe the families of which two features or more fire, by those features alone."""
     described = []
-    for family in analysis.families_[:_N_FAMILIES]:
-        kinds = analysis.kinds_[list(family.members)]
-        names, counts = np.unique(kinds.astype(str), return_counts=True)
+    for family in analysis.families_:
+        firing = [
+            (member, pose)
+            for member, pose in zip(family.members, family.poses, strict=True)
+            if frequencies[member] > 0
+        ]
+        if len(firing) < 2:
+            continue
+        members = [member for member, _ in firing]
+        names, counts = np.unique(analysis.kinds_[members].astype(str), return_counts=True)
         by_count = np.argsort(-counts, kind="stable")
         described.append(
             {
                 "label": family.label,
-                "size": len(family),
+                "size": len(members),
                 "medoid": family.medoid,
                 "symmetry": analysis.stabilizers_[family.medoid].name,
                 "kinds": ", ".join(f"{counts[i]} {names[i]}" for i in by_count),
-                "poses": len(set(family.poses)),
-                "firing": int((frequencies[list(family.members)] > 0).sum()),
+                "poses": len({pose for _, pose in firing}),
             }
         )
-    return described
+    return sorted(described, key=lambda family: -family["size"])
 
 
 def _picture(patch: NDArray[np.float32]) -> str:

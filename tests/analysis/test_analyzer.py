@@ -7,7 +7,7 @@ from sklearn.cluster import HDBSCAN, AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, SymmetryAnalyzer, make_orbits
-from sklearn_groupcross.analysis import KINDS, name_kinds
+from sklearn_groupcross.analysis import KINDS, measurable_kinds, name_kinds
 
 GROUP = Dihedral(4)
 
@@ -40,6 +40,20 @@ def test_planted_families_stabilizers_and_poses_are_found(analysis, planted):
         assert family.poses[family.members.index(family.medoid)] in (
             analysis.stabilizers_[family.medoid].subgroup.elements
         )
+
+
+def test_poses_are_counted_modulo_the_stabilizer():
+    """A noisy atom that a quarter turn fixes has |G| / 4 poses, whatever the noise prefers."""
+    group = Dihedral(8)
+    rng = np.random.default_rng(0)
+    subgroup = group.generated_subgroup([2])
+    seed = rng.standard_normal((group.order, 32))
+    atom = np.mean([seed[group.right_translation(h)] for h in subgroup.elements], axis=0)
+    translates = np.stack([atom[group.right_translation(h)] for h in range(group.order)])
+    noisy = translates + 0.1 * rng.standard_normal(translates.shape)
+    analysis = SymmetryAnalyzer(group=group).fit(noisy)
+    (family,) = analysis.families_
+    assert len(set(family.poses)) == group.order // 4
 
 
 def test_a_fitted_crosscoder_brings_its_group():
@@ -166,5 +180,8 @@ def test_kinds(group, rotations, kind):
 
 
 def test_kinds_that_a_group_cannot_show_are_never_named():
+    assert measurable_kinds(Dihedral(4)) == ["line", "other"]
+    assert measurable_kinds(Cyclic(16)) == list(KINDS)
+    assert name_kinds(np.full((1, 4), 0.9), Cyclic(4))[0] == "other"
     assert name_kinds(np.array([[1.0, 0.0, 0.0]]), Cyclic(3))[0] == "other"
     assert name_kinds(np.array([[1.0, 0.0]]), Cyclic(2))[0] == "other"

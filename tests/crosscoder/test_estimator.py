@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -294,6 +295,21 @@ class TestBadInput:
     def test_parameters_out_of_range(self, orbits, options):
         with pytest.raises(ValueError, match=f"'{next(iter(options))}' parameter"):
             small(**options).fit(orbits)
+
+    def test_training_that_diverges(self, orbits):
+        with pytest.raises(ValueError, match="Training diverged.*Lower learning_rate"):
+            small(learning_rate=1e30).fit(orbits)
+
+    def test_a_forgotten_group(self, orbits):
+        with pytest.raises(ValueError, match=r"Was group=... forgotten\?"):
+            GroupCrosscoder().fit(orbits)
+
+    def test_a_failed_fit_leaves_nothing_fitted(self, orbits):
+        crosscoder = small(activation="topk", k=13)
+        with pytest.raises(ValueError, match="k=13"):
+            crosscoder.fit(orbits)
+        with pytest.raises(NotFittedError):
+            crosscoder.transform(orbits)
 
     def test_absent_devices(self, orbits):
         with pytest.raises(ValueError, match="Unknown device 'gpu0'"):

@@ -5,6 +5,7 @@ import signal
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
@@ -51,6 +52,16 @@ def test_the_default_group_stays_the_default(tmp_path):
     )
     crosscoder.save(tmp_path / "model.safetensors")
     assert GroupCrosscoder.load(tmp_path / "model.safetensors").group is None
+
+
+def test_the_device_is_not_saved_but_column_names_are(tmp_path):
+    frame = pd.DataFrame({"a": [0.0, 1.0, 2.0], "b": [1.0, 0.0, 1.0]})
+    crosscoder = GroupCrosscoder(n_features=2, max_epochs=1, device="cpu").fit(frame)
+    crosscoder.save(tmp_path / "model.safetensors")
+    again = GroupCrosscoder.load(tmp_path / "model.safetensors")
+    assert again.device == "auto"
+    assert again.feature_names_in_.tolist() == ["a", "b"]
+    np.testing.assert_array_equal(again.transform(frame), crosscoder.transform(frame))
 
 
 def test_damaged_and_foreign_files_are_refused(crosscoder, tmp_path):

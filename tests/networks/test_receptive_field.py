@@ -100,6 +100,36 @@ def test_layers_that_mix_all_positions_have_no_field():
         receptive_field(Network(Attention(), input_size=16), "out")
 
 
+def test_a_gate_from_all_positions_has_no_field_either():
+    class Gated(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.out = torch.nn.Identity()
+
+        def forward(self, x):
+            return self.out(x * x.mean((2, 3), keepdim=True))
+
+    with pytest.raises(ValueError, match="mean.* mixes all positions"):
+        receptive_field(Network(Gated(), input_size=16), "out")
+
+
+def test_dilated_pools():
+    module = torch.nn.Sequential(torch.nn.MaxPool2d(3, dilation=2), torch.nn.AvgPool2d(2))
+    network = Network(module, input_size=32)
+    assert receptive_field(network, "0").size == (5, 5)
+    assert receptive_field(network, "1").size == (8, 8)
+
+
+def test_a_small_interior_is_not_given_up():
+    from sklearn_groupcross.networks._bvlc_googlenet import BVLCGoogLeNet
+
+    network = Network(BVLCGoogLeNet())
+    # fields of 171 px: units centred on 94, 110 and 126 see no padding
+    assert receptive_field(network, "inception_4a_output").interior_radius() == 14.5
+    # fields of 299 px on 224 px: all see padding, the disk is that of the map
+    assert receptive_field(network, "inception_4c_output").interior_radius() == 97.5
+
+
 def test_units_of_positions():
     from sklearn_groupcross.networks._bvlc_googlenet import BVLCGoogLeNet
 

@@ -87,6 +87,31 @@ def test_nothing_half_written_stays_behind(small_network, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_full_disk_is_an_error_and_not_a_crash(small_dataset, tmp_path, monkeypatch):
+    """Writing to a map on a full disk would kill the process: its space is claimed before."""
+
+    def no_space(descriptor, offset, length):
+        assert length == small_dataset.n_samples * 8 * 12 * 4 + 128
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_space)
+    with pytest.raises(OSError, match=r"No space left on device.*orbits\.npy"):
+        small_dataset.as_array(tmp_path / "orbits.npy")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_bare_module_will_do(small_dataset, small_network, smooth_images):
+    bare = OrbitDataset(
+        smooth_images,
+        network=small_network.module,
+        layer="relu",
+        input_size=48,
+        group=Dihedral(4),
+        n_positions=40,
+    )
+    np.testing.assert_array_equal(bare[0], small_dataset[0])
+
+
 def orbits_of(image, network, group, positions, field):
     return read_orbits(
         image,

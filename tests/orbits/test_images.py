@@ -54,6 +54,22 @@ def test_other_colour_modes_become_rgb(tmp_path, mode):
     assert ImageSource([path]).load(0, 16).shape == (3, 16, 16)
 
 
+def test_sixteen_bits_keep_their_range(tmp_path):
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    loaded = ImageSource(tmp_path).load(0, 64)
+    np.testing.assert_allclose(loaded[0], ramp / 65535, atol=0.003)
+
+
+def test_transparent_pixels_are_shown_on_white(tmp_path):
+    Image.new("RGBA", (16, 16), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert (ImageSource(tmp_path).load(0, 16) == 1).all()
+
+
+def test_folders_within_a_list(folder):
+    assert len(ImageSource([folder / "sub", folder / "a.jpg"])) == 2
+
+
 def test_orientation_tags_are_followed(tmp_path):
     picture = Image.new("RGB", (40, 20))
     exif = picture.getexif()
@@ -67,6 +83,11 @@ class TestBadInput:
     def test_an_empty_folder(self, tmp_path):
         with pytest.raises(ValueError, match="No images in .*looked for files that end in .bmp"):
             ImageSource(tmp_path)
+
+    def test_floating_point_files_of_unknown_range(self, tmp_path):
+        Image.fromarray(np.zeros((16, 16), np.float32)).save(tmp_path / "float.tif")
+        with pytest.raises(ValueError, match=r"float\.tif holds floating-point values"):
+            ImageSource(tmp_path).load(0, 16)
 
     def test_an_absent_folder(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="No folder at"):
