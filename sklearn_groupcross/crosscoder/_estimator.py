@@ -355,6 +355,10 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def _n_features_out(self) -> int:
         return len(self.components_)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        # n_features_in_ is set before training: a fit that failed has not fitted anything
+        return hasattr(self, "components_")
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]

@@ -270,7 +270,7 @@ class TestBadInput:
             GroupCrosscoder(group=Dihedral(32)).fit(np.zeros((4, 130)))
 
     def test_stacks_of_another_group(self, orbits):
-        with pytest.raises(ValueError, match=r"6 blocks; Dihedral\(4\) has 8"):
+        with pytest.raises(ValueError, match=r"6 blocks; Dihedral\(4\) has order 8"):
             small(group=Dihedral(4)).fit(orbits)
 
     def test_other_columns_than_in_fit(self, orbits):
