@@ -30,7 +30,9 @@ def written_whole(target: str | os.PathLike[str]) -> Iterator[Path]:
         try:
             yield temporary
         except OSError as error:
-            if error.filename is None:  # a full disk does not say which file it was
+            if (
+                error.errno is not None and error.filename is None
+            ):  # a full disk does not say which file it was
                 error.filename = str(target)
             raise
         # mkstemp makes files private; give this one the permissions a plain open() would

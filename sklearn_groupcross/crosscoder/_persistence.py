@@ -96,7 +96,7 @@ def _to_json(value: Any) -> Any:
     """Turn a parameter into what JSON can hold."""
     if isinstance(value, FiniteGroup):
         family, arguments = value.__reduce__()
-        return {"family": family.__name__, "arguments": list(arguments)}
+        return {"family": family.__name__, "arguments": [_to_json(a) for a in arguments]}
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -112,4 +112,9 @@ def _group_from_json(description: dict[str, Any]) -> FiniteGroup:
     family = getattr(groups, description["family"], None)
     if not (isinstance(family, type) and issubclass(family, FiniteGroup)):
         raise ValueError(f"Unknown family of groups: {description['family']!r}.")
-    return family(*description["arguments"])
+    arguments: list[Any] = [
+        # factors of a product are groups themselves
+        _group_from_json(argument) if isinstance(argument, dict) else argument
+        for argument in description["arguments"]
+    ]
+    return family(*arguments)

@@ -1,18 +1,34 @@
 """Finite groups as the package sees them: a Cayley table, its subgroups and their names."""
 
+from ._families import (
+    Alternating,
+    DirectProduct,
+    Quaternion,
+    SemidirectProduct,
+    Symmetric,
+)
 from ._finite_group import FiniteGroup
+from ._fourier import GroupFourier
+from ._irreps import Irrep
 from ._planar import Cyclic, Dihedral, PlanarGroup, Trivial, parse_group
 from ._stabilizer import Stabilizer, find_stabilizers
 from ._subgroup import MAX_ORDER_FOR_ALL_SUBGROUPS, Subgroup
 
 __all__ = [
     "MAX_ORDER_FOR_ALL_SUBGROUPS",
+    "Alternating",
     "Cyclic",
     "Dihedral",
+    "DirectProduct",
     "FiniteGroup",
+    "GroupFourier",
+    "Irrep",
     "PlanarGroup",
+    "Quaternion",
+    "SemidirectProduct",
     "Stabilizer",
     "Subgroup",
+    "Symmetric",
     "Trivial",
     "find_stabilizers",
     "parse_group",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from ._validation import IntArray, check_cayley_table, closure
-
-if TYPE_CHECKING:
-    from ._stabilizer import Stabilizer
-    from ._subgroup import Subgroup
+from ._construction import table_from_matrices, table_from_permutations
+from ._irreps import Irrep, checked, split_regular
+from ._isomorphism import isomorphism_type
+from ._stabilizer import Stabilizer, find_stabilizers
+from ._subgroup import Subgroup, all_subgroups
+from ._validation import IntArray, check_cayley_table, closure, element_orders
 
 
 class FiniteGroup:
@@ -41,6 +42,58 @@ class FiniteGroup:
     def __init__(self, cayley_table: ArrayLike) -> None:
         self._table = check_cayley_table(cayley_table)
 
+    @classmethod
+    def from_cayley_table(cls, cayley_table: ArrayLike) -> FiniteGroup:
+        """Build a group from its Cayley table: the same as ``FiniteGroup(cayley_table)``."""
+        return FiniteGroup(cayley_table)
+
+    @classmethod
+    def from_permutations(cls, *generators: Sequence[int]) -> FiniteGroup:
+        """Build the group that permutations of ``0 ... n-1`` generate; ``(p q)(i) = p(q(i))``.
+
+        Parameters
+        ----------
+        *generators : sequence of int
+            ``generator[i]`` is where i goes.
+
+        Raises
+        ------
+        ValueError
+            If a generator is not a permutation, or they generate more than 1024 elements.
+
+        Examples
+        --------
+        >>> from sklearn_groupcross.groups import FiniteGroup
+        >>> FiniteGroup.from_permutations((1, 2, 0, 3), (1, 0, 3, 2)).order
+        12
+        """
+        return FiniteGroup(table_from_permutations(generators)[0])
+
+    @classmethod
+    def from_matrices(cls, *generators: ArrayLike, tolerance: float = 1e-8) -> FiniteGroup:
+        """Build the group that invertible matrices generate.
+
+        Parameters
+        ----------
+        *generators : array-like of shape (n, n)
+            Real or complex.
+        tolerance : float, default=1e-8
+            Matrices whose entries differ by no more are one element.
+
+        Raises
+        ------
+        ValueError
+            If a generator is singular, or the products do not close within 1024 elements.
+        """
+        return FiniteGroup(table_from_matrices(generators, tolerance)[0])
+
+    def __mul__(self, other: FiniteGroup) -> FiniteGroup:
+        from ._families import DirectProduct  # a family of this class
+
+        if not isinstance(other, FiniteGroup):
+            return NotImplemented
+        return DirectProduct(self, other)
+
     # --- identity as a value -------------------------------------------------------------------
 
     def _init_args(self) -> tuple[Any, ...]:
@@ -54,7 +107,10 @@ class FiniteGroup:
         # The type counts: Cyclic(2) and Dihedral(1) share a table but act on images differently.
         if not isinstance(other, FiniteGroup):
             return NotImplemented
-        return type(self) is type(other) and np.array_equal(self._table, other._table)
+        if type(self) is not type(other) or not np.array_equal(self._table, other._table):
+            return False
+        # ... and so do the factors of products
+        return type(self) is FiniteGroup or self._init_args() == other._init_args()
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self._table.tobytes()))
@@ -107,11 +163,7 @@ class FiniteGroup:
 
     def order_of(self, element: int) -> int:
         """Smallest k >= 1 with ``element**k`` the identity."""
-        element = self._check_element(element)
-        power, k = element, 1
-        while power:
-            power, k = int(self._table[power, element]), k + 1
-        return k
+        return int(element_orders(self._table)[self._check_element(element)])
 
     def conjugacy_classes(self) -> tuple[tuple[int, ...], ...]:
         """Conjugacy classes, each sorted, in the order of their smallest element."""
@@ -119,12 +171,16 @@ class FiniteGroup:
         classes = {tuple(np.unique(conjugates[:, x]).tolist()) for x in range(self.order)}
         return tuple(sorted(classes))
 
+    @cached_property
+    def center(self) -> Subgroup:
+        """The elements that commute with every other."""
+        commutes = (self._table == self._table.T).all(axis=1)
+        return Subgroup(self, tuple(np.flatnonzero(commutes).tolist()))
+
     # --- subgroups -----------------------------------------------------------------------------
 
     def generated_subgroup(self, generators: Iterable[int]) -> Subgroup:
         """Smallest subgroup that holds all `generators`."""
-        from ._subgroup import Subgroup
-
         reached = closure(self._table, [self._check_element(g) for g in generators])
         return Subgroup(self, tuple(np.flatnonzero(reached).tolist()))
 
@@ -140,9 +196,45 @@ class FiniteGroup:
 
     @cached_property
     def _subgroups(self) -> tuple[Subgroup, ...]:
-        from ._subgroup import all_subgroups
-
         return all_subgroups(self)
+
+    def normal_subgroups(self) -> tuple[Subgroup, ...]:
+        """Every subgroup H with ``g H g⁻¹ = H`` for all g; see `subgroups`."""
+        return tuple(subgroup for subgroup in self.subgroups() if subgroup.is_normal)
+
+    def cosets(self, subgroup: Subgroup, side: str = "left") -> tuple[tuple[int, ...], ...]:
+        """Cosets ``g H`` (``side="left"``) or ``H g`` (``"right"``), H first, each sorted."""
+        self._check_subgroup(subgroup)
+        if side not in ("left", "right"):
+            raise ValueError(f"side is 'left' or 'right'; got {side!r}.")
+        table = self._table if side == "left" else self._table.T
+        members = np.sort(table[:, list(subgroup.elements)], axis=1)
+        return tuple(sorted({tuple(row) for row in members.tolist()}))
+
+    def quotient(self, normal: Subgroup) -> FiniteGroup:
+        """Return the group of the cosets of a normal subgroup, in the order of `cosets`.
+
+        Raises
+        ------
+        ValueError
+            If the subgroup is not normal; the message names an element that moves it.
+        """
+        self._check_subgroup(normal)
+        if not normal.is_normal:
+            moving = next(g for g in range(self.order) if normal.conjugate(g) != normal)
+            raise ValueError(f"{normal!r} is not normal: conjugation by element {moving} moves it.")
+        cosets = self.cosets(normal)
+        coset_of = np.empty(self.order, dtype=np.int64)
+        for index, coset in enumerate(cosets):
+            coset_of[list(coset)] = index
+        representatives = [coset[0] for coset in cosets]
+        return FiniteGroup(coset_of[self._table[np.ix_(representatives, representatives)]])
+
+    def restrict(self, subgroup: Subgroup) -> FiniteGroup:
+        """Return a subgroup as a group of its own; element i is ``subgroup.elements[i]``."""
+        self._check_subgroup(subgroup)
+        elements = np.array(subgroup.elements)
+        return FiniteGroup(np.searchsorted(elements, self._table[np.ix_(elements, elements)]))
 
     def stabilizer(self, profile: ArrayLike, threshold: float = 0.8) -> Stabilizer:
         """Return the largest subgroup under which a self-profile stays above `threshold`.
@@ -158,8 +250,6 @@ class FiniteGroup:
         -------
         stabilizer : Stabilizer
         """
-        from ._stabilizer import find_stabilizers
-
         return find_stabilizers(self, np.asarray(profile)[None], threshold)[0]
 
     # --- action on blocks ----------------------------------------------------------------------
@@ -181,6 +271,74 @@ class FiniteGroup:
         """
         return self._table[:, self._check_element(h)]
 
+    def left_translation(self, h: int) -> IntArray:
+        """Return the permutation of blocks ``(L_h O)[g] = O[h⁻¹ g]``; ``L_h L_k = L_hk``.
+
+        It commutes with every right translation.
+
+        Parameters
+        ----------
+        h : int
+
+        Returns
+        -------
+        permutation : ndarray of shape (order,), dtype int64
+        """
+        return self._table[self.inverse(h)]
+
+    def translates(self, blocks: ArrayLike) -> NDArray[Any]:
+        """Stack all right translates of blocks: ``translates(O)[h] = R_h O``.
+
+        Parameters
+        ----------
+        blocks : array-like of shape (order, ...)
+
+        Returns
+        -------
+        translates : ndarray of shape (order, order, ...)
+        """
+        array = np.asarray(blocks)
+        if array.ndim == 0 or len(array) != self.order:
+            raise ValueError(
+                f"Blocks over {self!r} have shape ({self.order}, ...); got {array.shape}."
+            )
+        return array[self._table.T]
+
+    # --- representations -----------------------------------------------------------------------
+
+    @cached_property
+    def irreps(self) -> tuple[Irrep, ...]:
+        """Irreducible real orthogonal representations up to isomorphism, the trivial one first."""
+        return checked(self, self._find_irreps())
+
+    def _find_irreps(self) -> list[Irrep]:
+        """Irreps in any order; families with a formula override it."""
+        return split_regular(self)
+
+    @cached_property
+    def character_table(self) -> NDArray[np.float64]:
+        """Characters of `irreps` on `conjugacy_classes`, (n_irreps, n_classes).
+
+        Those of real irreps: one of complex type holds the sum of a conjugate pair of complex
+        characters, one of quaternionic type twice a complex character.
+        """
+        representatives = [members[0] for members in self.conjugacy_classes()]
+        return np.stack([irrep.character[representatives] for irrep in self.irreps])
+
+    def regular_representation(self, side: str = "left") -> NDArray[np.float64]:
+        """Matrices (order, order, order) of left or right translation of blocks."""
+        if side not in ("left", "right"):
+            raise ValueError(f"side is 'left' or 'right'; got {side!r}.")
+        translation = self.left_translation if side == "left" else self.right_translation
+        return np.stack([np.eye(self.order)[translation(h)] for h in range(self.order)])
+
+    def isotypic_projection(self, irrep: Irrep) -> NDArray[np.float64]:
+        """Matrix (order, order) that projects blocks on the part that moves like `irrep`.
+
+        ``P[g, k] = (D / (t |G|)) χ(g⁻¹ k)``; it commutes with both translations.
+        """
+        return irrep.weight * irrep.character[self._table[self.inverses]]
+
     # --- names for people ----------------------------------------------------------------------
 
     def element_name(self, element: int) -> str:
@@ -197,7 +355,15 @@ class FiniteGroup:
         if subgroup.order == 1:
             return "C1: none"
         generators = ", ".join(self.describe_element(g) for g in subgroup.generators)
-        return f"order {subgroup.order}: {generators}"
+        return f"{isomorphism_type(self.restrict(subgroup))}: {generators}"
+
+    @cached_property
+    def isomorphism_type(self) -> str:
+        """Name of the isomorphism class, such as ``"C2 × C4"``, ``"D6"``, ``"A4"`` or ``"Q8"``.
+
+        ``"order 21"`` where the class is none of the named families.
+        """
+        return isomorphism_type(self)
 
     # --- helpers -------------------------------------------------------------------------------
 
@@ -206,3 +372,7 @@ class FiniteGroup:
         if index != element or not 0 <= index < self.order:
             raise ValueError(f"{self!r} has elements 0 to {self.order - 1}; got {element!r}.")
         return index
+
+    def _check_subgroup(self, subgroup: Subgroup) -> None:
+        if subgroup.group != self:
+            raise ValueError(f"{subgroup!r} is not a subgroup of {self!r}.")

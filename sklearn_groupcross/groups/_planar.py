@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._finite_group import FiniteGroup
+from ._irreps import Irrep, planar_irreps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,6 +84,9 @@ class PlanarGroup(FiniteGroup):
                 f"{self!r} has no turn by {degrees}°; its step is {360 / self.n_turns}°."
             )
         return round(steps) % self.n_turns
+
+    def _find_irreps(self) -> list[Irrep]:
+        return planar_irreps(self)
 
     def element_name(self, element: int) -> str:
         """Return the symbol of an element, such as ``"ρ^3 σ"``."""

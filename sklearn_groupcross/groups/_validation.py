@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 IntArray = NDArray[np.int64]
 
+#: Largest supported order: a Cayley table of 8 MiB.
+MAX_ORDER = 1024
+
 
 def check_cayley_table(table: ArrayLike) -> IntArray:
     """Return `table` as a read-only integer array, or say why it is not a group's.
@@ -24,8 +27,8 @@ def check_cayley_table(table: ArrayLike) -> IntArray:
     Raises
     ------
     ValueError
-        If the table is not square, not closed, or breaks the identity, inverse or associative law.
-        The message names the elements that break it.
+        If the table is not square, too large, not closed, or breaks the identity, inverse or
+        associative law. The message names the elements that break it.
     """
     array = np.asarray(table)
     if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] == 0:
@@ -34,8 +37,10 @@ def check_cayley_table(table: ArrayLike) -> IntArray:
         )
     if not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"A Cayley table holds integer indices; got dtype {array.dtype}.")
-    array = array.astype(np.int64, copy=True)
     order = array.shape[0]
+    if order > MAX_ORDER:
+        raise ValueError(f"Groups of at most {MAX_ORDER} elements are supported; got {order}.")
+    array = array.astype(np.int64, copy=True)
 
     outside = np.argwhere((array < 0) | (array >= order))
     if len(outside):
@@ -93,13 +98,31 @@ def generating_set(table: IntArray) -> list[int]:
     return generators
 
 
-def closure(table: IntArray, generators: list[int]) -> NDArray[np.bool_]:
-    """Mark the elements that are products of `generators` (right multiplication, breadth first)."""
-    reached = np.zeros(len(table), dtype=bool)
-    reached[0] = True
-    frontier = np.array([0])
-    while len(frontier) and generators:
-        products = np.unique(table[frontier[:, None], generators])
-        frontier = products[~reached[products]]
-        reached[frontier] = True
+def closure(
+    table: IntArray, generators: list[int], start: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
+    """Mark the elements that are products of `generators` and of the elements marked in `start`.
+
+    All products of two elements reached so far are added until nothing is new, which doubles the
+    length of the words in every round.
+    """
+    reached = np.zeros(len(table), dtype=bool) if start is None else start.copy()
+    reached[[0, *generators]] = True
+    n_before = 0
+    members = np.flatnonzero(reached)
+    while len(members) > n_before:
+        n_before = len(members)
+        reached[table[members[:, None], members]] = True
+        members = np.flatnonzero(reached)
     return reached
+
+
+def element_orders(table: IntArray) -> IntArray:
+    """Order of every element, of shape (order,)."""
+    elements = np.arange(len(table))
+    orders = np.ones(len(table), dtype=np.int64)
+    powers = elements.copy()
+    while powers.any():
+        orders[powers != 0] += 1
+        powers = np.where(powers != 0, table[powers, elements], 0)
+    return orders

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
-from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, make_orbits
 from sklearn_groupcross.crosscoder import _training
-from tests.groups.strategies import QUATERNION
+from sklearn_groupcross.groups import FiniteGroup, Quaternion, SemidirectProduct
 
 GROUP = Dihedral(3)
 
@@ -39,11 +39,22 @@ def test_save_and_load(crosscoder, orbits, tmp_path):
     assert os.listdir(tmp_path) == ["model.safetensors"]
 
 
-def test_groups_without_a_family_are_saved_as_tables(tmp_path):
-    orbits = np.random.default_rng(0).standard_normal((20, 8, 3)).astype(np.float32)
-    crosscoder = GroupCrosscoder(group=QUATERNION, n_features=4, max_epochs=1).fit(orbits)
+@pytest.mark.parametrize(
+    "group",
+    [
+        Quaternion(),
+        FiniteGroup(Quaternion().cayley_table),
+        Cyclic(2) * Dihedral(2),
+        SemidirectProduct(Cyclic(3), Cyclic(2), [[0, 1, 2], [0, 2, 1]]),
+    ],
+    ids=["family", "table", "product", "semidirect"],
+)
+def test_every_group_comes_back(tmp_path, group):
+    rng = np.random.default_rng(0)
+    orbits = rng.standard_normal((20, group.order, 3)).astype(np.float32)
+    crosscoder = GroupCrosscoder(group=group, n_features=4, max_epochs=1).fit(orbits)
     crosscoder.save(tmp_path / "model.safetensors")
-    assert GroupCrosscoder.load(tmp_path / "model.safetensors").group_ == QUATERNION
+    assert GroupCrosscoder.load(tmp_path / "model.safetensors").group_ == group
 
 
 def test_the_default_group_stays_the_default(tmp_path):

@@ -7,18 +7,25 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from sklearn_groupcross.groups import Cyclic, Dihedral, FiniteGroup, Trivial, parse_group
+from sklearn_groupcross import groups as families
+from sklearn_groupcross.groups import (
+    Alternating,
+    Cyclic,
+    Dihedral,
+    FiniteGroup,
+    Quaternion,
+    Symmetric,
+    Trivial,
+    parse_group,
+)
+from sklearn_groupcross.testing import groups_with_elements
 from tests.groups.strategies import (
-    ALTERNATING_4,
     NON_ABELIAN,
-    QUATERNION,
-    SYMMETRIC_3,
     groups,
-    groups_and_elements,
 )
 
 
-@given(groups_and_elements(3))
+@given(groups_with_elements(3))
 def test_group_axioms(case):
     group, (a, b, c) = case
     multiply = group.multiply
@@ -27,7 +34,7 @@ def test_group_axioms(case):
     assert multiply(a, group.inverse(a)) == group.identity == multiply(group.inverse(a), a)
 
 
-@given(groups_and_elements(2))
+@given(groups_with_elements(2))
 def test_right_translations_are_a_homomorphism(case):
     group, (h, k) = case
     orbits = np.arange(group.order)[None] * 10.0
@@ -62,9 +69,9 @@ def test_conjugacy_classes_partition_and_divide(group):
 @pytest.mark.parametrize(
     ("group", "sizes"),
     [
-        (SYMMETRIC_3, [1, 2, 3]),
-        (ALTERNATING_4, [1, 3, 4, 4]),
-        (QUATERNION, [1, 1, 2, 2, 2]),
+        (Symmetric(3), [1, 2, 3]),
+        (Alternating(4), [1, 3, 4, 4]),
+        (Quaternion(), [1, 1, 2, 2, 2]),
         (Dihedral(4), [1, 1, 2, 2, 2]),
         (Dihedral(5), [1, 2, 2, 5]),
     ],
@@ -76,7 +83,7 @@ def test_conjugacy_class_sizes_are_the_published_ones(group, sizes):
 
 @given(groups)
 def test_value_semantics(group):
-    again = eval(repr(group), {t.__name__: t for t in (Cyclic, Dihedral, FiniteGroup, Trivial)})
+    again = eval(repr(group), vars(families))
     for other in (again, pickle.loads(pickle.dumps(group)), copy.deepcopy(group)):
         assert other == group
         assert hash(other) == hash(group)
@@ -86,6 +93,7 @@ def test_value_semantics(group):
 def test_same_table_but_another_action_is_another_group():
     assert Cyclic(2) != Dihedral(1)
     assert Cyclic(1) != Trivial()
+    assert Cyclic(2) * Cyclic(2) != Dihedral(1) * Cyclic(2)
 
 
 def test_dihedral_matches_the_matrices_of_the_plane():
@@ -127,7 +135,7 @@ NOT_ASSOCIATIVE = [  # a loop of order 5: identity and cancellation hold, associ
         ([[1, 0], [0, 1]], "0 is not the identity"),
         ([[0, 1], [1, 1]], "row 1"),
         (NOT_ASSOCIATIVE, "Not associative"),
-        (swapped(SYMMETRIC_3.cayley_table), "row|associative"),
+        (swapped(Symmetric(3).cayley_table), "row|associative"),
     ],
     ids=["shape", "dtype", "closure", "identity", "inverse", "associativity", "mutant"],
 )

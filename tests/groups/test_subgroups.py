@@ -5,11 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_groupcross.groups import Cyclic, Dihedral, find_stabilizers
+from sklearn_groupcross.groups import (
+    Alternating,
+    Cyclic,
+    Dihedral,
+    Quaternion,
+    Symmetric,
+    find_stabilizers,
+)
 from tests.groups.strategies import (
-    ALTERNATING_4,
-    QUATERNION,
-    SYMMETRIC_3,
     brute_force_subgroups,
     groups,
 )
@@ -17,7 +21,7 @@ from tests.groups.strategies import (
 
 @pytest.mark.parametrize(
     "group",
-    [Cyclic(12), Dihedral(4), Dihedral(6), SYMMETRIC_3, ALTERNATING_4, QUATERNION],
+    [Cyclic(12), Dihedral(4), Dihedral(6), Symmetric(3), Alternating(4), Quaternion()],
     ids=repr,
 )
 def test_all_subgroups_are_found(group):

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_groupcross import Dihedral, make_orbits
-from tests.groups.strategies import ALTERNATING_4, groups
+from sklearn_groupcross.groups import Alternating
+from tests.groups.strategies import groups
 
 
 @given(groups, st.integers(0, 1000))
@@ -26,7 +27,7 @@ def test_planted_atoms_have_the_stated_stabilizers_and_families(group, seed):
 
 
 def test_a_dictionary_that_is_not_closed_has_one_atom_a_family():
-    data = make_orbits(3, group=ALTERNATING_4, n_families=5, closed=False, random_state=0)
+    data = make_orbits(3, group=Alternating(4), n_families=5, closed=False, random_state=0)
     assert data.families.tolist() == [0, 1, 2, 3, 4]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sklearn_groupcross import Cyclic, Dihedral, SymmetryAnalyzer
+from sklearn_groupcross.groups import Quaternion
 from sklearn_groupcross.report import write_report
 from sklearn_groupcross.report._evidence import (
     choose_elements,
@@ -16,7 +17,6 @@ from sklearn_groupcross.report._evidence import (
     gather_evidence,
     strongest_samples,
 )
-from tests.groups.strategies import QUATERNION
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_rare_kinds_are_not_lost(analysis):
         (Cyclic(16), [0, 2, 4, 6, 8, 10, 12, 14]),
         (Dihedral(4), list(range(8))),
         (Cyclic(3), [0, 1, 2]),
-        (QUATERNION, list(range(8))),
+        (Quaternion(), list(range(8))),
     ],
     ids=repr,
 )

@@ -1,0 +1,229 @@
+"""Every law is shown to fail where it should: mutants of the code, and the test that kills each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import Phase, settings
+
+from sklearn_groupcross.groups import FiniteGroup, GroupFourier, Subgroup, _finite_group, _planar
+from sklearn_groupcross.groups._irreps import Irrep
+from tests.groups import test_finite_group as axioms
+from tests.groups import test_representations as representations
+from tests.groups import test_structure as structure
+from tests.groups import test_subgroups as stabilizers
+
+settings.register_profile(
+    "mutants", parent=settings.get_profile("groupcross"), phases=[Phase.generate]
+)
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def swapped_table_entries(patch: pytest.MonkeyPatch) -> None:
+    check = _finite_group.check_cayley_table
+
+    def swapped(table):
+        table = np.array(check(table))
+        if len(table) > 3:
+            table[2, [1, 3]] = table[2, [3, 1]]
+        return table
+
+    patch.setattr(_finite_group, "check_cayley_table", swapped)
+
+
+def set_on(owner: type, name: str, value: object) -> Patch:
+    return lambda patch: patch.setattr(owner, name, value)
+
+
+def upright_mirrors(patch: pytest.MonkeyPatch) -> None:
+    """Irreps of a dihedral group in which a reflection is a mere turn."""
+    original = _planar.planar_irreps
+
+    def mutant(group):
+        irreps = original(group)
+        for rho in irreps:
+            if rho.dimension == 2:
+                rho.matrices[group.mirrored, :, 1] *= -1
+        return irreps
+
+    patch.setattr(_planar, "planar_irreps", mutant)
+
+
+def one_irrep_twice(patch: pytest.MonkeyPatch) -> None:
+    original = _planar.planar_irreps
+    patch.setattr(
+        _planar, "planar_irreps", lambda group: [*original(group)[1:], *original(group)[:1] * 2]
+    )
+
+
+def transposed_forward(patch: pytest.MonkeyPatch) -> None:
+    """ρ(g)ᵀ for ρ(g), in the transform and its inverse alike: inversion cannot notice."""
+
+    def forward(self):
+        order = self.group.order
+        return np.concatenate(
+            [rho.matrices.swapaxes(1, 2).reshape(order, -1).T for rho in self.group.irreps]
+        )
+
+    patch.setattr(GroupFourier, "_forward", property(forward))
+
+
+correlate = GroupFourier.correlate
+conjugacy_classes = FiniteGroup.conjugacy_classes
+
+MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
+    "two table entries swapped": (
+        swapped_table_entries,
+        axioms.test_group_axioms,
+    ),
+    "left for right translation": (
+        set_on(FiniteGroup, "right_translation", lambda self, h: self.cayley_table[h]),
+        axioms.test_right_translations_are_a_homomorphism,
+    ),
+    "left translation without the inverse": (
+        set_on(FiniteGroup, "left_translation", lambda self, h: self.cayley_table[h]),
+        structure.test_translations_are_commuting_homomorphisms,
+    ),
+    "left translation on the right": (
+        set_on(
+            FiniteGroup, "left_translation", lambda self, h: self.cayley_table[:, self.inverse(h)]
+        ),
+        structure.test_translations_are_commuting_homomorphisms,
+    ),
+    "translates along the wrong axis": (
+        set_on(FiniteGroup, "translates", lambda self, blocks: blocks[self.cayley_table]),
+        structure.test_translations_are_commuting_homomorphisms,
+    ),
+    "a conjugate without its inverse": (
+        set_on(
+            Subgroup,
+            "conjugate",
+            lambda self, g: Subgroup(
+                self.group, tuple(sorted(self.group.cayley_table[g, list(self.elements)].tolist()))
+            ),
+        ),
+        structure.test_left_and_right_cosets_agree_for_normal_subgroups_alone,
+    ),
+    "conjugation from the other side": (
+        set_on(
+            Subgroup,
+            "conjugate",
+            lambda self, g: Subgroup(
+                self.group,
+                tuple(
+                    sorted(
+                        self.group.cayley_table[
+                            self.group.cayley_table[self.group.inverse(g), list(self.elements)], g
+                        ].tolist()
+                    )
+                ),
+            ),
+        ),
+        stabilizers.test_a_symmetrised_feature_has_the_stabilizer_it_was_given,
+    ),
+    "cosets always left": (
+        set_on(
+            FiniteGroup,
+            "cosets",
+            lambda self, subgroup, side="left": tuple(
+                sorted(
+                    {
+                        tuple(row)
+                        for row in np.sort(
+                            self.cayley_table[:, list(subgroup.elements)], axis=1
+                        ).tolist()
+                    }
+                )
+            ),
+        ),
+        structure.test_left_and_right_cosets_agree_for_normal_subgroups_alone,
+    ),
+    "every subgroup called normal": (
+        set_on(Subgroup, "is_normal", property(lambda self: True)),
+        structure.test_left_and_right_cosets_agree_for_normal_subgroups_alone,
+    ),
+    "a conjugacy class lost": (
+        set_on(
+            FiniteGroup,
+            "conjugacy_classes",
+            lambda self: conjugacy_classes(self)[:-1] or ((0,),) * 2,
+        ),
+        structure.test_class_equation,
+    ),
+    "a restriction that keeps the parent's order of indices": (
+        set_on(
+            FiniteGroup,
+            "restrict",
+            lambda self, subgroup: _planar.Cyclic(subgroup.order),
+        ),
+        structure.test_restrictions_multiply_like_the_parent,
+    ),
+    "mirrors without their sign": (
+        upright_mirrors,
+        representations.test_irreps_are_orthogonal_homomorphisms,
+    ),
+    "one irrep twice": (
+        one_irrep_twice,
+        representations.test_they_are_all_and_each_once,
+    ),
+    "every irrep of real type": (
+        set_on(Irrep, "type", property(lambda self: 1)),
+        representations.test_coefficients_are_orthogonal_with_the_commutant,
+    ),
+    "the weight without t, inversion": (
+        set_on(Irrep, "weight", property(lambda self: self.dimension / self.group.order)),
+        representations.test_fourier_inversion,
+    ),
+    "the weight without t, Plancherel": (
+        set_on(Irrep, "weight", property(lambda self: self.dimension / self.group.order)),
+        representations.test_plancherel,
+    ),
+    "the weight without t, power": (
+        set_on(Irrep, "weight", property(lambda self: self.dimension / self.group.order)),
+        representations.test_power_sums_to_one_and_ignores_translation,
+    ),
+    "a forgotten conjugate (ρᵀ for ρ), convolution": (
+        transposed_forward,
+        representations.test_convolution_theorem,
+    ),
+    "a forgotten conjugate (ρᵀ for ρ), correlation": (
+        transposed_forward,
+        representations.test_correlations_equal_the_direct_sum,
+    ),
+    "correlation of the inverse": (
+        set_on(
+            GroupFourier,
+            "correlate",
+            lambda self, left, right: correlate(self, right, left).transpose(1, 0, 2),
+        ),
+        representations.test_correlations_equal_the_direct_sum,
+    ),
+    "isotypic projection by the product, not the quotient": (
+        set_on(
+            FiniteGroup,
+            "isotypic_projection",
+            lambda self, irrep: irrep.weight * irrep.character[self.cayley_table],
+        ),
+        representations.test_power_sums_to_one_and_ignores_translation,
+    ),
+}
+
+
+@pytest.fixture
+def quick_search():
+    """Look for a counterexample without making it small."""
+    settings.load_profile("mutants")
+    yield
+    settings.load_profile("groupcross")
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_law_kills_the_mutant(name, monkeypatch, quick_search):
+    mutate, law = MUTANTS[name]
+    law()  # holds for the code as it is
+    mutate(monkeypatch)
+    with pytest.raises((AssertionError, ArithmeticError, ValueError, StopIteration, IndexError)):
+        law()
