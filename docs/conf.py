@@ -63,10 +63,10 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars = {"index": [], "install": [], "quickstart": [], "development": []}
+html_sidebars = {"index": [], "install": [], "quickstart": [], "benchmarks": [], "development": []}
 html_theme_options = {
     "logo": {"text": "sklearn_groupcross"},
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
