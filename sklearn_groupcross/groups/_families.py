@@ -14,7 +14,23 @@ from ._irreps import Irrep, tensor_irreps
 from ._validation import MAX_ORDER
 
 
-class Symmetric(FiniteGroup):
+class _PermutationFamily(FiniteGroup):
+    """Permutations of n points in lexicographic order; ``(p q)(i) = p(q(i))``."""
+
+    def __init__(self, n: int, elements: np.ndarray) -> None:
+        self.n = n
+        self.permutations = elements
+        super().__init__(_composition_table(elements))
+
+    def _init_args(self) -> tuple[Any, ...]:
+        return (self.n,)
+
+    def element_name(self, element: int) -> str:
+        """Return an element in cycle notation, such as ``"(0 2 1)"``."""
+        return cycles(self.permutations[self._check_element(element)].tolist())
+
+
+class Symmetric(_PermutationFamily):
     """All permutations of n points, in lexicographic order; ``(p q)(i) = p(q(i))``.
 
     Parameters
@@ -24,19 +40,11 @@ class Symmetric(FiniteGroup):
     """
 
     def __init__(self, n: int) -> None:
-        self.n = _check_degree(n, 6, type(self).__name__)
-        self.permutations = np.array(list(permutations(range(self.n))), dtype=np.int64)
-        super().__init__(_composition_table(self.permutations))
-
-    def _init_args(self) -> tuple[Any, ...]:
-        return (self.n,)
-
-    def element_name(self, element: int) -> str:
-        """Return an element in cycle notation, such as ``"(0 2 1)"``."""
-        return cycles(self.permutations[self._check_element(element)].tolist())
+        n = _check_degree(n, 6, type(self).__name__)
+        super().__init__(n, _all_permutations(n))
 
 
-class Alternating(FiniteGroup):
+class Alternating(_PermutationFamily):
     """The even permutations of n points, in lexicographic order.
 
     Parameters
@@ -46,19 +54,11 @@ class Alternating(FiniteGroup):
     """
 
     def __init__(self, n: int) -> None:
-        self.n = _check_degree(n, 6, type(self).__name__)
-        everything = np.array(list(permutations(range(self.n))), dtype=np.int64)
-        first, second = np.triu_indices(self.n, 1)
+        n = _check_degree(n, 6, type(self).__name__)
+        everything = _all_permutations(n)
+        first, second = np.triu_indices(n, 1)
         inversions = (everything[:, first] > everything[:, second]).sum(axis=1)
-        self.permutations = everything[inversions % 2 == 0]
-        super().__init__(_composition_table(self.permutations))
-
-    def _init_args(self) -> tuple[Any, ...]:
-        return (self.n,)
-
-    def element_name(self, element: int) -> str:
-        """Return an element in cycle notation, such as ``"(0 2 1)"``."""
-        return cycles(self.permutations[self._check_element(element)].tolist())
+        super().__init__(n, everything[inversions % 2 == 0])
 
 
 class Quaternion(FiniteGroup):
@@ -173,6 +173,10 @@ def cycles(permutation: list[int]) -> str:
         if len(cycle) > 1:
             parts.append(f"({' '.join(cycle)})")
     return "".join(parts) or "e"
+
+
+def _all_permutations(n: int) -> np.ndarray:
+    return np.array(list(permutations(range(n))), dtype=np.int64)
 
 
 def _composition_table(elements: np.ndarray) -> np.ndarray:
