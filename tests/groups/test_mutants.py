@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import Phase, settings
 
-from sklearn_groupcross.groups import FiniteGroup, GroupFourier, Subgroup, _finite_group, _planar
+from sklearn_groupcross.groups import (
+    FiniteGroup,
+    GroupFourier,
+    Subgroup,
+    _finite_group,
+    _planar,
+)
 from sklearn_groupcross.groups._irreps import Irrep
 from tests.groups import test_finite_group as axioms
 from tests.groups import test_representations as representations
@@ -73,6 +79,7 @@ def transposed_forward(patch: pytest.MonkeyPatch) -> None:
 
 correlate = GroupFourier.correlate
 conjugacy_classes = FiniteGroup.conjugacy_classes
+subgroups = FiniteGroup.subgroups
 
 MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
     "two table entries swapped": (
@@ -140,6 +147,14 @@ MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
             ),
         ),
         structure.test_left_and_right_cosets_agree_for_normal_subgroups_alone,
+    ),
+    "subgroups that lost an element": (
+        set_on(
+            FiniteGroup,
+            "subgroups",
+            lambda self: tuple(Subgroup(self, s.elements[:-1] or (0,)) for s in subgroups(self)),
+        ),
+        structure.test_lagrange_for_every_subgroup_and_its_cosets,
     ),
     "every subgroup called normal": (
         set_on(Subgroup, "is_normal", property(lambda self: True)),
