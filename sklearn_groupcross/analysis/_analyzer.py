@@ -70,7 +70,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     References
     ----------
     .. [1] Gorton (2024), "Group crosscoders for mechanistic analysis of symmetry",
-       arXiv:2410.24184, section 3.
+       arXiv:2410.24184.
 
     Examples
     --------
@@ -161,7 +161,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         -------
         block : ndarray of shape (order, order)
             For a dihedral group rotations stand top left and bottom right, reflections in the
-            other two quadrants (Gorton 2024, section 3).
+            other two quadrants (Gorton 2024).
         """
         check_is_fitted(self)
         return transform_block(self.components_[feature].reshape(self.group_.order, -1))

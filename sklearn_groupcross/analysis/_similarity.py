@@ -24,8 +24,8 @@ def best_alignment(
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """Largest cosine of every pair over all right translations, and where it is attained.
 
-    ``s_ij = max_h ⟨W_i, R_h W_j⟩`` for unit atoms (Gorton 2024, section 3: "the maximum cosine
-    over all g").
+    ``s_ij = max_h ⟨W_i, R_h W_j⟩`` for unit atoms: the paper's maximum cosine over the group
+    (Gorton 2024).
 
     Parameters
     ----------

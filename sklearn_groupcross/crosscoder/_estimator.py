@@ -59,9 +59,7 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Number of atoms. Default: four for every channel.
     l1 : float, default=0.06
         Weight of the L1 penalty on the codes, each weighted by its atom's norm. Larger is
-        sparser: on GoogLeNet's ``inception_3b_output`` with `Dihedral(16)`, 0.06 leaves about 40
-        active codes and 0.12 about 16; near 1 every code dies. Has no effect with
-        ``activation="topk"``.
+        sparser; near 1 almost every code dies. Has no effect with ``activation="topk"``.
     activation : {"relu", "topk"}, default="relu"
         ``"relu"`` is the paper's, sparse through `l1`; ``"topk"`` keeps the `k` largest codes of
         each sample.
@@ -99,6 +97,8 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     group_ : FiniteGroup
     n_channels_ : int
         Columns of one block.
+    k_ : int or None
+        Active codes of a sample with ``activation="topk"``; None with ``"relu"``.
     scale_ : float
         Factor by which the data were multiplied during training; folded back into the weights.
     history_ : dict of str to list of float

@@ -26,7 +26,7 @@ def objective(
     """Loss and squared error of a batch, both means over the samples.
 
     ``(1/(|G| d)) Σ_g ‖O[g] − Ô[g]‖² + l1 · Σ_i f_i ‖W_dec[i]‖ / √(|G| d)``: the paper's objective
-    (Gorton 2024, section 2), with two factors that let one `l1` mean about the same for every
+    (Gorton 2024), with two factors that let one `l1` mean about the same for every
     group and width.
 
     Parameters

@@ -17,7 +17,7 @@ def draw_positions(n_positions: int, radius: float, seed: int, image_id: int) ->
     """Draw positions uniformly from a disk about the image centre.
 
     They are continuous: on the layer's grid the identity block would be read at a unit and the
-    others between units, which alone makes its norm some 12 % larger. Every image has a generator
+    others between units, which alone makes its norm larger. Every image has a generator
     of its own, so its positions do not depend on the images beside it.
 
     Returns

@@ -23,7 +23,7 @@ class TransformBlockDisplay:
     """Cosines of all pairs of blocks of one atom.
 
     For a dihedral group the picture has four quadrants: rotations against rotations top left,
-    reflections against reflections bottom right, and the mixed ones (Gorton 2024, figure 3).
+    reflections against reflections bottom right, and the mixed ones (Gorton 2024).
 
     Parameters
     ----------

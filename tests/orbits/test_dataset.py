@@ -187,7 +187,7 @@ def test_the_law_holds_off_the_lattice_on_real_weights(shared_data):
 
 
 def test_block_norms_agree_when_positions_are_continuous(shared_data):
-    """Read on the grid, the identity block alone would be some 12 % larger."""
+    """Read on the grid, the identity block alone would be larger than the rest."""
     dataset = InceptionOrbitDataset(
         sorted((shared_data / "images").glob("*.jpg"))[::60],
         network="bvlc_googlenet",
