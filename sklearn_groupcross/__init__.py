@@ -5,7 +5,7 @@ The public names of the package; its rooms hold the rest (see the documentation)
 
 from ._version import __version__
 from .analysis import SymmetryAnalyzer
-from .crosscoder import GroupCrosscoder
+from .crosscoder import GroupCrosscoder, OrbitScaler, crosscoder_path
 from .groups import Cyclic, Dihedral, FiniteGroup, Trivial
 from .networks import Network, load_network, receptive_field
 from .orbits import InceptionOrbitDataset, OrbitDataset, make_orbits
@@ -18,9 +18,11 @@ __all__ = [
     "InceptionOrbitDataset",
     "Network",
     "OrbitDataset",
+    "OrbitScaler",
     "SymmetryAnalyzer",
     "Trivial",
     "__version__",
+    "crosscoder_path",
     "load_network",
     "make_orbits",
     "receptive_field",

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from ._files import written_whole
 from .analysis import SymmetryAnalyzer
-from .crosscoder import INTERRUPTED_FILE, GroupCrosscoder
+from .crosscoder import GroupCrosscoder
 from .groups import PlanarGroup
 from .orbits import OrbitDataset
 from .report import write_report
@@ -25,7 +25,7 @@ MIN_FREQUENCY = 1e-3
 
 REPORT, MODEL, TABLE = "report.html", "crosscoder.safetensors", "features.csv"
 #: Everything that a run may leave in its folder.
-RESULTS = (REPORT, MODEL, TABLE, INTERRUPTED_FILE)
+RESULTS = (REPORT, MODEL, TABLE)
 
 
 @dataclass(frozen=True)

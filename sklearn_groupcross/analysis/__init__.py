@@ -1,6 +1,7 @@
 """From a dictionary over a group to stated symmetries."""
 
 from ._analyzer import SymmetryAnalyzer
+from ._downstream import downstream_effect
 from ._embedding import MIN_FEATURES_FOR_A_MAP
 from ._families import Family
 from ._kinds import KINDS, measurable_kinds, name_kinds
@@ -10,6 +11,7 @@ __all__ = [
     "MIN_FEATURES_FOR_A_MAP",
     "Family",
     "SymmetryAnalyzer",
+    "downstream_effect",
     "measurable_kinds",
     "name_kinds",
 ]

@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 import os
+import warnings
+from dataclasses import replace
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
-from sklearn.utils import Tags, check_array, check_random_state
+from sklearn.base import _fit_context
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._device import resolve_device
 from ..groups import FiniteGroup, Trivial
-from ._inference import decode, encode, explained_variance
-from ._parameters import Parameters
-from ._persistence import read_model, write_model
-from ._training import TrainingOptions, train
+from ._checkpoint import Checkpoint, fingerprint
+from ._fitted import FittedCrosscoder
+from ._options import TrainingOptions
+from ._parameters import Parameters, fold_scale, initialise
+from ._persistence import parameters_to_json, value_to_json
+from ._rows import Rows
+from ._summary import DataSummary, summarise
+from ._trainer import Trainer
+from ._training import EarlyStopping, Passes, train
 from ._validation import count_channels, flatten_orbits
 
-#: File in `checkpoint_dir` that holds the last state of an interrupted fit.
-INTERRUPTED_FILE = "crosscoder-interrupted.safetensors"
-_SAVED_ARRAYS = ("components_", "intercept_", "encoder_", "encoder_intercept_")
-_SAVED_VALUES = (
-    "n_features_in_",
-    "n_channels_",
-    "k_",
-    "scale_",
-    "history_",
-    "n_iter_",
-    "feature_names_in_",  # there if X was a data frame
-)
+# Parameters that change neither the weights nor the codes of a run, and may differ on resuming.
+_WITHOUT_EFFECT = ("verbose", "checkpoint_interval", "sparse_output")
 
 
-class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class GroupCrosscoder(FittedCrosscoder):
     """Sparse dictionary that reads one activation and reconstructs its whole orbit.
 
     The encoder sees the untransformed block alone, ``f = σ(W_enc x₀ + b_enc)``; the decoder
@@ -56,16 +47,27 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         The group whose elements index the blocks, in the order of `FiniteGroup.cayley_table`.
         Default: `Trivial`, which makes a sparse autoencoder.
     n_features : int, optional
-        Number of atoms. Default: four for every channel.
+        Number of atoms. Default: four for every channel, or as many as `dict_init` has.
     l1 : float, default=0.06
-        Weight of the L1 penalty on the codes, each weighted by its atom's norm. Larger is
-        sparser; near 1 almost every code dies. Has no effect with ``activation="topk"``.
-    activation : {"relu", "topk"}, default="relu"
-        ``"relu"`` is the paper's, sparse through `l1`; ``"topk"`` keeps the `k` largest codes of
-        each sample.
+        Price of activity. With ``"relu"``, the weight of the L1 penalty on the codes; near 1 almost
+        every code dies. With ``"jumprelu"``, (l1/2)² is the price of one active code: features
+        that add less than l1/2 to the reconstruction's root mean square are not worth it, as with
+        ``"relu"``. No effect with ``"topk"`` and ``"batch_topk"``.
+    activation : {"relu", "topk", "batch_topk", "jumprelu"}, default="relu"
+        ``"relu"`` is the paper's; its penalty also shrinks the codes that stay. ``"topk"`` keeps
+        the `k` largest codes of each sample; ``"batch_topk"`` [2]_ the largest of a batch, k a
+        sample on average, and at inference those above a threshold learned meanwhile;
+        ``"jumprelu"`` [3]_ those above a threshold of each atom.
     k : int, optional
-        Active codes of a sample with ``activation="topk"``. Default: 32, or `n_features` if that
-        is less. Has no effect with ``"relu"``.
+        Active codes of a sample with ``"topk"`` and ``"batch_topk"``. Default: 32, or `n_features`
+        if that is less. No effect with ``"relu"`` and ``"jumprelu"``.
+    l1_weight : {"joint", "blockwise"}, default="joint"
+        What a code is weighted by in the L1 penalty: the norm of its whole atom, or the mean norm
+        of the atom's blocks, which favours atoms that live in few blocks. For ``"relu"``.
+    encoder_input : {"identity", "orbit"}, default="identity"
+        ``"identity"`` is the paper's. ``"orbit"`` reads all blocks: better reconstruction and
+        codes that move with the group, for |G| times the encoder; features can no longer be read
+        from one untransformed activation (`encode`).
     augment : bool, default=False
         Replace each training batch by the orbits of its h-transformed samples, h drawn at random:
         only a permutation of the blocks. Right where the data's distribution is closed under the
@@ -74,15 +76,47 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     max_epochs : int, default=100
         Passes over the data.
     learning_rate : float, default=3e-3
-        Of Adam, at its height; it rises over the first 5 % and falls to 0 over the last 20 % of
-        the steps.
+        Of Adam, at its height.
+    warm_up, decay : float, default=0.05, 0.2
+        Shares of the steps over which the learning rate rises from 0 at the start, and falls to 0
+        at the end.
+    l1_warm_up : float, default=0.05
+        Share of the steps over which `l1` rises from 0.
+    max_grad_norm : float, default=1.0
+        Gradients are clipped to this norm, so that a rare batch of outliers does not undo many
+        steps.
+    dead_features : {"auto", "auxk", "resample", None}, default="auto"
+        What is done for atoms that no longer fire: ``"auxk"`` [4]_ lets them explain what the
+        others leave over; ``"resample"`` [5]_ points them at badly reconstructed samples.
+        ``"auto"`` is ``"resample"`` for ``"relu"`` and ``"jumprelu"``, otherwise ``"auxk"``.
+    dead_after : float, default=0.05
+        An atom counts as dead after this share of the run's samples without firing.
+    early_stopping : bool, default=False
+        Hold out `validation_fraction` of the samples, stop when the fraction of their variance
+        that is not explained has not fallen by `tol` for `n_iter_no_change` epochs, and keep the
+        weights of the best epoch.
+    validation_fraction : float, default=0.1
+    n_iter_no_change : int, default=10
+    tol : float, default=1e-4
+    dict_init : array-like of shape (n_atoms, n_features_in), optional
+        Directions in which the atoms start. Default: random.
+    warm_start : bool, default=False
+        Start `fit` from the weights of the last one.
+    sparse_output : bool, default=False
+        Give codes as a CSR array, which `set_output` cannot put into a data frame.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the large matrix products in training. ``"auto"`` is bfloat16 on CUDA devices that have
+        it, float32 elsewhere. Weights, optimiser and inference are never below float32.
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA when there is one. Arrays come and go as numpy in any case.
     random_state : int, RandomState instance or None, default=None
         The same seed on the same CPU gives the same bits.
     checkpoint_dir : path, optional
-        Folder where an interrupted fit leaves its last state, as
-        ``crosscoder-interrupted.safetensors``.
+        Folder for checkpoints during training. A run that is killed, or stopped by Ctrl-C, is
+        resumed by `fit` with the same parameters and data, and ends in the same bits as one that
+        was not. Each configuration and data set has its own file; it goes when the run is done.
+    checkpoint_interval : float, default=300
+        Seconds between checkpoints.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -92,27 +126,40 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         The atoms, blocks side by side, in the units of the data.
     intercept_ : ndarray of shape (n_features_in_,), float32
         Decoder bias of all blocks.
-    encoder_ : ndarray of shape (n_atoms, n_channels_), float32
+    encoder_ : ndarray of shape (n_atoms, n_channels_) or (n_atoms, n_features_in_), float32
     encoder_intercept_ : ndarray of shape (n_atoms,), float32
+    threshold_ : float, ndarray of shape (n_atoms,) or None
+        What a code has to exceed outside of training: 0 with ``"relu"``; None with ``"topk"``.
     group_ : FiniteGroup
     n_channels_ : int
         Columns of one block.
     k_ : int or None
-        Active codes of a sample with ``activation="topk"``; None with ``"relu"``.
+        Active codes of a sample with ``"topk"`` and, on average, ``"batch_topk"``.
     scale_ : float
         Factor by which the data were multiplied during training; folded back into the weights.
     history_ : dict of str to list of float
         For every epoch: ``loss``; ``fvu``, the fraction of variance unexplained; ``l0``, mean
-        number of active codes; ``dead``, number of atoms that never fired.
+        number of active codes; ``dead``, number of atoms that did not fire; ``validation_fvu`` with
+        early stopping. For every step: ``step_loss``, ``step_fvu``, ``step_l0``.
     n_iter_ : int
         Number of training steps.
     n_features_in_ : int
         Columns of X, ``order * n_channels_``.
 
+    See Also
+    --------
+    OrbitScaler : Scaling that leaves the symmetry of the blocks alone.
+
     References
     ----------
     .. [1] Gorton (2024), "Group crosscoders for mechanistic analysis of symmetry",
        arXiv:2410.24184.
+    .. [2] Bussmann, Leask and Nanda (2024), "BatchTopK sparse autoencoders", arXiv:2412.06410.
+    .. [3] Rajamanoharan et al. (2024), "Jumping ahead: improving reconstruction fidelity with
+       JumpReLU sparse autoencoders", arXiv:2407.14435.
+    .. [4] Gao et al. (2024), "Scaling and evaluating sparse autoencoders", arXiv:2406.04093.
+    .. [5] Bricken et al. (2023), "Towards monosemanticity: decomposing language models with
+       dictionary learning", Transformer Circuits Thread.
 
     Examples
     --------
@@ -127,15 +174,32 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         "group": [FiniteGroup, None],
         "n_features": [Interval(Integral, 1, None, closed="left"), None],
         "l1": [Interval(Real, 0, None, closed="left")],
-        "activation": [StrOptions({"relu", "topk"})],
+        "activation": [StrOptions({"relu", "topk", "batch_topk", "jumprelu"})],
         "k": [Interval(Integral, 1, None, closed="left"), None],
+        "l1_weight": [StrOptions({"joint", "blockwise"})],
+        "encoder_input": [StrOptions({"identity", "orbit"})],
         "augment": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "warm_up": [Interval(Real, 0, 1, closed="both")],
+        "decay": [Interval(Real, 0, 1, closed="both")],
+        "l1_warm_up": [Interval(Real, 0, 1, closed="both")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither")],
+        "dead_features": [StrOptions({"auto", "auxk", "resample"}), None],
+        "dead_after": [Interval(Real, 0, 1, closed="right")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "dict_init": ["array-like", None],
+        "warm_start": ["boolean"],
+        "sparse_output": ["boolean"],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "checkpoint_dir": [str, os.PathLike, None],
+        "checkpoint_interval": [Interval(Real, 0, None, closed="left")],
         "verbose": ["verbose"],
     }
 
@@ -147,13 +211,30 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         *,
         activation: str = "relu",
         k: int | None = None,
+        l1_weight: str = "joint",
+        encoder_input: str = "identity",
         augment: bool = False,
         batch_size: int = 512,
         max_epochs: int = 100,
         learning_rate: float = 3e-3,
+        warm_up: float = 0.05,
+        decay: float = 0.2,
+        l1_warm_up: float = 0.05,
+        max_grad_norm: float = 1.0,
+        dead_features: str | None = "auto",
+        dead_after: float = 0.05,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        dict_init: ArrayLike | None = None,
+        warm_start: bool = False,
+        sparse_output: bool = False,
+        precision: str = "auto",
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
+        checkpoint_interval: float = 300,
         verbose: int = 0,
     ) -> None:
         self.group = group
@@ -161,13 +242,30 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.l1 = l1
         self.activation = activation
         self.k = k
+        self.l1_weight = l1_weight
+        self.encoder_input = encoder_input
         self.augment = augment
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.learning_rate = learning_rate
+        self.warm_up = warm_up
+        self.decay = decay
+        self.l1_warm_up = l1_warm_up
+        self.max_grad_norm = max_grad_norm
+        self.dead_features = dead_features
+        self.dead_after = dead_after
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.dict_init = dict_init
+        self.warm_start = warm_start
+        self.sparse_output = sparse_output
+        self.precision = precision
         self.device = device
         self.random_state = random_state
         self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_interval = checkpoint_interval
         self.verbose = verbose
 
     def check_parameters(self) -> None:
@@ -184,14 +282,88 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         resolve_device(self.device)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: Any = None) -> GroupCrosscoder:
+    def fit(
+        self, X: ArrayLike, y: Any = None, *, groups: ArrayLike | None = None
+    ) -> GroupCrosscoder:
         """Learn a dictionary from orbit stacks.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, order, n_channels) or (n_samples, order * n_channels)
-            Orbit stacks, block index = element index. A plain array cannot say which group it was
-            made with: only its number of columns is checked.
+            Orbit stacks, block index = element index, of float16, float32 or float64. Memory maps
+            and stores are read batch by batch, in an order shuffled over all rows, and never held
+            whole. A plain array cannot say which group it was made with: only its number of columns
+            is checked. Data with an attribute ``group`` must have the estimator's.
+        y : Ignored
+        groups : array-like of shape (n_samples,), optional
+            Which samples belong together, such as `OrbitDataset.image_ids_`: early stopping holds
+            out whole groups.
+
+        Returns
+        -------
+        self : GroupCrosscoder
+
+        Raises
+        ------
+        ValueError
+            If the columns do not divide into the group's blocks, X holds NaN or infinity (the
+            message names rows), there is one sample only, `k` exceeds `n_features`, training
+            diverges, or a checkpoint is damaged.
+        OSError
+            If `checkpoint_dir` cannot be made or written to.
+        KeyboardInterrupt
+            After Ctrl-C, at the end of the step. The estimator is then fitted with the weights of
+            that step, and a checkpoint is written if `checkpoint_dir` is set.
+        """
+        rows, summary = self._learn_from(X, reset=True)
+        if len(rows) < 2:
+            raise ValueError(
+                "X has n_samples=1: a dictionary needs at least 2 samples, and many more to mean "
+                "anything."
+            )
+        checkpoint = self._open_checkpoint(summary, groups)
+        saved = None if checkpoint is None else checkpoint.read()
+        seed = self._draw_seed() if saved is None else saved[1]["options"]["seed"]
+        learned, held_out = self._split(len(rows), groups, seed)
+        passes = self._passes(learned, seed)
+        options = self._options(passes)
+        stopping = None
+        if held_out is not None:
+            stopping = EarlyStopping(held_out, int(self.n_iter_no_change), float(self.tol))
+        if saved is None:
+            trainer = self._start(options, summary, self._weights() if self.warm_start else None)
+        else:
+            trainer = Trainer.from_state(options, *saved)
+            if stopping is not None:
+                stopping.set_state(saved[0], saved[1]["early_stopping"])
+        interrupted = train(
+            rows,
+            [trainer],
+            passes,
+            early_stopping=stopping,
+            checkpoint=checkpoint,
+            progress=bool(self.verbose),
+        )
+        self._trainer: Trainer | None = None
+        self._finish(trainer)
+        if interrupted:
+            raise KeyboardInterrupt(self._describe_interrupt(checkpoint))
+        if checkpoint is not None:
+            checkpoint.remove()
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> GroupCrosscoder:
+        """Make one pass over some more orbit stacks.
+
+        For data that arrive in portions. The first portion decides scale and start, so it should be
+        typical; it also stands for the length of an epoch where `dead_after` asks for one. As no
+        end is known, the learning rate and `l1` rise over 100 steps and then stay, and atoms are
+        not resampled.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, order, n_channels) or (n_samples, order * n_channels)
         y : Ignored
 
         Returns
@@ -201,171 +373,125 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Raises
         ------
         ValueError
-            If the columns do not divide into the group's blocks, X holds NaN or infinity, `k`
-            exceeds `n_features`, or training diverges.
-        KeyboardInterrupt
-            After Ctrl-C, at the end of the step. The estimator is then fitted with the weights of
-            that step, which are also saved if `checkpoint_dir` is set; the message says where.
+            As `fit`; also if the number of columns changes.
         """
-        group = Trivial() if self.group is None else self.group
-        flat = validate_data(self, flatten_orbits(X, group), dtype=[np.float32, np.float64])
-        n_channels = count_channels(flat.shape[1], group)
-        n_atoms = 4 * n_channels if self.n_features is None else int(self.n_features)
-        k = self._resolve_k(n_atoms)
-        result = train(
-            flat,
-            TrainingOptions(
-                group=group,
-                n_atoms=n_atoms,
-                k=k,
-                l1=float(self.l1) if k is None else 0.0,
-                augment=bool(self.augment),
-                batch_size=int(self.batch_size),
-                max_epochs=int(self.max_epochs),
-                learning_rate=float(self.learning_rate),
-                device=resolve_device(self.device),
-                seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
-                progress=bool(self.verbose),
-            ),
+        rows, summary = self._learn_from(X, reset=not hasattr(self, "components_"))
+        trainer: Trainer | None = getattr(self, "_trainer", None)
+        if trainer is None:
+            seed = self._draw_seed()
+            one_epoch = self._passes(np.arange(len(rows)), seed)
+            options = replace(self._options(one_epoch), n_steps=None)
+            trainer = self._start(options, summary, self._weights())
+        trainer = trainer.on(resolve_device(self.device))
+        passes = replace(
+            self._passes(np.arange(len(rows)), trainer.options.seed),
+            n_epochs=1,
+            # every portion is shuffled in its own way
+            first_epoch=len(trainer.history["loss"]),
+            first_step=trainer.step,
         )
-        parameters = result.parameters
-        if not all(bool(tensor.isfinite().all()) for tensor in parameters.tensors()):
-            raise ValueError(
-                "Training diverged: the weights are no longer finite. Lower learning_rate "
-                f"({self.learning_rate:g}), and look for extreme values in X."
-            )
-        self.group_, self.n_channels_, self.k_ = group, n_channels, k
-        self.components_ = parameters.decoder.cpu().numpy()
-        self.intercept_ = parameters.flat_bias(group.order).cpu().numpy()
-        self.encoder_ = parameters.encoder.cpu().numpy()
-        self.encoder_intercept_ = parameters.encoder_bias.cpu().numpy()
-        self.scale_ = result.scale
-        self.history_ = result.history
-        self.n_iter_ = result.n_steps
-        if result.interrupted:
-            raise KeyboardInterrupt(self._keep_interrupted())
+        interrupted = train(rows, [trainer], passes, progress=bool(self.verbose))
+        self._trainer = trainer
+        self._finish(trainer)
+        if interrupted:
+            raise KeyboardInterrupt(self._describe_interrupt(None))
         return self
 
-    def transform(self, X: ArrayLike) -> NDArray[np.floating]:
-        """Codes of orbit stacks, read from their identity block.
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if state.get("_trainer") is not None:
+            # tensors on a CUDA device could not be read where there is none
+            state = {**state, "_trainer": state["_trainer"].on(torch.device("cpu"))}
+        return state
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, order, n_channels) or (n_samples, order * n_channels)
-
-        Returns
-        -------
-        codes : ndarray of shape (n_samples, n_atoms)
-            Non-negative, mostly zeros; of the float dtype of X.
-        """
-        check_is_fitted(self)
-        flat = self._validate(X)
-        return encode(flat[:, : self.n_channels_], self._parameters(flat.dtype), self.k_)
-
-    def encode(self, activations: ArrayLike) -> NDArray[np.floating]:
-        """Codes of untransformed activations alone: no orbit is needed.
-
-        Parameters
-        ----------
-        activations : array-like of shape (n_samples, n_channels)
-
-        Returns
-        -------
-        codes : ndarray of shape (n_samples, n_atoms)
-        """
-        check_is_fitted(self)
-        array = check_array(activations, dtype=[np.float32, np.float64], input_name="activations")
-        if array.shape[1] != self.n_channels_:
-            raise ValueError(
-                f"encode takes untransformed activations of {self.n_channels_} channels; "
-                f"got {array.shape[1]} columns. Orbit stacks go to transform."
+    def _learn_from(self, X: ArrayLike, *, reset: bool) -> tuple[Rows, DataSummary]:
+        """Check the data to learn from, and what can be decided once they are known."""
+        if reset:
+            self.group_ = Trivial() if self.group is None else self.group
+        rows = self._rows(X, reset=reset)
+        if reset:
+            self.n_channels_ = count_channels(rows.shape[1], self.group_)
+        self._resolve_k(self._count_atoms())
+        resolve_device(self.device)
+        summary = summarise(rows, self.group_.order, with_digest=self.checkpoint_dir is not None)
+        if summary.variance == 0 and len(rows) > 1:
+            warnings.warn(
+                f"All {len(rows)} samples of X are equal: only the intercept is learned.",
+                UserWarning,
+                stacklevel=3,
             )
-        return encode(array, self._parameters(array.dtype), self.k_)
+        return rows, summary
 
-    def inverse_transform(self, X: ArrayLike) -> NDArray[np.floating]:
-        """Orbit stacks from codes.
+    def _known_of_data(self) -> dict[str, Any]:
+        """Fitted attributes that the data decide before training."""
+        names = ("n_features_in_", "n_channels_", "feature_names_in_")
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_atoms)
-            Codes.
+    def _draw_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-        Returns
-        -------
-        orbits : ndarray of shape (n_samples, order * n_channels)
-            Reshape to ``(-1, group_.order, n_channels_)`` for the blocks.
-        """
-        check_is_fitted(self)
-        codes = check_array(X, dtype=[np.float32, np.float64])
-        if codes.shape[1] != len(self.components_):
-            raise ValueError(
-                f"Codes have one column an atom, {len(self.components_)}; got {codes.shape[1]}."
-            )
-        return decode(codes, self._parameters(codes.dtype), self.group_.order)
+    def _split(
+        self, n_samples: int, groups: ArrayLike | None, seed: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+        """Rows to learn from, and rows that early stopping holds out."""
+        rows = np.arange(n_samples)
+        if not self.early_stopping:
+            return rows, None
+        splitter = ShuffleSplit if groups is None else GroupShuffleSplit
+        split = splitter(1, test_size=self.validation_fraction, random_state=seed)
+        learned, held_out = next(split.split(rows, groups=groups))
+        return np.sort(learned), np.sort(held_out)
 
-    def score(self, X: ArrayLike, y: Any = None) -> float:
-        """Share of the variance of all blocks that the reconstruction explains.
+    def _passes(self, rows: NDArray[np.int64], seed: int) -> Passes:
+        return Passes(
+            rows, int(self.batch_size), int(self.max_epochs), augment=bool(self.augment), seed=seed
+        )
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, order, n_channels) or (n_samples, order * n_channels)
-        y : Ignored
+    def _options(self, passes: Passes) -> TrainingOptions:
+        dead_features = self.dead_features
+        if dead_features == "auto":
+            dead_features = "resample" if self.activation in ("relu", "jumprelu") else "auxk"
+        device = resolve_device(self.device)
+        n_atoms = self._count_atoms()
+        return TrainingOptions(
+            group=self.group_,
+            n_channels=self.n_channels_,
+            n_atoms=n_atoms,
+            activation=self.activation,
+            k=self._resolve_k(n_atoms),
+            l1=float(self.l1),
+            l1_weight=self.l1_weight,
+            encoder_input=self.encoder_input,
+            augment=bool(self.augment),
+            n_steps=passes.n_steps,
+            learning_rate=float(self.learning_rate),
+            warm_up=float(self.warm_up),
+            decay=float(self.decay),
+            l1_warm_up=float(self.l1_warm_up),
+            max_grad_norm=float(self.max_grad_norm),
+            dead_features=dead_features,
+            dead_samples=max(1, round(self.dead_after * len(passes.rows) * passes.n_epochs)),
+            precision=self._resolve_precision(device),
+            device=device,
+            seed=passes.seed,
+        )
 
-        Returns
-        -------
-        explained_variance : float
-            ``1 − Σ‖O − Ô‖² / Σ‖O − mean‖²``: 1 is perfect, 0 no better than the mean of X.
-        """
-        check_is_fitted(self)
-        flat = self._validate(X)
-        return explained_variance(flat, self._parameters(flat.dtype), self.group_.order, self.k_)
+    def _resolve_precision(self, device: torch.device) -> str:
+        if self.precision != "auto":
+            return self.precision
+        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return "bfloat16" if has_bfloat16 else "float32"
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to one safetensors file; it appears when it is complete.
-
-        Parameters
-        ----------
-        path : path
-            By convention it ends in ``.safetensors``.
-        """
-        check_is_fitted(self)
-        names = (*_SAVED_ARRAYS, *_SAVED_VALUES)
-        fitted = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        write_model(path, self.get_params(deep=False), fitted)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> GroupCrosscoder:
-        """Read a fitted estimator from a file that `save` wrote.
-
-        Its `device` is ``"auto"``, wherever it was trained.
-
-        Raises
-        ------
-        FileNotFoundError, ValueError
-            If there is no such file, or it is damaged or something else.
-        """
-        parameters, fitted = read_model(path)
-        estimator = cls(**parameters)
-        estimator.group_ = Trivial() if estimator.group is None else estimator.group
-        for name, value in fitted.items():
-            setattr(estimator, name, value)
-        return estimator
-
-    @property
-    def _n_features_out(self) -> int:
-        return len(self.components_)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        # n_features_in_ is set before training: a fit that failed has not fitted anything
-        return hasattr(self, "components_")
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
+    def _count_atoms(self) -> int:
+        n_given = None if self.dict_init is None else len(np.asarray(self.dict_init))
+        if self.n_features is None:
+            return 4 * self.n_channels_ if n_given is None else n_given
+        if n_given is not None and n_given != self.n_features:
+            raise ValueError(f"dict_init has {n_given} atoms; n_features={self.n_features}.")
+        return int(self.n_features)
 
     def _resolve_k(self, n_atoms: int) -> int | None:
-        if self.activation != "topk":
+        if self.activation not in ("topk", "batch_topk"):
             return None
         k = min(32, n_atoms) if self.k is None else int(self.k)
         if k > n_atoms:
@@ -374,22 +500,90 @@ class GroupCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             )
         return k
 
-    def _validate(self, X: ArrayLike) -> NDArray[np.floating]:
-        flat = flatten_orbits(X, self.group_)
-        return validate_data(self, flat, reset=False, dtype=[np.float32, np.float64])
+    def _weights(self) -> Parameters | None:
+        """Weights of the last fit, in the units of the data; None if there was none."""
+        if not hasattr(self, "components_"):
+            return None
+        shape = (self._count_atoms(), self.n_features_in_)
+        n_read = self.n_channels_ if self.encoder_input == "identity" else self.n_features_in_
+        if self.components_.shape != shape or self.encoder_.shape[1] != n_read:
+            raise ValueError(
+                f"warm_start goes on from the last fit, whose components_ have shape "
+                f"{self.components_.shape} and encoder_ {self.encoder_.shape}; these parameters "
+                f"and data ask for {shape} and {(shape[0], n_read)}. Fit a clone, or set "
+                "warm_start=False."
+            )
+        weights = self._dictionary(np.dtype(np.float32)).parameters
+        if self.activation == "jumprelu" and isinstance(self.threshold_, np.ndarray):
+            weights.log_threshold = torch.from_numpy(self.threshold_).log()
+        return weights
 
-    def _parameters(self, dtype: np.dtype) -> Parameters:
-        device = resolve_device(self.device)
-        precision = torch.float64 if dtype == np.float64 else torch.float32
-        intercept = self.intercept_.reshape(self.group_.order, self.n_channels_)
-        arrays = (self.encoder_, self.encoder_intercept_, self.components_, intercept)
-        return Parameters(*(torch.tensor(a, dtype=precision, device=device) for a in arrays))
+    def _start(
+        self, options: TrainingOptions, summary: DataSummary, weights: Parameters | None = None
+    ) -> Trainer:
+        """Make a trainer at the start of a run, or at weights that are there already."""
+        # One factor for all blocks: one a block would break the symmetry under permuting them.
+        scale = options.n_channels**0.5 / summary.block_norm if summary.block_norm > 0 else 1.0
+        mean = torch.as_tensor(summary.mean * scale, dtype=torch.float32)
+        parameters = initialise(
+            options, mean.reshape(options.group.order, -1), self._initial_dictionary()
+        )
+        if weights is not None:
+            threshold = parameters.log_threshold
+            parameters = fold_scale(weights, 1 / scale)
+            if options.augment:  # one bias for all blocks
+                parameters.decoder_bias = parameters.decoder_bias.mean(0, keepdim=True)
+            if parameters.log_threshold is None:
+                parameters.log_threshold = threshold
+        return Trainer(options, parameters, scale, summary.variance * scale**2)
 
-    def _keep_interrupted(self) -> str:
-        message = f"Training stopped after {self.n_iter_} steps; the estimator holds that state"
+    def _initial_dictionary(self) -> torch.Tensor | None:
+        if self.dict_init is None:
+            return None
+        dictionary = np.asarray(flatten_orbits(np.asarray(self.dict_init), self.group_))
+        shape = (self._count_atoms(), self.n_features_in_)
+        if dictionary.shape != shape or not np.isfinite(dictionary).all():
+            raise ValueError(
+                f"dict_init must be finite and of shape {shape}, one atom a row; got shape "
+                f"{dictionary.shape}."
+            )
+        if (np.abs(dictionary).max(axis=1) == 0).any():
+            raise ValueError("dict_init has atoms that are zero: they have no direction to start.")
+        return torch.tensor(dictionary, dtype=torch.float32)
+
+    def _finish(self, trainer: Trainer) -> None:
+        if not all(bool(tensor.isfinite().all()) for tensor in trainer.parameters.tensors()):
+            raise ValueError(
+                "Training diverged: the weights are no longer finite. Lower learning_rate "
+                f"({self.learning_rate:g}), and look for extreme values in X."
+            )
+        self._adopt(trainer)
+
+    def _open_checkpoint(self, summary: DataSummary, groups: ArrayLike | None) -> Checkpoint | None:
         if self.checkpoint_dir is None:
+            return None
+        parameters = parameters_to_json(self.get_params(deep=False))
+        configuration = {n: v for n, v in parameters.items() if n not in _WITHOUT_EFFECT}
+        configuration["data"] = summary.digest
+        for name, array in (("groups", groups), ("dict_init", self.dict_init)):
+            configuration[name] = None if array is None else fingerprint(array)
+        if self.warm_start and hasattr(self, "components_"):
+            configuration["warm_start"] = fingerprint(self.components_)
+        model = {
+            "parameters": parameters,
+            "fitted": {n: value_to_json(v) for n, v in self._known_of_data().items()},
+        }
+        return Checkpoint(
+            self.checkpoint_dir, configuration, model, float(self.checkpoint_interval)
+        )
+
+    def _describe_interrupt(self, checkpoint: Checkpoint | None) -> str:
+        message = f"Training stopped after {self.n_iter_} steps; the estimator holds that state"
+        if checkpoint is None:
             return f"{message} (set checkpoint_dir to have it saved)."
-        path = Path(self.checkpoint_dir) / INTERRUPTED_FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.save(path)
-        return f"{message}, saved to {path}."
+        if not checkpoint.path.exists():
+            return f"{message}, but it could not be saved."
+        return (
+            f"{message}, saved to {checkpoint.path}. fit with the same parameters and data goes "
+            "on from there."
+        )

@@ -1,65 +1,105 @@
-"""What a trained crosscoder does with numpy arrays, some rows at a time."""
+"""What a trained crosscoder does with orbit stacks, some rows at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
 from torch import Tensor
 
-from ._activations import activate
+from ._activations import above, topk
 from ._objective import preactivations, reconstruct
 from ._parameters import Parameters
-
-FloatArray = NDArray[np.floating]
-
-_ROWS_A_PASS = 4096
+from ._rows import Rows, check_finite
+from ._summary import Moments
 
 
-def encode(activations: FloatArray, parameters: Parameters, k: int | None) -> FloatArray:
-    """Codes (n, m) of untransformed activations (n, d)."""
-    return _map_rows(
-        lambda rows: activate(preactivations(rows, parameters), k),
-        activations,
-        len(parameters.encoder),
-        parameters.encoder.device,
-    )
+@dataclass(frozen=True)
+class FittedDictionary:
+    """Weights on a device, and how codes come of pre-activations.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        In the units of the data.
+    order : int
+    threshold : Tensor, scalar or of shape (m,), or None
+        What a code has to exceed; None where `k` decides.
+    k : int or None
+        Codes kept of each sample.
+    """
+
+    parameters: Parameters
+    order: int
+    threshold: Tensor | None
+    k: int | None
+
+    def encode(self, block: Tensor) -> Tensor:
+        """Codes (n, m) of the blocks that the encoder reads."""
+        values = preactivations(block, self.parameters)
+        if self.threshold is not None:
+            return above(values, self.threshold)
+        assert self.k is not None
+        return topk(values, self.k)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Orbit stacks (n, |G| d), blocks side by side, of codes (n, m)."""
+        return reconstruct(codes, self.parameters, self.order)
 
 
-def decode(codes: FloatArray, parameters: Parameters, order: int) -> FloatArray:
-    """Orbit stacks (n, |G| d), blocks side by side, from codes (n, m)."""
-    return _map_rows(
-        lambda rows: reconstruct(rows, parameters, order),
-        codes,
-        parameters.decoder.shape[1],
-        parameters.decoder.device,
-    )
+def encode(
+    rows: Rows, dictionary: FittedDictionary, *, sparse: bool
+) -> NDArray[np.floating] | csr_array:
+    """Codes (n, m) of orbit stacks; only the columns that the encoder reads are read.
+
+    Raises
+    ------
+    ValueError
+        If they hold NaN or infinity.
+    """
+    encoder = dictionary.parameters.encoder
+    n_atoms, n_read = encoder.shape
+    dense = None if sparse else np.empty((len(rows), n_atoms), dtype=rows.dtype)
+    parts = []
+    for part in rows.slices(max(n_read, n_atoms)):
+        block = rows.read(part, n_columns=n_read, dtype=encoder.dtype)
+        check_finite(block, part.start)
+        codes = dictionary.encode(block.to(encoder.device)).cpu().numpy()
+        if dense is None:
+            parts.append(csr_array(codes))
+        else:
+            dense[part] = codes
+    return vstack(parts, format="csr") if dense is None else dense
 
 
-def explained_variance(
-    orbits: FloatArray, parameters: Parameters, order: int, k: int | None
-) -> float:
+def decode(
+    codes: NDArray[np.floating] | csr_array, dictionary: FittedDictionary
+) -> NDArray[np.floating]:
+    """Orbit stacks (n, |G| d), blocks side by side, of dense or CSR codes (n, m)."""
+    decoder = dictionary.parameters.decoder
+    orbits = np.empty((codes.shape[0], decoder.shape[1]), dtype=codes.dtype)
+    for part in Rows(orbits).slices():
+        some = codes[part]
+        some = some.toarray() if hasattr(some, "toarray") else some
+        # torch.tensor copies: joblib hands over read-only arrays, of which from_numpy warns
+        tensor = torch.tensor(some, device=decoder.device)
+        orbits[part] = dictionary.decode(tensor).cpu().numpy()
+    return orbits
+
+
+def explained_variance(rows: Rows, dictionary: FittedDictionary) -> float:
     """Share of the variance of orbit stacks (n, |G| d) that their reconstruction explains."""
-    mean = orbits.mean(axis=0, dtype=np.float64)
-    n_channels = orbits.shape[1] // order
-    error, total = 0.0, 0.0
-    for start in range(0, len(orbits), _ROWS_A_PASS):
-        part = orbits[start : start + _ROWS_A_PASS]
-        codes = encode(part[:, :n_channels], parameters, k)
-        residual = part - decode(codes, parameters, order)
-        error += float(np.square(residual, dtype=np.float64).sum())
-        total += float(np.square(part - mean).sum())
+    encoder = dictionary.parameters.encoder
+    moments, error = Moments(), 0.0
+    for part in rows.slices():
+        block = rows.read(part, dtype=encoder.dtype)
+        check_finite(block, part.start)
+        moments.update(block)
+        block = block.to(encoder.device)
+        residual = block - dictionary.decode(dictionary.encode(block[:, : encoder.shape[1]]))
+        error += float(residual.square().sum(dtype=torch.float64))
+    total = moments.variance * len(rows)
     return 1.0 - error / total if total > 0 else float(error == 0)
-
-
-def _map_rows(
-    function: Callable[[Tensor], Tensor], array: FloatArray, n_columns: int, device: torch.device
-) -> FloatArray:
-    """Apply a function of tensors to the rows of an array; the float dtype stays."""
-    result = np.empty((len(array), n_columns), dtype=array.dtype)
-    for start in range(0, len(array), _ROWS_A_PASS):
-        rows = slice(start, start + _ROWS_A_PASS)
-        result[rows] = function(torch.tensor(array[rows], device=device)).cpu().numpy()
-    return result

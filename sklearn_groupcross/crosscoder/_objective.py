@@ -7,47 +7,70 @@ import math
 import torch
 from torch import Tensor
 
+from ._activations import above, batch_topk, jumprelu, topk
+from ._options import TrainingOptions
 from ._parameters import Parameters
 
 
-def preactivations(identity_block: Tensor, parameters: Parameters) -> Tensor:
-    """``W_enc x̃₀ + b_enc`` of the untransformed block alone, of shape (n, m)."""
-    return torch.addmm(parameters.encoder_bias, identity_block, parameters.encoder.T)
+def preactivations(inputs: Tensor, parameters: Parameters) -> Tensor:
+    """``W_enc x + b_enc`` of the blocks that the encoder reads, of shape (n, m)."""
+    return torch.addmm(parameters.encoder_bias, inputs, parameters.encoder.T)
 
 
-def reconstruct(codes: Tensor, parameters: Parameters, order: int) -> Tensor:
-    """``Ô[g] = W_dec[g]ᵀ f + b_dec[g]`` for all blocks side by side, of shape (n, |G| d)."""
-    return torch.addmm(parameters.flat_bias(order), codes, parameters.decoder)
+def reconstruct(
+    codes: Tensor, parameters: Parameters, order: int, dtype: torch.dtype | None = None
+) -> Tensor:
+    """``Ô[g] = W_dec[g]ᵀ f + b_dec[g]`` for all blocks side by side, of shape (n, |G| d).
+
+    With a `dtype` the product is computed in it; the bias is added in its own.
+    """
+    if dtype is None or dtype == codes.dtype:
+        return torch.addmm(parameters.flat_bias(order), codes, parameters.decoder)
+    return codes.to(dtype) @ parameters.decoder.to(dtype) + parameters.flat_bias(order)
 
 
-def objective(
-    orbits: Tensor, reconstruction: Tensor, codes: Tensor, decoder: Tensor, l1: float
-) -> tuple[Tensor, Tensor]:
-    """Loss and squared error of a batch, both means over the samples.
+def sparse_codes(
+    values: Tensor, parameters: Parameters, options: TrainingOptions, l1: float
+) -> tuple[Tensor, Tensor | None]:
+    """Codes of pre-activations while training, and the price of their being active.
 
-    ``(1/(|G| d)) Σ_g ‖O[g] − Ô[g]‖² + l1 · Σ_i f_i ‖W_dec[i]‖ / √(|G| d)``: the paper's objective
-    (Gorton 2024), with two factors that let one `l1` mean about the same for every
-    group and width.
-
-    Parameters
-    ----------
-    orbits, reconstruction : Tensor of shape (n, |G| d)
-        Scaled data.
-    codes : Tensor of shape (n, m)
-    decoder : Tensor of shape (m, |G| d)
-    l1 : float
+    The price of a sample is, for ReLU, ``l1 · Σ_i f_i ‖W_dec[i]‖ / √(|G| d)`` (Gorton 2024, with
+    the factor that lets one `l1` mean about the same for every group and width). For JumpReLU it
+    is ``(l1/2)² · Σ_i [f_i > 0]``: dropping a feature that adds r to the root mean square of the
+    reconstruction costs r², and L1 drops it below r = l1/2; so with either activation one `l1`
+    sets the same bar. TopK and BatchTopK have no price.
 
     Returns
     -------
-    loss : Tensor, scalar
-    squared_error : Tensor, scalar
-        ``Σ_g ‖O[g] − Ô[g]‖²``, without factor.
+    codes : Tensor of shape (n, m)
+    price : Tensor, scalar, or None
+        Mean over the samples.
     """
-    width = orbits.shape[1]
-    squared_error = (orbits - reconstruction).square().sum() / len(orbits)
-    loss = squared_error / width
-    if l1 > 0:
-        # weighted by the atoms' norms: otherwise L1 shrinks codes by growing the decoder
-        penalty = (codes.mean(0) @ decoder.norm(dim=1)) / math.sqrt(width)
-        loss = loss + l1 * penalty
-    return loss, squared_error
+    if options.activation == "topk":
+        assert options.k is not None
+        return topk(values, options.k), None
+    if options.activation == "batch_topk":
+        assert options.k is not None
+        return batch_topk(values, options.k), None
+    if options.activation == "jumprelu":
+        assert parameters.log_threshold is not None
+        codes, gates = jumprelu(values, parameters.log_threshold.exp())
+        return codes, (l1 / 2) ** 2 * gates.sum(1).mean() if l1 > 0 else None
+    codes = above(values, 0.0)
+    if l1 == 0:
+        return codes, None
+    # weighted by the atoms' norms: otherwise L1 shrinks codes by growing the decoder
+    return codes, l1 * (codes.mean(0) @ atom_weights(parameters.decoder, options))
+
+
+def atom_weights(decoder: Tensor, options: TrainingOptions) -> Tensor:
+    """Weight of each atom's code in the L1 penalty, of shape (m,).
+
+    ``"joint"`` is ``‖W_dec[i]‖ / √(|G| d)``, ``"blockwise"`` is the mean over g of
+    ``‖W_dec[i][g]‖ / √d``. They agree for atoms whose blocks have equal norms; others pay less
+    blockwise, so it favours atoms that live in few blocks.
+    """
+    if options.l1_weight == "joint":
+        return decoder.norm(dim=1) / math.sqrt(options.width)
+    blocks = decoder.reshape(len(decoder), options.group.order, options.n_channels)
+    return blocks.norm(dim=2).mean(1) / math.sqrt(options.n_channels)

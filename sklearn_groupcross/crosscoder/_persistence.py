@@ -1,102 +1,46 @@
-"""A fitted crosscoder in one safetensors file: arrays, and JSON in its header. No pickle."""
+"""Parameters of an estimator as JSON, groups among them, and back."""
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from .. import groups
-from .._files import written_whole
-from .._version import __version__
 from ..groups import FiniteGroup
 
-_FORMAT = "sklearn_groupcross.GroupCrosscoder/1"
+#: Formats of the files that `GroupCrosscoder` writes; the number changes with their content.
+MODEL_FORMAT = "sklearn_groupcross.GroupCrosscoder/2"
+CHECKPOINT_FORMAT = "sklearn_groupcross.GroupCrosscoder.checkpoint/1"
+
+# Matters of the machine, not of the model.
+_OF_THE_MACHINE = ("device", "checkpoint_dir")
 
 
-def write_model(
-    path: str | os.PathLike[str], parameters: dict[str, Any], fitted: dict[str, Any]
-) -> None:
-    """Write an estimator; the file appears when it is complete.
+def parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Constructor parameters as JSON can hold them, without those of the machine.
 
-    Parameters
-    ----------
-    path : path
-    parameters : dict
-        Constructor parameters of the estimator.
-    fitted : dict
-        Fitted attributes: arrays, and values that JSON can hold.
+    `dict_init` is left out as well: it has done its work, and is as large as the model.
     """
-    arrays = {
-        name: np.ascontiguousarray(value)
-        for name, value in fitted.items()
-        if isinstance(value, np.ndarray) and value.dtype != object
+    return {
+        name: value_to_json(value)
+        for name, value in parameters.items()
+        if name not in (*_OF_THE_MACHINE, "dict_init")
     }
-    header = {
-        "parameters": {
-            name: _to_json(value)
-            for name, value in parameters.items()
-            if name != "device"  # a matter of the machine, not of the model
-        },
-        "fitted": {name: _to_json(v) for name, v in fitted.items() if name not in arrays},
-    }
-    metadata = {
-        "format": _FORMAT,
-        "version": __version__,
-        "header": json.dumps(header, sort_keys=True),
-    }
-    with written_whole(path) as temporary:
-        save_file(arrays, temporary, metadata)
 
 
-def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read what `write_model` wrote.
-
-    Returns
-    -------
-    parameters : dict
-    fitted : dict
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is damaged or something else.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"No saved crosscoder at {path}.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no dict)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged or not a safetensors file: {error}.") from error
-    if metadata.get("format") != _FORMAT:
-        raise ValueError(
-            f"{path} is not a crosscoder saved by this package: its format is "
-            f"{metadata.get('format')!r}, expected {_FORMAT!r}."
-        )
-    header = json.loads(metadata["header"])
-    parameters = header["parameters"]
-    if parameters["group"] is not None:
-        parameters["group"] = _group_from_json(parameters["group"])
-    fitted = {**header["fitted"], **arrays}
-    if "feature_names_in_" in fitted:
-        fitted["feature_names_in_"] = np.array(fitted["feature_names_in_"], dtype=object)
-    return parameters, fitted
+def parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Constructor parameters from what `parameters_to_json` made."""
+    group = parameters["group"]
+    return {**parameters, "group": None if group is None else _group_from_json(group)}
 
 
-def _to_json(value: Any) -> Any:
-    """Turn a parameter into what JSON can hold."""
+def value_to_json(value: Any) -> Any:
+    """Turn a parameter or a fitted attribute into what JSON can hold."""
     if isinstance(value, FiniteGroup):
         family, arguments = value.__reduce__()
-        return {"family": family.__name__, "arguments": [_to_json(a) for a in arguments]}
+        return {"family": family.__name__, "arguments": [value_to_json(a) for a in arguments]}
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

@@ -1,13 +1,9 @@
-"""The training loop: batches in, weights and a history out."""
+"""The training loop: passes over the data, shared by one dictionary or several."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from types import FrameType
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,228 +12,205 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..groups import FiniteGroup
-from ._activations import activate
-from ._objective import objective, preactivations, reconstruct
-from ._parameters import Parameters, fold_scale, initialise
-
-# Shares of the steps over which the learning rate rises from 0 and falls back to it.
-_WARM_UP, _DECAY = 0.05, 0.2
-# Clipping the gradient's norm keeps a rare batch of outliers from undoing many steps.
-_MAX_GRADIENT_NORM = 1.0
-_BYTES_A_PASS = 2**26
+from ._batches import Batch, plan_epoch, read_ahead
+from ._checkpoint import Checkpoint
+from ._interrupt import deferred_interrupt
+from ._rows import Rows
+from ._trainer import Trainer
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
-    """What the estimator has resolved from its parameters."""
-
-    group: FiniteGroup
-    n_atoms: int
-    k: int | None  # None: no limit, ReLU
-    l1: float
-    augment: bool
-    batch_size: int
-    max_epochs: int
-    learning_rate: float
-    device: torch.device
-    seed: int
-    progress: bool
-
-
-@dataclass
-class TrainingResult:
-    """Weights in the units of the data, and how training went.
+class Passes:
+    """How often and in what portions the data are read.
 
     Attributes
     ----------
-    parameters : Parameters
-    scale : float
-        Factor by which the data were multiplied during training.
-    history : dict of str to list of float
-        For every finished epoch: ``loss``; ``fvu``, the fraction of variance unexplained; ``l0``,
-        the mean number of active codes; ``dead``, the number of atoms that never fired.
-    n_steps : int
-    interrupted : bool
-        Whether Ctrl-C ended training early; the weights are those of the last whole step.
+    rows : ndarray of int
+        The rows to train on.
+    first_epoch, first_step : int
+        Where these passes begin, if others came before.
     """
 
-    parameters: Parameters
-    scale: float
-    history: dict[str, list[float]] = field(default_factory=dict)
-    n_steps: int = 0
-    interrupted: bool = False
+    rows: NDArray[np.int64]
+    batch_size: int
+    n_epochs: int
+    augment: bool
+    seed: int
+    first_epoch: int = 0
+    first_step: int = 0
+
+    @property
+    def n_batches(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.rows) // self.batch_size)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps in all."""
+        return self.n_batches * self.n_epochs
 
 
-@dataclass(frozen=True)
-class DataSummary:
-    """Statistics of the training data, from two passes over its rows."""
-
-    mean: NDArray[np.float64]  # (|G| d,)
-    variance: float  # mean squared distance of a sample from the mean
-    block_norm: float  # mean norm of a block
-
-
-def summarise(X: NDArray[np.floating], order: int) -> DataSummary:
-    """Mean, variance and mean block norm, in float64, some rows at a time."""
-    total = np.zeros(X.shape[1])
-    norms = 0.0
-    for rows in _row_slices(X):
-        chunk = np.asarray(X[rows], dtype=np.float64)
-        total += chunk.sum(0)
-        norms += np.linalg.norm(chunk.reshape(len(chunk), order, -1), axis=2).mean(1).sum()
-    mean = total / len(X)
-    squares = sum(float(np.square(X[rows] - mean).sum()) for rows in _row_slices(X))
-    return DataSummary(mean, squares / len(X), float(norms) / len(X))
-
-
-def train(X: NDArray[np.floating], options: TrainingOptions) -> TrainingResult:
-    """Train a crosscoder by Adam.
+class EarlyStopping:
+    """Stops a run that no longer improves on rows held out, and keeps its best weights.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, |G| d)
-        Finite orbit stacks, blocks side by side.
-    options : TrainingOptions
+    rows : ndarray of int
+        The rows held out.
+    patience : int
+        Epochs without improvement after which training stops.
+    tol : float
+        What counts as improvement, in fraction of variance unexplained.
+    """
+
+    def __init__(self, rows: NDArray[np.int64], patience: int, tol: float) -> None:
+        self.rows, self.patience, self.tol = rows, patience, tol
+        self.best = np.inf
+        self.waited = 0
+        self.best_tensors: dict[str, Tensor] = {}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the patience is used up."""
+        return self.waited >= self.patience
+
+    def update(self, trainer: Trainer, source: Rows, batch_size: int) -> bool:
+        """Measure, remember, and say whether training should stop."""
+        unexplained = self._unexplained(trainer, source, batch_size)
+        trainer.history.setdefault("validation_fvu", []).append(unexplained)
+        if unexplained < self.best - self.tol:
+            self.best, self.waited = unexplained, 0
+            self.best_tensors = {
+                name: tensor.detach().clone() for name, tensor in self._kept(trainer).items()
+            }
+        else:
+            self.waited += 1
+        return self.is_over
+
+    def restore(self, trainer: Trainer) -> None:
+        """Give the trainer its best weights back."""
+        for name, tensor in self._kept(trainer).items():
+            if name in self.best_tensors:
+                tensor.data.copy_(self.best_tensors[name])
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and values of which `set_state` makes this state again."""
+        tensors = {f"best.{name}": tensor for name, tensor in self.best_tensors.items()}
+        return tensors, {
+            "best": self.best if np.isfinite(self.best) else None,
+            "waited": self.waited,
+        }
+
+    def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+        self.best = np.inf if values["best"] is None else values["best"]
+        self.waited = values["waited"]
+        self.best_tensors = {
+            name.removeprefix("best."): tensor
+            for name, tensor in tensors.items()
+            if name.startswith("best.")
+        }
+
+    @staticmethod
+    def _kept(trainer: Trainer) -> dict[str, Tensor]:
+        return {**trainer.parameters.named(), "threshold": trainer.threshold}
+
+    def _unexplained(self, trainer: Trainer, source: Rows, batch_size: int) -> float:
+        n_batches = -(-len(self.rows) // batch_size)
+        batches = [Batch(part, 0) for part in np.array_split(self.rows, n_batches)]
+        error = 0.0
+        for block in read_ahead(source, batches, trainer.options.device):
+            scaled = block * trainer.scale
+            error += float((scaled - trainer.reconstruction(scaled)).square().sum())
+        return error / len(self.rows) / (trainer.variance or 1.0)
+
+
+def train(
+    source: Rows,
+    trainers: list[Trainer],
+    passes: Passes,
+    *,
+    early_stopping: EarlyStopping | None = None,
+    checkpoint: Checkpoint | None = None,
+    progress: bool = False,
+) -> bool:
+    """Let trainers make the passes, from where the first of them stands.
+
+    Each batch is read, scaled and translated once, for all of them; they share scale, group and
+    device. Early stopping and checkpoints are for a single one.
 
     Returns
     -------
-    result : TrainingResult
+    interrupted : bool
+        Whether Ctrl-C ended training early, after a whole step.
     """
-    order = options.group.order
-    summary = summarise(X, order)
-    n_channels = X.shape[1] // order
-    # One factor for all blocks: one a block would break the symmetry under permuting them.
-    scale = n_channels**0.5 / summary.block_norm if summary.block_norm > 0 else 1.0
-    generator = torch.Generator("cpu").manual_seed(options.seed)
-    mean = torch.as_tensor(summary.mean * scale, dtype=torch.float32, device=options.device)
-    parameters = initialise(
-        options.n_atoms,
-        order,
-        mean.reshape(order, n_channels),
-        atom_norm=0.1 if options.k is None else 1.0,
-        shared_bias=options.augment,
-        generator=generator,
+    if early_stopping is not None and early_stopping.is_over:
+        early_stopping.restore(trainers[0])
+        return False
+    first = trainers[0]
+    group, device = first.options.group, first.options.device
+    start_epoch, start_batch = divmod(first.step - passes.first_step, passes.n_batches)
+    bar = tqdm(
+        total=passes.n_steps,
+        initial=first.step - passes.first_step,
+        desc="training",
+        unit="step",
+        disable=not progress,
     )
-    n_batches = -(-len(X) // options.batch_size)
-    n_steps = n_batches * options.max_epochs
-    optimiser = torch.optim.Adam(parameters.tensors(), lr=options.learning_rate, fused=True)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: _learning_rate_factor(step, n_steps)
-    )
-    result = TrainingResult(parameters, scale, {"loss": [], "fvu": [], "l0": [], "dead": []})
-    tally = _Tally(options.n_atoms, options.device)
-    bar = tqdm(total=n_steps, desc="training", unit="step", disable=not options.progress)
-    with _deferred_interrupt() as interrupted, bar:
-        for _ in range(options.max_epochs):
-            order_of_rows = torch.randperm(len(X), generator=generator).numpy()
-            for rows in np.array_split(order_of_rows, n_batches):
-                batch = torch.from_numpy(X[np.sort(rows)]).to(options.device, torch.float32) * scale
-                if options.augment:
-                    h = int(torch.randint(order, (), generator=generator))
-                    batch = _translate(batch, options.group, h)
-                loss, squared_error, codes = _step(batch, parameters, optimiser, options)
-                scheduler.step()
-                tally.add(loss, squared_error, codes)
-                result.n_steps += 1
+    with deferred_interrupt() as interrupted, bar:
+        for epoch in range(start_epoch, passes.n_epochs):
+            batches = plan_epoch(
+                passes.rows,
+                passes.batch_size,
+                group.order,
+                augment=passes.augment,
+                seed=passes.seed,
+                epoch=passes.first_epoch + epoch,
+            )[start_batch if epoch == start_epoch else 0 :]
+            stop = False
+            for number, block in enumerate(read_ahead(source, batches, device), start=1):
+                scaled = translate(block * first.scale, group, batches[number - 1].translation)
+                for trainer in trainers:
+                    trainer.train_on(scaled)
                 bar.update()
+                if number == len(batches):
+                    stop = _end_epoch(source, trainers, passes, early_stopping)
+                    bar.set_postfix(fvu=f"{first.history['fvu'][-1]:.3f}", refresh=False)
+                if checkpoint is not None and (checkpoint.is_due or interrupted.is_set()):
+                    checkpoint.write(*_state(first, early_stopping))
                 if interrupted.is_set():
-                    break
-            if interrupted.is_set():
+                    return True
+            if stop:
                 break
-            _record(result.history, tally, summary.variance * scale**2)
-            bar.set_postfix(fvu=f"{result.history['fvu'][-1]:.3f}", refresh=False)
-    result.interrupted = interrupted.is_set()
-    result.parameters = fold_scale(parameters, scale)
-    return result
+    if early_stopping is not None:
+        early_stopping.restore(first)
+    return False
 
 
-def _step(
-    batch: Tensor,
-    parameters: Parameters,
-    optimiser: torch.optim.Optimizer,
-    options: TrainingOptions,
-) -> tuple[Tensor, Tensor, Tensor]:
-    order = options.group.order
-    identity_block = batch[:, : batch.shape[1] // order]
-    codes = activate(preactivations(identity_block, parameters), options.k)
-    reconstruction = reconstruct(codes, parameters, order)
-    loss, squared_error = objective(batch, reconstruction, codes, parameters.decoder, options.l1)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(parameters.tensors(), _MAX_GRADIENT_NORM)
-    optimiser.step()
-    return loss.detach(), squared_error.detach(), codes.detach()
+def _end_epoch(
+    source: Rows, trainers: list[Trainer], passes: Passes, early_stopping: EarlyStopping | None
+) -> bool:
+    for trainer in trainers:
+        trainer.end_epoch()
+    if early_stopping is None:
+        return False
+    return early_stopping.update(trainers[0], source, passes.batch_size)
 
 
-def _translate(batch: Tensor, group: FiniteGroup, h: int) -> Tensor:
+def _state(
+    trainer: Trainer, early_stopping: EarlyStopping | None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors, values = trainer.state()
+    if early_stopping is None:
+        return tensors, values
+    more, stopping = early_stopping.state()
+    return {**tensors, **more}, {**values, "early_stopping": stopping}
+
+
+def translate(batch: Tensor, group: FiniteGroup, h: int) -> Tensor:
     """Right translation ``(R_h O)[g] = O[g h]``: the orbits of the h-transformed samples."""
+    if h == 0:
+        return batch
     blocks = batch.reshape(len(batch), group.order, -1)
     permutation = torch.from_numpy(group.right_translation(h).copy()).to(batch.device)
     return blocks.index_select(1, permutation).reshape(batch.shape)
-
-
-def _learning_rate_factor(step: int, n_steps: int) -> float:
-    """Linear rise over the first steps, linear fall to 0 over the last."""
-    rise = (step + 1) / max(1.0, _WARM_UP * n_steps)
-    fall = (n_steps - step) / max(1.0, _DECAY * n_steps)
-    return min(1.0, rise, fall)
-
-
-class _Tally:
-    """Sums over an epoch, kept on the device: reading them in every step would stall a GPU."""
-
-    def __init__(self, n_atoms: int, device: torch.device) -> None:
-        self._n_atoms, self._device = n_atoms, device
-        self.reset()
-
-    def reset(self) -> None:
-        self.sums = torch.zeros(3, dtype=torch.float64, device=self._device)
-        self.fired = torch.zeros(self._n_atoms, dtype=torch.bool, device=self._device)
-        self.n_samples = 0
-
-    def add(self, loss: Tensor, squared_error: Tensor, codes: Tensor) -> None:
-        active = codes > 0
-        n_active = active.sum() / len(codes)
-        self.sums += torch.stack([loss, squared_error, n_active]).double() * len(codes)
-        self.fired |= active.any(0)
-        self.n_samples += len(codes)
-
-
-def _record(history: dict[str, list[float]], tally: _Tally, variance: float) -> None:
-    loss, squared_error, l0 = (tally.sums / tally.n_samples).tolist()
-    history["loss"].append(loss)
-    history["fvu"].append(squared_error / float(variance) if variance > 0 else 0.0)
-    history["l0"].append(l0)
-    history["dead"].append(float((~tally.fired).sum()))
-    tally.reset()
-
-
-def _row_slices(X: NDArray[np.floating]) -> Iterator[slice]:
-    """Rows that fit in some 64 MiB as float64."""
-    n_rows = max(1, _BYTES_A_PASS // (8 * X.shape[1]))
-    for start in range(0, len(X), n_rows):
-        yield slice(start, start + n_rows)
-
-
-@contextmanager
-def _deferred_interrupt() -> Iterator[threading.Event]:
-    """Let Ctrl-C wait for the end of a step, so that no weights are left half updated.
-
-    A second Ctrl-C acts at once. Signals reach the main thread only; elsewhere nothing changes.
-    """
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-    previous = signal.getsignal(signal.SIGINT)
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -19,15 +19,45 @@ def flatten_orbits(X: Any, group: FiniteGroup) -> Any:
     ValueError
         If the second axis is not the group's.
     """
+    if isinstance(X, list | tuple) and np.ndim(X) == 3:
+        X = np.asarray(X)
     if not hasattr(X, "ndim") or X.ndim != 3:
         return X
+    check_blocks(X, group)
+    return np.asarray(X).reshape(X.shape[0], X.shape[1] * X.shape[2])
+
+
+def check_blocks(X: Any, group: FiniteGroup) -> None:
+    """Check that the second axis of 3-D orbit stacks is the group's.
+
+    Raises
+    ------
+    ValueError
+    """
     if X.shape[1] != group.order:
         forgotten = " Was group=... forgotten?" if group.order == 1 else ""
         raise ValueError(
             f"X has shape {tuple(X.shape)}: {X.shape[1]} blocks; {group!r} has order "
             f"{group.order}, and orbit stacks have shape (n_samples, order, n_channels).{forgotten}"
         )
-    return np.asarray(X).reshape(X.shape[0], X.shape[1] * X.shape[2])
+
+
+def check_same_group(X: Any, group: FiniteGroup) -> None:
+    """Compare the group that data say they were made with, in an attribute ``group``.
+
+    A plain array has none: of it only the number of columns can be checked.
+
+    Raises
+    ------
+    ValueError
+        If they disagree.
+    """
+    made_with = getattr(X, "group", None)
+    if isinstance(made_with, FiniteGroup) and made_with != group:
+        raise ValueError(
+            f"X holds orbits under {made_with!r}; the estimator's group is {group!r}. Blocks are "
+            f"in the order of the elements of the group that made them: set group={made_with!r}."
+        )
 
 
 def count_channels(n_columns: int, group: FiniteGroup) -> int:

@@ -114,8 +114,7 @@ class Network:
         ValueError
             If the layer does not exist, is not reached, or does not put out a map.
         """
-        inputs = images if self.preprocess is None else self.preprocess(images)
-        return self.read_layer(inputs, layer)
+        return self.read_layer(self._prepare(images), layer)
 
     def read_layer(self, inputs: Tensor, layer: str | None = None) -> Tensor:
         """Read a layer for inputs that are preprocessed already; see `activations`."""
@@ -124,17 +123,87 @@ class Network:
         with _stop_at(self.module.get_submodule(layer), seen), suppress(_ReachedLayerError):
             self.module(inputs)
         if not seen:
-            raise ValueError(
-                f"Layer {layer!r} of network {self.name!r} is not part of its forward pass."
-            )
-        output = seen[0]
-        if not isinstance(output, Tensor) or output.ndim != 4:
-            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise ValueError(
-                f"Layer {layer!r} puts out {shape}; orbits are read from layers that put out one "
-                "map (n, channels, height, width)."
-            )
+            raise self._unreached(layer)
+        return _check_map(seen[0], layer)
+
+    @torch.inference_mode()
+    def run(self, images: Tensor) -> Tensor:
+        """Run the whole network and return what it puts out.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, 3, height, width)
+            RGB in [0, 1].
+
+        Returns
+        -------
+        output : Tensor
+            For a classifier of shape (n, n_classes): logits or probabilities, as the module has it.
+        """
+        return self.module(self._prepare(images))
+
+    @torch.inference_mode()
+    def run_with_replacement(
+        self, images: Tensor, layer: str | None, replace: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """Run the whole network with a layer's output replaced by a function of it.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, 3, height, width)
+            RGB in [0, 1].
+        layer : str or None
+            None is the default layer. Where a layer runs more than once in a forward pass, its
+            first output is replaced: the one that `activations` reads.
+        replace : callable
+            Maps the layer's output, (n, n_channels, map height, map width), to what the rest of
+            the network reads in its place, of the same shape.
+
+        Returns
+        -------
+        output : Tensor
+            As from `run`.
+
+        Raises
+        ------
+        ValueError
+            If the layer does not exist, is not reached or does not put out a map, or if the
+            replacement has another shape.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from sklearn_groupcross import load_network
+        >>> network, images = load_network("bundled"), torch.rand(2, 3, 96, 96)
+        >>> logits = network.run(images)
+        >>> same = network.run_with_replacement(images, "relu3", lambda maps: maps)
+        >>> bool((same == logits).all())
+        True
+        """
+        layer = self.check_layer(layer)
+        with _replaced(self.module.get_submodule(layer), layer, replace) as seen:
+            output = self.module(self._prepare(images))
+        if not seen:
+            raise self._unreached(layer)
         return output
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        return images if self.preprocess is None else self.preprocess(images)
+
+    def _unreached(self, layer: str) -> ValueError:
+        return ValueError(
+            f"Layer {layer!r} of network {self.name!r} is not part of its forward pass."
+        )
+
+
+def _check_map(output: object, layer: str) -> Tensor:
+    if not isinstance(output, Tensor) or output.ndim != 4:
+        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ValueError(
+            f"Layer {layer!r} puts out {shape}; orbits are read from layers that put out one "
+            "map (n, channels, height, width)."
+        )
+    return output
 
 
 @contextmanager
@@ -146,5 +215,35 @@ def _stop_at(layer: nn.Module, seen: list[Tensor]) -> Iterator[None]:
     handle = layer.register_forward_hook(hook)
     try:
         yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _replaced(
+    layer: nn.Module, name: str, replace: Callable[[Tensor], Tensor]
+) -> Iterator[list[Tensor]]:
+    """Replace the layer's first output; yields the list that will hold the replacement."""
+    seen: list[Tensor] = []
+
+    def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor | None:
+        if seen:
+            return None
+        maps = _check_map(output, name)
+        replacement = replace(maps)
+        if not isinstance(replacement, Tensor) or replacement.shape != maps.shape:
+            found = getattr(replacement, "shape", None)
+            got = type(replacement).__name__ if found is None else tuple(found)
+            raise ValueError(
+                f"The replacement of layer {name!r} is a tensor of the shape of its output, "
+                f"{tuple(maps.shape)}; got {got}."
+            )
+        # contiguous: an operation in place behind the layer cannot write to an expanded tensor
+        seen.append(replacement.to(maps).contiguous())
+        return seen[0]
+
+    handle = layer.register_forward_hook(hook)
+    try:
+        yield seen
     finally:
         handle.remove()

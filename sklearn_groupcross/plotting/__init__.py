@@ -2,6 +2,7 @@
 
 from ._distance_matrix import DistanceMatrixDisplay
 from ._feature_map import FeatureMapDisplay
+from ._frontier import FrontierDisplay
 from ._self_profile import SelfProfileDisplay
 from ._style import KIND_COLOURS, figure_to_png
 from ._transform_block import TransformBlockDisplay, block_to_png
@@ -10,6 +11,7 @@ __all__ = [
     "KIND_COLOURS",
     "DistanceMatrixDisplay",
     "FeatureMapDisplay",
+    "FrontierDisplay",
     "SelfProfileDisplay",
     "TransformBlockDisplay",
     "block_to_png",

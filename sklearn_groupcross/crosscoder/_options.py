@@ -1,0 +1,73 @@
+"""What the estimator resolves from its parameters before training starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from ..groups import FiniteGroup
+
+_NOT_JSON = ("group", "device")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Settings of one training run; see `GroupCrosscoder` for what they mean.
+
+    Attributes
+    ----------
+    n_steps : int or None
+        Steps of the whole run, over which schedules stretch; None where no end is known
+        (`partial_fit`): then nothing decays.
+    l1_start : float
+        Where `l1` begins its rise.
+    dead_samples : int
+        Samples without firing after which an atom counts as dead.
+    dead_features : {"auxk", "resample"} or None
+    precision : {"float32", "bfloat16"}
+        Of the large matrix products; parameters and optimiser stay float32.
+    """
+
+    group: FiniteGroup
+    n_channels: int
+    n_atoms: int
+    activation: str
+    k: int | None
+    l1: float
+    l1_weight: str
+    encoder_input: str
+    augment: bool
+    n_steps: int | None
+    learning_rate: float
+    warm_up: float
+    decay: float
+    l1_warm_up: float
+    max_grad_norm: float
+    dead_features: str | None
+    dead_samples: int
+    precision: str
+    device: torch.device
+    seed: int
+    l1_start: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """All but group and device, which are kept elsewhere."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_JSON}
+
+    @property
+    def matmul_dtype(self) -> torch.dtype:
+        """The `precision` as torch names it."""
+        return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+
+    @property
+    def width(self) -> int:
+        """Columns of an orbit stack, |G| d."""
+        return self.group.order * self.n_channels
+
+    @property
+    def atom_norm(self) -> float:
+        """Norm of an atom at the start."""
+        # Small atoms let L1 choose among them before they are committed; TopK needs no such start.
+        return 0.1 if self.activation == "relu" else 1.0

@@ -1,0 +1,109 @@
+"""`crosscoder_path`: dictionaries for many penalties from one run over the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+
+from ._estimator import GroupCrosscoder
+from ._trainer import Trainer
+from ._training import train
+
+
+def crosscoder_path(
+    estimator: GroupCrosscoder, X: ArrayLike, l1s: Sequence[float], *, refine: float = 0.5
+) -> list[GroupCrosscoder]:
+    """Fit a dictionary for every penalty of a path, with warm starts and shared passes.
+
+    The smallest penalty is fitted as `GroupCrosscoder.fit` does. The others start from its weights
+    and are trained together: each batch is read, scaled and translated once for all of them, and
+    their penalties rise from the smallest to their own. All are held in memory meanwhile, with
+    their optimisers: 16 bytes a weight.
+
+    Parameters
+    ----------
+    estimator : GroupCrosscoder
+        Its parameters, but for `l1`, are those of all dictionaries. It is not changed. Its
+        `activation` is ``"relu"`` or ``"jumprelu"``; `early_stopping` and `checkpoint_dir` are not
+        for paths.
+    X : array-like of shape (n_samples, order, n_channels) or (n_samples, order * n_channels)
+    l1s : sequence of float
+        At least one.
+    refine : float, default=0.5
+        Passes for the penalties after the first, as a share of `max_epochs`.
+
+    Returns
+    -------
+    path : list of GroupCrosscoder
+        Fitted, in order of rising `l1`.
+
+    Raises
+    ------
+    ValueError
+        If there is no penalty, or the estimator cannot be used for a path.
+
+    See Also
+    --------
+    GridSearchCV : With cross-validation, one independent fit a penalty and fold.
+
+    Examples
+    --------
+    >>> from sklearn_groupcross import Dihedral, GroupCrosscoder, crosscoder_path, make_orbits
+    >>> group = Dihedral(3)
+    >>> orbits = make_orbits(200, group=group, n_channels=8, random_state=0).orbits
+    >>> estimator = GroupCrosscoder(group=group, n_features=12, max_epochs=10, random_state=0)
+    >>> [fitted.l1 for fitted in crosscoder_path(estimator, orbits, [0.3, 0.03])]
+    [0.03, 0.3]
+    """
+    _check(estimator, l1s, refine)
+    penalties = sorted({float(l1) for l1 in l1s})
+    path = [clone(estimator).set_params(l1=l1) for l1 in penalties]
+    first, others = path[0], path[1:]
+    progress = bool(estimator.verbose)
+    rows, summary = first._learn_from(X, reset=True)
+    passes = first._passes(np.arange(len(rows)), first._draw_seed())
+    trainer = first._start(first._options(passes), summary)
+    interrupted = train(rows, [trainer], passes, progress=progress)
+    first._finish(trainer)
+    if others and not interrupted:
+        more = replace(
+            passes, n_epochs=math.ceil(refine * passes.n_epochs), first_epoch=passes.n_epochs
+        )
+        for fitted in others:
+            fitted._set_fitted(first._known_of_data())
+        trainers = [
+            Trainer(
+                replace(fitted._options(more), l1_start=first.l1),
+                trainer.parameters,
+                trainer.scale,
+                trainer.variance,
+            )
+            for fitted in others
+        ]
+        interrupted = train(rows, trainers, more, progress=progress)
+        for fitted, its_trainer in zip(others, trainers, strict=True):
+            fitted._finish(its_trainer)
+    if interrupted:
+        raise KeyboardInterrupt("The path was stopped before it was complete.")
+    return path
+
+
+def _check(estimator: GroupCrosscoder, l1s: Sequence[float], refine: float) -> None:
+    if len(l1s) == 0 or min(l1s) < 0:
+        raise ValueError(f"l1s are penalties of at least 0, one or more; got {list(l1s)}.")
+    if not 0 < refine <= 1:
+        raise ValueError(f"refine is a share of max_epochs, in (0, 1]; got {refine!r}.")
+    if estimator.activation not in ("relu", "jumprelu"):
+        raise ValueError(
+            f"l1 has no effect with activation={estimator.activation!r}: a path over it needs "
+            '"relu" or "jumprelu".'
+        )
+    for name in ("early_stopping", "checkpoint_dir"):
+        if getattr(estimator, name):
+            raise ValueError(f"crosscoder_path does not do {name}; leave it at its default.")
+    estimator.check_parameters()

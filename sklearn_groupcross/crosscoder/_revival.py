@@ -1,0 +1,116 @@
+"""Dead atoms: two ways to bring them back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ._batches import generator_for
+from ._objective import reconstruct
+from ._options import TrainingOptions
+from ._parameters import Parameters
+
+if TYPE_CHECKING:
+    from ._trainer import Trainer
+
+# Weight of the auxiliary loss, which is normalised by the error that it explains (Gao et al. 2024,
+# "Scaling and evaluating sparse autoencoders", arXiv:2406.04093, appendix A.2).
+_AUX_WEIGHT = 1 / 32
+# A resampled atom's encoder is weaker than its neighbours', so that it disturbs little (Bricken et
+# al. 2023, "Towards monosemanticity", appendix "Neuron resampling").
+_RESAMPLED_GAIN = 0.2
+#: Resampling happens so many times in a run, evenly spaced, and not after this share of it: what
+#: is brought back late has no time to learn.
+N_RESAMPLINGS, LAST_RESAMPLING = 10, 0.7
+
+
+def auxk_loss(
+    values: Tensor,
+    error: Tensor,
+    dead: Tensor,
+    parameters: Parameters,
+    options: TrainingOptions,
+) -> Tensor:
+    """How badly the dead atoms explain what the living ones leave over.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n, m)
+        Pre-activations.
+    error : Tensor of shape (n, |G| d)
+        Orbits less their reconstruction; nothing is learned through it.
+    dead : Tensor of shape (n_dead,), int64
+        The dead atoms, at least one.
+
+    Returns
+    -------
+    loss : Tensor, scalar
+        A share of the error's mean square, in the units of the main loss.
+    """
+    error = error.detach()
+    n_used = min(max(1, options.n_channels // 2), len(dead))
+    # No ReLU: dead atoms are mostly negative, where it would give them no gradient.
+    strongest, chosen = values[:, dead].topk(n_used, dim=1)
+    codes = torch.zeros_like(values[:, dead]).scatter(1, chosen, strongest)
+    dictionary = Parameters(
+        parameters.encoder,
+        parameters.encoder_bias,
+        parameters.decoder[dead],
+        # the error has no mean to speak of: the bias has taken it already
+        torch.zeros_like(parameters.decoder_bias),
+    )
+    explained = reconstruct(codes, dictionary, options.group.order, options.matmul_dtype)
+    return _AUX_WEIGHT * (error - explained).square().mean()
+
+
+@torch.no_grad()
+def resample(trainer: Trainer, batch: Tensor) -> int:
+    """Point dead atoms at samples of a batch that are badly reconstructed.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    batch : Tensor of shape (n, |G| d)
+        Scaled orbits.
+
+    Returns
+    -------
+    n_resampled : int
+    """
+    options, parameters = trainer.options, trainer.parameters
+    dead = trainer.dead_atoms()
+    error = batch - trainer.reconstruction(batch)
+    badness = error.square().sum(1).square().cpu()
+    n_new = min(len(dead), int((badness > 0).sum()))
+    if n_new == 0:
+        return 0
+    generator = generator_for(options.seed, 2, trainer.step)
+    chosen = torch.multinomial(badness, n_new, generator=generator).to(error.device)
+    dead, directions = dead[:n_new], error[chosen]
+    alive = torch.ones(options.n_atoms, dtype=torch.bool, device=error.device)
+    alive[trainer.dead_atoms()] = False
+
+    def typical_norm(weights: Tensor) -> float:
+        return float(weights[alive].norm(dim=1).mean()) if bool(alive.any()) else options.atom_norm
+
+    read = directions[:, : parameters.encoder.shape[1]]
+    encoder = torch.nn.functional.normalize(read, dim=1)
+    encoder *= _RESAMPLED_GAIN * typical_norm(parameters.encoder)
+    decoder = torch.nn.functional.normalize(directions, dim=1)
+    bias = parameters.flat_bias(options.group.order)[: encoder.shape[1]]
+    changes = {
+        "encoder": encoder,
+        "encoder_bias": -(encoder @ bias),
+        "decoder": decoder * typical_norm(parameters.decoder),
+    }
+    if parameters.log_threshold is not None:
+        changes["log_threshold"] = torch.full_like(dead, -1.0, dtype=torch.float32)
+    for name, value in changes.items():
+        tensor = parameters.named()[name]
+        tensor[dead] = value
+        for moment in ("exp_avg", "exp_avg_sq"):
+            trainer.optimiser.state[tensor][moment][dead] = 0.0
+    trainer.idle[dead] = 0
+    return n_new

@@ -1,0 +1,115 @@
+"""Rows of orbit stacks, wherever they lie: arrays, memory maps, tensors, stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+# Rows are widened and summed some at a time: this many bytes of float64.
+_BYTES_A_PASS = 2**26
+
+
+class Rows:
+    """Orbit stacks that are read some rows at a time, blocks side by side.
+
+    Nothing is converted until it is read, so a float16 memory map is never widened whole.
+
+    Parameters
+    ----------
+    data : ndarray, Tensor or store
+        Of shape (n_samples, order, n_channels) or (n_samples, order * n_channels), floating. A
+        store is anything with a ``shape``, a ``dtype`` and rows by slice or by an array of
+        increasing indices.
+
+    Attributes
+    ----------
+    shape : tuple of two int
+        Samples and columns.
+    dtype : numpy.dtype
+        float64 if the data are, otherwise float32: the precision of what is computed from them.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self._data = data.detach() if isinstance(data, Tensor) else data
+        self.shape = (int(data.shape[0]), int(np.prod(data.shape[1:])))
+        wide = str(data.dtype).removeprefix("torch.") == "float64"
+        self.dtype = np.dtype(np.float64 if wide else np.float32)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read(
+        self,
+        rows: slice | NDArray[np.integer],
+        *,
+        n_columns: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Copy rows into a tensor on the CPU.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+            Increasing.
+        n_columns : int, optional
+            Only the first columns. Of a memory map, no others are then read from a slice of rows.
+        dtype : torch.dtype, default=torch.float32
+
+        Returns
+        -------
+        block : Tensor of shape (n_rows, n_columns)
+        """
+        if isinstance(self._data, Tensor):
+            index = rows if isinstance(rows, slice) else torch.from_numpy(rows)
+            index = index.to(self._data.device) if isinstance(index, Tensor) else index
+            block = self._data[index].reshape(-1, self.shape[1])[:, :n_columns]
+            return block.to("cpu", dtype, copy=True)
+        part = np.asarray(self._data[rows]).reshape(-1, self.shape[1])[:, :n_columns]
+        # a copy in every case: torch warns of read-only memory, and may not write to the user's
+        target = np.float64 if dtype == torch.float64 else np.float32
+        return torch.from_numpy(np.array(part, dtype=target)).to(dtype)
+
+    def slices(self, n_columns: int | None = None) -> Iterator[slice]:
+        """Consecutive rows that fit in some 64 MiB as float64."""
+        width = self.shape[1] if n_columns is None else n_columns
+        n_rows = max(1, _BYTES_A_PASS // (8 * width))
+        for start in range(0, len(self), n_rows):
+            yield slice(start, min(start + n_rows, len(self)))
+
+
+def is_row_readable(X: Any) -> bool:
+    """Whether `Rows` can read X as it is; other input is for scikit-learn to convert or refuse."""
+    shape = getattr(X, "shape", ())
+    if len(shape) not in (2, 3) or 0 in shape or hasattr(X, "iloc") or hasattr(X, "tocsr"):
+        return False
+    dtype = str(getattr(X, "dtype", "")).removeprefix("torch.")
+    kinds = {"float16", "float32", "float64"}
+    if isinstance(X, Tensor):
+        return dtype in kinds | {"bfloat16"}
+    return dtype in kinds and hasattr(X, "__getitem__")
+
+
+def check_finite(block: Tensor, first_row: int, name: str = "X") -> None:
+    """Refuse NaN and infinity, and say in which rows they are.
+
+    Raises
+    ------
+    ValueError
+    """
+    if bool(block.sum().isfinite()):  # one bad value makes the sum bad: no mask is needed
+        return
+    bad = (~block.isfinite()).any(dim=1).nonzero()[:, 0]
+    if len(bad) == 0:  # finite values whose sum overflowed
+        return
+    what = "NaN" if bool(block.isnan().any()) else "infinity"
+    listed = ", ".join(str(first_row + int(row)) for row in bad[:5])
+    more = f" and {len(bad) - 5} more near them" if len(bad) > 5 else ""
+    raise ValueError(
+        f"Input {name} contains {what}: in rows {listed}{more}. Every value must be finite; leave "
+        "these samples out, or look for what made them."
+    )

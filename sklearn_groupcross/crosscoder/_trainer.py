@@ -1,0 +1,205 @@
+"""One dictionary in training: a step, and all that has to be remembered between steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._activations import above
+from ._objective import preactivations, reconstruct, sparse_codes
+from ._options import TrainingOptions
+from ._parameters import Parameters
+from ._revival import LAST_RESAMPLING, N_RESAMPLINGS, auxk_loss, resample
+from ._schedule import l1_at, learning_rate_factor
+
+# BatchTopK's threshold at inference averages the smallest kept code over about 100 batches.
+_THRESHOLD_MEMORY = 0.99
+# The number of dead atoms is read this often: reading it in every step would stall a GPU.
+_STEPS_BETWEEN_COUNTS = 16
+_RECORDED = ("loss", "fvu", "l0")
+
+
+class Trainer:
+    """Parameters, optimiser and counters of a run.
+
+    Parameters
+    ----------
+    options : TrainingOptions
+    parameters : Parameters
+        The start, for scaled data.
+    scale : float
+        Factor by which the data are multiplied.
+    variance : float
+        Of the scaled data: mean squared distance of a sample from the mean.
+
+    Attributes
+    ----------
+    step : int
+        Steps made.
+    idle : Tensor of shape (m,), int64
+        Samples since each atom last fired.
+    threshold : Tensor, scalar
+        BatchTopK: what a code has to exceed at inference; negative before the first step.
+    history : dict of str to list of float
+    """
+
+    def __init__(
+        self, options: TrainingOptions, parameters: Parameters, scale: float, variance: float
+    ) -> None:
+        self.options, self.scale, self.variance = options, scale, variance
+        self.parameters = parameters.learnable(options.device)
+        self.optimiser = torch.optim.Adam(
+            self.parameters.tensors(), lr=options.learning_rate, fused=True
+        )
+        self.step = 0
+        self.idle = torch.zeros(options.n_atoms, dtype=torch.int64, device=options.device)
+        self.threshold = torch.tensor(-1.0, device=options.device)
+        self.history: dict[str, list[float]] = {name: [] for name in (*_RECORDED, "dead")}
+        self.history |= {f"step_{name}": [] for name in _RECORDED}
+        self._dead: Tensor | None = None
+        self.start_epoch()
+
+    def start_epoch(self) -> None:
+        """Forget what was recorded of the epoch before."""
+        device = self.options.device
+        self.records: list[Tensor] = []
+        self.fired = torch.zeros(self.options.n_atoms, dtype=torch.bool, device=device)
+
+    def dead_atoms(self) -> Tensor:
+        """Atoms that have not fired for long, of shape (n_dead,), int64."""
+        return (self.idle >= self.options.dead_samples).nonzero()[:, 0]
+
+    def train_on(self, batch: Tensor) -> None:
+        """Make one step on scaled orbits of shape (n, |G| d)."""
+        options, parameters = self.options, self.parameters
+        if self._resamples_now():
+            resample(self, batch)
+        for group in self.optimiser.param_groups:
+            group["lr"] = options.learning_rate * learning_rate_factor(self.step, options)
+
+        values = preactivations(batch[:, : parameters.encoder.shape[1]], parameters)
+        codes, price = sparse_codes(values, parameters, options, l1_at(self.step, options))
+        error = batch - reconstruct(codes, parameters, options.group.order, options.matmul_dtype)
+        squared_error = error.square().sum() / len(batch)
+        loss = squared_error / options.width
+        if price is not None:
+            loss = loss + price
+        if options.dead_features == "auxk":
+            dead = self._recent_dead()
+            if len(dead):
+                loss = loss + auxk_loss(values, error, dead, parameters, options)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters.tensors(), options.max_grad_norm)
+        self.optimiser.step()
+        self._remember(loss.detach(), squared_error.detach(), codes.detach())
+
+    def _remember(self, loss: Tensor, squared_error: Tensor, codes: Tensor) -> None:
+        active = codes > 0
+        fires = active.any(0)
+        self.idle = torch.where(fires, 0, self.idle + len(codes))
+        self.fired |= fires
+        l0 = active.sum() / len(codes)
+        size = torch.full_like(loss, len(codes))
+        self.records.append(torch.stack([loss, squared_error, l0, size]))
+        if self.options.activation == "batch_topk":
+            smallest = torch.where(active, codes, torch.inf).amin()
+            smallest = torch.where(smallest.isinf(), 0.0, smallest)
+            averaged = torch.lerp(smallest, self.threshold, _THRESHOLD_MEMORY)
+            self.threshold = torch.where(self.threshold < 0, smallest, averaged)
+        self.step += 1
+
+    def _recent_dead(self) -> Tensor:
+        if self._dead is None or self.step % _STEPS_BETWEEN_COUNTS == 0:
+            self._dead = self.dead_atoms()
+        return self._dead
+
+    def _resamples_now(self) -> bool:
+        n_steps = self.options.n_steps
+        if self.options.dead_features != "resample" or n_steps is None or self.step == 0:
+            return False
+        return (
+            self.step % max(1, n_steps // N_RESAMPLINGS) == 0
+            and self.step <= LAST_RESAMPLING * n_steps
+        )
+
+    def end_epoch(self) -> None:
+        """Read the records from the device into `history`."""
+        steps = torch.stack(self.records).double().cpu()
+        steps[:, 1] /= self.variance if self.variance > 0 else 1.0
+        sizes = steps[:, 3]
+        for column, name in enumerate(_RECORDED):
+            self.history[f"step_{name}"] += steps[:, column].tolist()
+            self.history[name].append(float((steps[:, column] * sizes).sum() / sizes.sum()))
+        self.history["dead"].append(float((~self.fired).sum()))
+        self.start_epoch()
+
+    def inference_threshold(self) -> Tensor | None:
+        """What a code has to exceed outside of training; None where TopK decides."""
+        if self.options.activation == "topk":
+            return None
+        if self.options.activation == "batch_topk":
+            return self.threshold.clamp_min(0.0)
+        if self.parameters.log_threshold is not None:
+            return self.parameters.log_threshold.detach().exp()
+        return torch.zeros((), device=self.options.device)
+
+    @torch.no_grad()
+    def reconstruction(self, batch: Tensor) -> Tensor:
+        """Reconstruction of scaled orbits as after training, of shape (n, |G| d)."""
+        parameters, options = self.parameters, self.options
+        values = preactivations(batch[:, : parameters.encoder.shape[1]], parameters)
+        threshold = self.inference_threshold()
+        if threshold is None:
+            codes, _ = sparse_codes(values, parameters, options, 0.0)
+        else:
+            codes = above(values, threshold)
+        return reconstruct(codes, parameters, options.group.order, options.matmul_dtype)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything that a step depends on: tensors, and values that JSON can hold exactly."""
+        tensors = {"idle": self.idle, "fired": self.fired, "threshold": self.threshold}
+        if self.records:
+            tensors["records"] = torch.stack(self.records)
+        if self._dead is not None:
+            tensors["dead"] = self._dead
+        for name, tensor in self.parameters.named().items():
+            tensors[name] = tensor.detach()
+            for moment, value in self.optimiser.state.get(tensor, {}).items():
+                tensors[f"{name}.{moment}"] = value
+        numbers = {"step": self.step, "scale": self.scale, "variance": self.variance}
+        return tensors, {**numbers, "options": self.options.to_json(), "history": self.history}
+
+    def on(self, device: torch.device) -> Trainer:
+        """Return the trainer itself, or its copy on another device."""
+        if device == self.options.device:
+            return self
+        return Trainer.from_state(replace(self.options, device=device), *self.state())
+
+    @classmethod
+    def from_state(
+        cls, options: TrainingOptions, tensors: dict[str, Tensor], values: dict[str, Any]
+    ) -> Trainer:
+        """Take up a run where `state` was asked for."""
+        names = [name for name in Parameters.__dataclass_fields__ if name in tensors]
+        start = Parameters(**{name: tensors[name] for name in names})
+        trainer = cls(options, start, values["scale"], values["variance"])
+        trainer.step = values["step"]
+        trainer.history = values["history"]
+        moved = {name: tensor.to(options.device) for name, tensor in tensors.items()}
+        trainer.idle, trainer.fired = moved["idle"].clone(), moved["fired"].clone()
+        trainer.threshold = moved["threshold"].clone()
+        trainer.records = list(moved["records"].clone()) if "records" in moved else []
+        trainer._dead = moved["dead"].clone() if "dead" in moved else None
+        for name, parameter in trainer.parameters.named().items():
+            moments = {
+                key.removeprefix(f"{name}."): value.clone()
+                for key, value in moved.items()
+                if key.startswith(f"{name}.")
+            }
+            if moments:
+                trainer.optimiser.state[parameter] = moments
+        return trainer

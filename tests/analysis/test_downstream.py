@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.exceptions import NotFittedError
+
+from sklearn_groupcross import Dihedral, GroupCrosscoder, Network, load_network
+from sklearn_groupcross.actions import centre_crop
+from sklearn_groupcross.analysis import downstream_effect
+from sklearn_groupcross.orbits import ImageSource
+
+GROUP = Dihedral(2)
+
+
+class Handmade(GroupCrosscoder):
+    """Codes are the activations themselves; what they mean is set by hand.
+
+    The blocks behind the identity's hold noise, which must not be looked at.
+    """
+
+    @classmethod
+    def of(cls, atoms: np.ndarray, bias: np.ndarray) -> Handmade:
+        noise = np.random.default_rng(0)
+        crosscoder = cls(group=GROUP, n_features=len(atoms))
+        crosscoder.group_ = GROUP
+        crosscoder.n_channels_ = atoms.shape[1]
+        others = noise.standard_normal((len(atoms), (GROUP.order - 1) * atoms.shape[1]))
+        crosscoder.components_ = np.hstack([atoms, others]).astype(np.float32)
+        others = noise.standard_normal((GROUP.order - 1) * atoms.shape[1])
+        crosscoder.intercept_ = np.concatenate([bias, others]).astype(np.float32)
+        return crosscoder
+
+    def encode(self, activations):
+        return np.maximum(activations, 0)
+
+
+def exact(n_channels: int = 96) -> Handmade:
+    return Handmade.of(np.eye(n_channels), np.zeros(n_channels))
+
+
+def shrunken(factor: float) -> Handmade:
+    return Handmade.of(factor * np.eye(96), np.zeros(96))
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return load_network("bundled")
+
+
+@pytest.fixture(scope="module")
+def maps(network, smooth_images) -> torch.Tensor:
+    return network.activations(read(smooth_images))
+
+
+def read(images: np.ndarray) -> torch.Tensor:
+    source = ImageSource(images)
+    return torch.stack([centre_crop(source.load(i, 110), 96) for i in range(len(source))])
+
+
+def row(effects: pd.DataFrame, condition: str) -> pd.Series:
+    return effects.set_index("condition").loc[condition]
+
+
+def test_an_exact_dictionary_changes_nothing(network, smooth_images, maps):
+    effects = downstream_effect(exact(), network, smooth_images, labels=[0, 1, 2, 3, 4, 5])
+    found, original = row(effects, "crosscoder"), row(effects, "original")
+    assert found["kl"] == pytest.approx(0, abs=1e-9)
+    assert found["agreement"] == found["agreement_low"] == found["agreement_high"] == 1
+    for column in ("recovered", "loss_recovered", "explained_variance"):
+        assert found[column] == pytest.approx(1, abs=1e-6)
+    assert found["l0"] == pytest.approx(float((maps > 0).sum(dim=1).double().mean()))
+    assert found["cross_entropy"] == pytest.approx(original["cross_entropy"], abs=1e-6)
+
+
+def test_the_logits_of_an_exact_dictionary(network, smooth_images, monkeypatch):
+    seen = []
+    run = Network.run_with_replacement
+
+    def spy(self, *arguments):
+        seen.append(run(self, *arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(Network, "run_with_replacement", spy)
+    downstream_effect(exact(), network, smooth_images)
+    expected = network.run(read(smooth_images))
+    torch.testing.assert_close(seen[0], expected, rtol=0, atol=1e-4)  # the unreplaced run
+    torch.testing.assert_close(seen[1], expected, rtol=0, atol=1e-4)
+    assert (seen[2] - expected).abs().max() > 0.1  # mean ablation
+
+
+def test_a_dictionary_without_atoms_is_an_ablation(network, smooth_images, maps):
+    zero, mean = np.zeros(96), maps.mean(dim=(0, 2, 3)).numpy()
+    empty = {
+        "to zero": Handmade.of(np.zeros((96, 96)), zero),
+        "to mean": Handmade.of(np.zeros((96, 96)), mean),
+    }
+    effects = downstream_effect(empty, network, smooth_images, labels=np.arange(6))
+    effects = effects.drop(columns="l0")
+    for name, control in (("to zero", "zero ablation"), ("to mean", "mean ablation")):
+        np.testing.assert_allclose(
+            row(effects, name).to_numpy(float), row(effects, control).to_numpy(float), atol=1e-5
+        )
+    assert row(effects, "mean ablation")["explained_variance"] == 0
+    assert row(effects, "mean ablation")["recovered"] == 0
+    assert row(effects, "zero ablation")["explained_variance"] < 0
+
+
+def test_every_column_by_hand(network, smooth_images, maps):
+    labels = np.array([3, 1, 4, 1, 5, 9])
+    effects = downstream_effect(shrunken(0.5), network, smooth_images, labels=labels)
+    found = row(effects, "crosscoder")
+    log_p = network.run(read(smooth_images)).log_softmax(1)
+    log_q = network.module.classify(0.5 * maps).log_softmax(1)
+    mean = maps.mean(dim=(0, 2, 3), keepdim=True)
+    log_mean = network.module.classify(mean.expand_as(maps)).log_softmax(1)
+    kl, kl_mean = (float((log_p.exp() * (log_p - x)).sum(1).mean()) for x in (log_q, log_mean))
+    truth = torch.from_numpy(labels)[:, None]
+    loss, best, worst = (float(-x.gather(1, truth).mean()) for x in (log_q, log_p, log_mean))
+    expected = {
+        "explained_variance": 1 - float((0.5 * maps).square().sum() / (maps - mean).square().sum()),
+        "kl": kl,
+        "agreement": float((log_q.argmax(1) == log_p.argmax(1)).double().mean()),
+        "recovered": 1 - kl / kl_mean,
+        "accuracy": float((log_q.argmax(1) == truth[:, 0]).double().mean()),
+        "cross_entropy": loss,
+        "loss_recovered": (worst - loss) / (worst - best),
+    }
+    for column, value in expected.items():
+        assert found[column] == pytest.approx(value, rel=1e-4, abs=1e-5), column
+
+
+def test_worse_dictionaries_do_worse(network, smooth_images):
+    effects = downstream_effect([shrunken(f) for f in (0.9, 0.6, 0.3)], network, smooth_images)
+    assert effects["condition"].tolist() == [
+        "original",
+        "crosscoder 0",
+        "crosscoder 1",
+        "crosscoder 2",
+        "mean ablation",
+        "zero ablation",
+    ]
+    assert effects["kl"][:4].is_monotonic_increasing
+    assert effects["explained_variance"][:4].is_monotonic_decreasing
+    assert (effects["kl_low"] <= effects["kl"]).all()
+    assert (effects["kl"] <= effects["kl_high"]).all()
+    assert (effects["recovered_low"] <= effects["recovered"]).all()
+    # labels were not given: nothing that needs them
+    assert "accuracy" not in effects
+
+
+def test_neither_order_nor_batches_matter(network, smooth_images):
+    labels, order = np.arange(6), np.array([3, 0, 5, 1, 4, 2])
+    means = ["l0", "explained_variance", "kl", "agreement", "recovered", "cross_entropy"]
+    reference = downstream_effect(shrunken(0.5), network, smooth_images, labels=labels)
+    moved = downstream_effect(
+        shrunken(0.5), network, smooth_images[order], labels=labels[order], batch_size=4
+    )
+    pd.testing.assert_frame_equal(moved[means], reference[means], rtol=1e-4, atol=1e-5)
+    one = downstream_effect(shrunken(0.5), network, smooth_images, labels=labels, batch_size=1)
+    pd.testing.assert_frame_equal(one, reference, rtol=1e-4, atol=1e-5)
+
+
+def test_many_positions_are_encoded_in_parts(network, smooth_images, monkeypatch):
+    from sklearn_groupcross.analysis import _downstream
+
+    reference = downstream_effect(shrunken(0.5), network, smooth_images)
+    monkeypatch.setattr(_downstream, "_CODES_A_PASS", 96 * 1000)  # not a divisor of 6 * 24 * 24
+    parts = downstream_effect(shrunken(0.5), network, smooth_images)
+    pd.testing.assert_frame_equal(parts, reference, rtol=1e-6)
+
+
+def test_the_seed_is_that_of_the_intervals_alone(network, smooth_images):
+    first, again, other = (
+        downstream_effect(shrunken(0.5), network, smooth_images, random_state=seed)
+        for seed in (0, 0, 1)
+    )
+    pd.testing.assert_frame_equal(first, again)
+    assert first["kl"].equals(other["kl"])
+    assert not first["kl_low"].equals(other["kl_low"])
+
+
+def test_one_image_has_no_interval(network, smooth_images):
+    effects = downstream_effect(shrunken(0.5), network, smooth_images[:1])
+    assert effects["kl"].notna().all()
+    assert effects[["kl_low", "kl_high", "recovered_low", "agreement_high"]].isna().all(axis=None)
+
+
+def test_probabilities_say_the_same_as_logits(network, smooth_images):
+    softmax = Network(
+        torch.nn.Sequential(network.module, torch.nn.Softmax(dim=1)),
+        network.preprocess,
+        input_size=96,
+        default_layer="0.relu3",
+    )
+    labels = np.arange(6)
+    pd.testing.assert_frame_equal(
+        downstream_effect(shrunken(0.5), softmax, smooth_images, labels=labels),
+        downstream_effect(shrunken(0.5), network, smooth_images, labels=labels),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+def test_probabilities_of_zero_stay_finite():
+    class Certain(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.read = torch.nn.Identity()
+
+        def forward(self, x):
+            # all or nothing, by the sign of the map's mean
+            positive = (self.read(x).mean(dim=(1, 2, 3)) > 0).float()
+            return torch.stack([positive, 1 - positive], dim=1)
+
+    network = Network(Certain(), input_size=8, default_layer="read")
+    images = np.full((2, 8, 8, 3), 128, dtype=np.uint8)
+    effects = downstream_effect(exact(3), network, images, source_size=8)
+    assert row(effects, "zero ablation")["kl"] == pytest.approx(87.3, abs=0.1)
+    # all positions are alike: the mean is the map, and there is nothing to recover
+    assert row(effects, "mean ablation")["kl"] == 0
+    assert effects["recovered"].isna().all()
+
+
+def test_the_scale_of_the_images_can_be_chosen(network, smooth_images):
+    small, large = (
+        downstream_effect(shrunken(0.5), network, smooth_images, source_size=size)
+        for size in (96, 160)
+    )
+    assert small["kl"][1] != pytest.approx(large["kl"][1], rel=1e-3)
+
+
+def test_the_fitted_estimator(network, smooth_images, maps):
+    rows = maps.permute(0, 2, 3, 1).reshape(-1, 96).numpy()
+    crosscoder = GroupCrosscoder(
+        n_features=64, activation="topk", k=8, max_epochs=20, batch_size=256, random_state=0
+    ).fit(rows)
+    found = row(downstream_effect(crosscoder, network, smooth_images), "crosscoder")
+    assert found["explained_variance"] == pytest.approx(crosscoder.score(rows), abs=1e-4)
+    assert found["l0"] == pytest.approx((crosscoder.encode(rows) != 0).sum() / len(rows))
+    assert found["l0"] <= 8
+
+
+def test_another_number_of_channels_is_refused(network, smooth_images):
+    with pytest.raises(ValueError, match=r"'crosscoder' reads activations of 96.*'relu2'.* 48"):
+        downstream_effect(exact(), network, smooth_images, layer="relu2")
+    assert not network.module.relu2._forward_hooks
+
+
+def test_a_crosscoder_that_reads_orbits_is_refused(network, smooth_images):
+    crosscoder = exact()
+    crosscoder.encoder_input = "orbit"
+    with pytest.raises(ValueError, match="reads whole orbits"):
+        downstream_effect([exact(), crosscoder], network, smooth_images)
+
+
+def test_a_network_without_a_classifier_is_refused(small_network, smooth_images):
+    with pytest.raises(ValueError, match=r"puts out \(6, 12, 12, 12\).*class scores"):
+        downstream_effect(exact(12), small_network, smooth_images)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1], r"one for each of 6 images; got int64 of shape \(2,\)"),
+        (np.zeros(6), "got float64"),
+        ([0, 1, 2, 3, 4, -1], "from 0; got -1"),
+        ([0, 1, 2, 3, 4, 70], "class 70.*has 70 classes"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(network, smooth_images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        downstream_effect(exact(), network, smooth_images, labels=labels)
+
+
+def test_other_arguments_that_do_not_fit_are_refused(network, smooth_images):
+    with pytest.raises(ValueError, match="No crosscoders"):
+        downstream_effect([], network, smooth_images)
+    with pytest.raises(ValueError, match="'original' is the name of a control"):
+        downstream_effect({"original": exact()}, network, smooth_images)
+    with pytest.raises(ValueError, match="batch_size is at least 1"):
+        downstream_effect(exact(), network, smooth_images, batch_size=0)
+    with pytest.raises(ValueError, match="at least the network's input size, 96 px; got 95"):
+        downstream_effect(exact(), network, smooth_images, source_size=95)
+    with pytest.raises(NotFittedError):
+        downstream_effect(GroupCrosscoder(), network, smooth_images)
+
+
+def test_real_weights(shared_data):
+    network = load_network("bvlc_googlenet", shared_data / "bvlc_googlenet.safetensors")
+    paths = sorted((shared_data / "images").glob("*.jpg"))
+    chosen = np.random.default_rng(0).permutation(len(paths))
+    train, test = ([paths[i] for i in part] for part in (chosen[:12], chosen[240:250]))
+    source = ImageSource(train)
+    squares = torch.stack([centre_crop(source.load(i, 256), 224) for i in range(len(train))])
+    rows = network.activations(squares).permute(0, 2, 3, 1).reshape(-1, 480).numpy()
+    crosscoder = GroupCrosscoder(
+        n_features=512, activation="topk", k=32, max_epochs=10, random_state=0
+    ).fit(rows[::3])
+    labels = [int(path.name[:4]) for path in test]
+    effects = downstream_effect(crosscoder, network, test, labels=labels)
+    assert row(effects, "original")["accuracy"] >= 0.5
+    assert row(effects, "mean ablation")["accuracy"] <= 0.1
+    assert row(effects, "crosscoder")["kl_high"] < row(effects, "mean ablation")["kl_low"]
+    assert row(effects, "crosscoder")["loss_recovered"] > 0.4
+    assert row(effects, "zero ablation")["recovered"] < row(effects, "crosscoder")["recovered"]

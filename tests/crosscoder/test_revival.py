@@ -1,0 +1,145 @@
+"""Dead atoms, made on purpose, are brought back and put to use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross.crosscoder._revival import auxk_loss, resample
+
+GROUP = Dihedral(3)
+N_ALIVE, N_DEAD = 4, 20
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_orbits(1200, group=GROUP, n_channels=16, n_active=3, random_state=0)
+
+
+def crippled(data, activation, dead_features, **options):
+    """A dictionary most of whose atoms have an encoder bias that no sample overcomes."""
+    defaults = {
+        "group": GROUP,
+        "n_features": N_ALIVE + N_DEAD,
+        "activation": activation,
+        "k": 3,
+        "dead_features": dead_features,
+        "warm_start": True,
+        "batch_size": 100,
+        "max_epochs": 25,
+        "l1": 0.03,
+        "random_state": 0,
+    }
+    crosscoder = GroupCrosscoder(**{**defaults, **options})
+    crosscoder.set_params(max_epochs=1).fit(data.orbits)
+    values = data.orbits[:, 0] @ crosscoder.encoder_.T
+    silent = -values.max(axis=0) - 0.1 * values.std(axis=0)
+    crosscoder.encoder_intercept_[N_ALIVE:] = silent[N_ALIVE:]
+    assert n_dead(crosscoder, data) >= N_DEAD
+    return crosscoder.set_params(max_epochs=defaults["max_epochs"]).fit(data.orbits)
+
+
+def n_dead(crosscoder, data):
+    return int((crosscoder.transform(data.orbits) > 0).any(axis=0).__invert__().sum())
+
+
+@pytest.mark.parametrize(
+    ("activation", "dead_features"),
+    [
+        ("relu", "resample"),
+        ("jumprelu", "resample"),
+        ("topk", "auxk"),
+        ("batch_topk", "auxk"),
+        ("relu", "auxk"),
+    ],
+)
+def test_dead_atoms_come_back_and_explain_something(data, activation, dead_features):
+    left_alone = crippled(data, activation, None)
+    helped = crippled(data, activation, dead_features)
+    assert n_dead(left_alone, data) >= N_DEAD * 0.9
+    assert n_dead(helped, data) <= N_DEAD * 0.4
+    assert helped.score(data.orbits) > left_alone.score(data.orbits) + 0.1
+
+
+def test_auto_chooses_by_activation(data):
+    for activation, choice in [("relu", "resample"), ("topk", "auxk")]:
+        auto, chosen = (
+            GroupCrosscoder(
+                group=GROUP,
+                n_features=40,
+                activation=activation,
+                dead_features=dead_features,
+                dead_after=0.02,
+                max_epochs=8,
+                random_state=0,
+            ).fit(data.orbits)
+            for dead_features in ("auto", choice)
+        )
+        np.testing.assert_array_equal(auto.components_, chosen.components_)
+
+
+@pytest.fixture
+def trainer(data):
+    """A trainer whose last six atoms have not fired for long."""
+    crosscoder = GroupCrosscoder(group=GROUP, n_features=10).partial_fit(data.orbits)
+    crosscoder._trainer.idle[4:] = 10**9
+    return crosscoder._trainer
+
+
+@pytest.fixture
+def batch(data, trainer):
+    return torch.from_numpy(data.orbits.reshape(1200, -1)[:50]) * trainer.scale
+
+
+def test_resampled_atoms_point_at_badly_reconstructed_samples(trainer, batch):
+    error = batch - trainer.reconstruction(batch)
+    living = trainer.parameters.decoder.detach()[:4].clone()
+    assert resample(trainer, batch) == 6
+    assert torch.equal(trainer.parameters.decoder[:4], living)
+    assert (trainer.idle[4:] == 0).all()
+    atoms = torch.nn.functional.normalize(trainer.parameters.decoder[4:], dim=1)
+    cosines = atoms @ torch.nn.functional.normalize(error, dim=1).T
+    torch.testing.assert_close(cosines.amax(1), torch.ones(6))
+    for parameter in trainer.parameters.tensors()[:3]:
+        moments = trainer.optimiser.state[parameter]
+        assert (moments["exp_avg"][4:] == 0).all()
+        assert (moments["exp_avg"][:4] != 0).any()
+
+
+def test_more_dead_atoms_than_samples_wait_for_the_next_time(trainer, batch):
+    assert resample(trainer, batch[:4]) == 4
+    assert len(trainer.dead_atoms()) == 2
+
+
+def test_perfect_reconstructions_have_nothing_to_resample_from(trainer, batch):
+    trainer.parameters.encoder.data.zero_()
+    trainer.parameters.encoder_bias.data.fill_(-1.0)
+    constant = trainer.parameters.flat_bias(GROUP.order).detach().expand_as(batch).clone()
+    before = trainer.parameters.decoder.detach().clone()
+    assert resample(trainer, constant) == 0
+    assert torch.equal(trainer.parameters.decoder, before)
+
+
+def test_the_auxiliary_loss_teaches_dead_atoms_alone(trainer, batch):
+    parameters, options = trainer.parameters, trainer.options
+    trainer.optimiser.zero_grad()
+    values = batch[:, :16] @ parameters.encoder.T + parameters.encoder_bias
+    error = (batch - trainer.reconstruction(batch)).requires_grad_(True)
+    dead = trainer.dead_atoms()
+    auxk_loss(values, error, dead, parameters, options).backward()
+    assert error.grad is None  # what is left over is a target, not something to learn
+    assert parameters.decoder_bias.grad is None or not parameters.decoder_bias.grad.any()
+    for parameter in (parameters.encoder, parameters.decoder):
+        touched = parameter.grad.flatten(1).any(1)
+        assert not touched[:4].any()
+        assert touched[4:].all()
+
+
+def test_the_auxiliary_loss_is_a_share_of_the_error_at_most_by_scale(trainer, batch):
+    """Silent dead atoms explain nothing: the loss is 1/32 of the error's mean square."""
+    values = torch.zeros(50, 10)
+    error = batch - trainer.reconstruction(batch)
+    loss = auxk_loss(values, error, trainer.dead_atoms(), trainer.parameters, trainer.options)
+    assert loss.item() == pytest.approx(error.square().mean().item() / 32, rel=1e-5)

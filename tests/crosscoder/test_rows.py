@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from sklearn_groupcross.crosscoder import _rows
+from sklearn_groupcross.crosscoder._rows import Rows, check_finite, is_row_readable
+from sklearn_groupcross.crosscoder._summary import Moments, summarise
+
+
+class Store:
+    """The least that a store has to have; it counts what is read of it."""
+
+    def __init__(self, array):
+        self._array = array
+        self.shape, self.dtype = array.shape, array.dtype
+        self.largest_read = 0
+
+    def __getitem__(self, rows):
+        part = self._array[rows]
+        self.largest_read = max(self.largest_read, len(part))
+        return part
+
+
+@pytest.fixture
+def array():
+    return np.random.default_rng(0).standard_normal((30, 4, 5)).astype(np.float16)
+
+
+def containers(array, tmp_path):
+    np.save(tmp_path / "orbits.npy", array)
+    read_only = array.copy()
+    read_only.flags.writeable = False
+    return {
+        "array": array,
+        "read-only": read_only,
+        "flat": array.reshape(30, 20),
+        "map": np.load(tmp_path / "orbits.npy", mmap_mode="r"),
+        "tensor": torch.from_numpy(array),
+        "tensor that requires gradients": torch.from_numpy(array).requires_grad_(True),
+        "store": Store(array),
+    }
+
+
+def test_every_container_gives_the_same_rows(array, tmp_path):
+    expected = array.reshape(30, 20).astype(np.float32)
+    for name, X in containers(array, tmp_path).items():
+        assert is_row_readable(X), name
+        rows = Rows(X)
+        assert rows.shape == (30, 20)
+        assert rows.dtype == np.float32
+        np.testing.assert_array_equal(rows.read(slice(3, 9)), expected[3:9], err_msg=name)
+        some = np.array([1, 4, 28])
+        np.testing.assert_array_equal(rows.read(some), expected[some], err_msg=name)
+        np.testing.assert_array_equal(rows.read(some, n_columns=5), expected[some, :5])
+        assert rows.read(some, dtype=torch.float64).dtype == torch.float64
+
+
+def test_reading_gives_a_copy(array):
+    X = array.astype(np.float32)
+    Rows(X).read(slice(0, 3)).zero_()
+    assert np.abs(X[:3]).min() > 0
+
+
+def test_bfloat16_tensors_are_read_and_float64_stays(array):
+    tensor = torch.from_numpy(array).bfloat16()
+    assert is_row_readable(tensor)
+    np.testing.assert_allclose(
+        Rows(tensor).read(slice(0, 30)), array.reshape(30, 20), rtol=1e-2, atol=1e-2
+    )
+    assert Rows(array.astype(np.float64)).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "X",
+    [[[1.0]], pd.DataFrame({"a": [1.0]}), np.zeros((2, 2), int), np.zeros(3), np.zeros((0, 3))],
+    ids=["list", "frame", "integers", "1-D", "empty"],
+)
+def test_what_scikit_learn_has_to_look_at(X):
+    assert not is_row_readable(X)
+
+
+def test_a_float16_map_is_never_widened_whole(array, monkeypatch):
+    store = Store(array)
+    monkeypatch.setattr(_rows, "_BYTES_A_PASS", 8 * 20 * 7)
+    summarise(Rows(store), order=4)
+    assert store.largest_read == 7
+
+
+def test_moments_are_those_of_the_whole(array, monkeypatch):
+    X = array.reshape(30, 20).astype(np.float64) + 1000.0
+    monkeypatch.setattr(_rows, "_BYTES_A_PASS", 8 * 20 * 7)
+    summary = summarise(Rows(X), order=4)
+    np.testing.assert_allclose(summary.mean, X.mean(0), rtol=1e-12)
+    assert summary.variance == pytest.approx(np.square(X - X.mean(0)).sum(1).mean(), rel=1e-9)
+    blocks = X.reshape(30, 4, 5)
+    assert summary.block_norm == pytest.approx(np.linalg.norm(blocks, axis=2).mean(), rel=1e-12)
+
+
+def test_equal_rows_have_no_variance():
+    moments = Moments()
+    moments.update(torch.full((10, 3), 0.1))
+    moments.update(torch.full((10, 3), 0.1))
+    assert moments.variance == 0
+
+
+def test_the_digest_tells_data_apart(array):
+    X = array.reshape(30, 20)
+
+    def digest(X):
+        return summarise(Rows(X), 4, with_digest=True).digest
+
+    assert digest(X) == digest(X.copy())
+    assert digest(X) != digest(X[::-1].copy())
+    changed = X.copy()
+    changed[17, 3] += 1
+    assert digest(X) != digest(changed)
+    assert summarise(Rows(X), 4).digest == ""
+
+
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_bad_values_are_named_by_row(value, word):
+    block = torch.zeros(10, 3)
+    check_finite(block, 0)
+    block[[2, 7], 1] = value
+    with pytest.raises(ValueError, match=rf"Input X contains {word}: in rows 102, 107\."):
+        check_finite(block, 100)
+
+
+def test_large_finite_values_are_not_refused():
+    check_finite(torch.full((10, 3), 3e38), 0)
