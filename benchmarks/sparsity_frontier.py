@@ -24,7 +24,7 @@ from sklearn_groupcross import Dihedral, GroupCrosscoder, OrbitDataset, Trivial,
 
 GROUP = Dihedral(16)
 N_TRAINING, N_HELD_OUT = 200, 40
-L1S, KS = (0.03, 0.06, 0.12), (16, 32, 64)
+L1S, KS = (0.03, 0.06, 0.1, 0.12), (16, 32, 64)
 KEY = ("model", "activation", "setting", "seed")
 EXPLAINED = ("explained_variance", "explained_variance_identity")
 COLUMNS = (*KEY, "l0", *EXPLAINED, "dead", "rare", "seconds")
@@ -94,7 +94,7 @@ def main(photographs: str, weights: str, folder: str) -> None:
         for setting in (KS if "topk" in activation else L1S)
     ]
     runs += [("sae", "topk", k, 0) for k in KS] + [("sae", "relu", l1, 0) for l1 in L1S]
-    runs += [("crosscoder", "relu", 0.06, 1), ("crosscoder", "topk", 32, 1)]
+    runs += [("crosscoder", "relu", 0.1, 1), ("crosscoder", "topk", 32, 1)]
     table = out / "frontier.csv"
     rows = list(csv.DictReader(table.open())) if table.exists() else []
     for run in runs:

@@ -2,9 +2,9 @@
 Choosing the penalty by grid search
 ===================================
 
-Explained variance alone votes for a weak penalty. Here a pipeline and a grid search over nine values
-of ``l1`` choose one for a reason, on planted data, where we can see afterwards which value finds
-the planted atoms best, and by how much each choice misses it.
+Explained variance alone votes for a weak penalty. Here a pipeline and a grid search over nine
+values of ``l1`` choose one for a reason, on planted data, where we can see afterwards which value
+finds the planted atoms best, and by how much each choice misses it.
 """
 
 # %%

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sklearn_groupcross import GroupCrosscoder
 from sklearn_groupcross.cli import cut_tiles, main
-from sklearn_groupcross.crosscoder import _training
+from sklearn_groupcross.crosscoder._trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_the_papers_l1_instead_of_k(folder, tmp_path, capsys):
 
 
 def test_overwriting_never_mixes_two_runs(folder, tmp_path, monkeypatch):
-    for name in ("report.html", "features.csv", "crosscoder-interrupted.safetensors"):
+    for name in ("report.html", "features.csv"):
         (tmp_path / name).write_text("old")
 
     def interrupted(*args, **kwargs):
@@ -165,19 +165,26 @@ def make_png(folder):
     return data
 
 
-def test_ctrl_c_keeps_the_last_state_and_says_where(folder, tmp_path, capsys, monkeypatch):
-    step = _training._step
+def test_ctrl_c_in_training_can_be_taken_up_again(folder, tmp_path, capsys, monkeypatch):
+    train_on = Trainer.train_on
 
-    def interrupted(*args):
+    def interrupted(self, batch):
         os.kill(os.getpid(), signal.SIGINT)
-        return step(*args)
+        train_on(self, batch)
 
-    monkeypatch.setattr(_training, "_step", interrupted)
     out = tmp_path / "out"
-    assert run(folder, out) == 130
-    saved = out / "crosscoder-interrupted.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_on", interrupted)
+        assert run(folder, out) == 130
+    (saved,) = out.iterdir()
     assert str(saved) in capsys.readouterr().err
     assert GroupCrosscoder.load(saved).n_iter_ == 1
+    assert run(folder, out) == 0  # the same command goes on from there
+    assert not saved.exists()
+    whole = tmp_path / "whole"
+    assert run(folder, whole) == 0
+    resumed, at_once = (GroupCrosscoder.load(o / "crosscoder.safetensors") for o in (out, whole))
+    np.testing.assert_array_equal(resumed.components_, at_once.components_)
 
 
 def test_ctrl_c_before_training_leaves_nothing(folder, tmp_path, capsys, monkeypatch):

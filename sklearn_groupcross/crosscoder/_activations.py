@@ -27,7 +27,7 @@ def batch_topk(preactivations: Tensor, k: int) -> Tensor:
 
 def above(preactivations: Tensor, threshold: Tensor | float) -> Tensor:
     """Keep what exceeds a threshold; 0 makes this the ReLU."""
-    return preactivations * (preactivations > threshold)
+    return torch.where(preactivations > threshold, preactivations, 0.0)
 
 
 def jumprelu(preactivations: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,7 +50,7 @@ class _JumpReLU(torch.autograd.Function):
     def forward(ctx: Any, preactivations: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(preactivations, threshold)
         gates = (preactivations > threshold).to(preactivations.dtype)
-        return preactivations * gates, gates
+        return above(preactivations, threshold), gates
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,7 @@ from ._rows import Rows
 from ._summary import DataSummary, summarise
 from ._trainer import Trainer
 from ._training import EarlyStopping, Passes, train
-from ._validation import count_channels, flatten_orbits
+from ._validation import count_channels, flatten_orbits, validate_rows
 
 # Parameters that change neither the weights nor the codes of a run, and may differ on resuming.
 _WITHOUT_EFFECT = ("verbose", "checkpoint_interval", "sparse_output")
@@ -48,7 +48,7 @@ class GroupCrosscoder(FittedCrosscoder):
         Default: `Trivial`, which makes a sparse autoencoder.
     n_features : int, optional
         Number of atoms. Default: four for every channel, or as many as `dict_init` has.
-    l1 : float, default=0.06
+    l1 : float, default=0.1
         Price of activity. With ``"relu"``, the weight of the L1 penalty on the codes; near 1 almost
         every code dies. With ``"jumprelu"``, (l1/2)² is the price of one active code: features
         that add less than l1/2 to the reconstruction's root mean square are not worth it, as with
@@ -207,7 +207,7 @@ class GroupCrosscoder(FittedCrosscoder):
         self,
         group: FiniteGroup | None = None,
         n_features: int | None = None,
-        l1: float = 0.06,
+        l1: float = 0.1,
         *,
         activation: str = "relu",
         k: int | None = None,
@@ -408,7 +408,7 @@ class GroupCrosscoder(FittedCrosscoder):
         """Check the data to learn from, and what can be decided once they are known."""
         if reset:
             self.group_ = Trivial() if self.group is None else self.group
-        rows = self._rows(X, reset=reset)
+        rows = validate_rows(self, X, self.group_, reset=reset)
         if reset:
             self.n_channels_ = count_channels(rows.shape[1], self.group_)
         self._resolve_k(self._count_atoms())

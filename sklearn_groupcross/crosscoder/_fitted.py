@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._device import resolve_device
 from ..groups import FiniteGroup, Trivial
@@ -28,10 +28,9 @@ from ._persistence import (
 from ._rows import Rows, is_row_readable
 from ._tensor_file import read_tensors, write_tensors
 from ._trainer import Trainer
-from ._validation import check_blocks, check_same_group, flatten_orbits
+from ._validation import FLOATS, validate_rows
 
 _FittedT = TypeVar("_FittedT", bound="FittedCrosscoder")
-_FLOATS = [np.float32, np.float64]
 _FITTED = (
     "components_",
     "intercept_",
@@ -74,7 +73,7 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             If the columns are not those of `fit`, or X holds NaN or infinity where it is read.
         """
         check_is_fitted(self)
-        rows = self._rows(X, reset=False)
+        rows = validate_rows(self, X, self.group_, reset=False)
         return encode(rows, self._dictionary(rows.dtype), sparse=self.sparse_output)
 
     def encode(self, activations: ArrayLike) -> NDArray[np.floating] | csr_array:
@@ -101,7 +100,7 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 'need the whole orbit: use transform, or fit with encoder_input="identity".'
             )
         if not (is_row_readable(activations) and len(activations.shape) == 2):  # type: ignore[union-attr]
-            activations = check_array(activations, dtype=_FLOATS, input_name="activations")
+            activations = check_array(activations, dtype=FLOATS, input_name="activations")
         rows = Rows(activations)
         if rows.shape[1] != self.n_channels_:
             raise ValueError(
@@ -129,7 +128,7 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             If there is not one column an atom.
         """
         check_is_fitted(self)
-        codes = check_array(X, dtype=_FLOATS, accept_sparse="csr")
+        codes = check_array(X, dtype=FLOATS, accept_sparse="csr")
         if codes.shape[1] != len(self.components_):
             raise ValueError(
                 f"Codes have one column an atom, {len(self.components_)}; got {codes.shape[1]}."
@@ -150,7 +149,7 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             ``1 − Σ‖O − Ô‖² / Σ‖O − mean‖²``: 1 is perfect, 0 no better than the mean of X.
         """
         check_is_fitted(self)
-        rows = self._rows(X, reset=False)
+        rows = validate_rows(self, X, self.group_, reset=False)
         return explained_variance(rows, self._dictionary(rows.dtype))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -247,21 +246,6 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.scale_ = trainer.scale
         self.history_ = {name: list(values) for name, values in trainer.history.items()}
         self.n_iter_ = trainer.step
-
-    def _rows(self, X: Any, *, reset: bool) -> Rows:
-        """Check orbit stacks, as far as that can be done without reading them."""
-        group = (Trivial() if self.group is None else self.group) if reset else self.group_
-        check_same_group(X, group)
-        if is_row_readable(X):
-            if len(X.shape) == 3:
-                check_blocks(X, group)
-            rows = Rows(X)
-            # scikit-learn's own check would widen a float16 map whole; values are checked as read
-            validate_data(self, rows, reset=reset, skip_check_array=True)
-            return rows
-        flat = flatten_orbits(X, group)
-        options = {"dtype": _FLOATS, "ensure_all_finite": False}
-        return Rows(validate_data(self, flat, reset=reset, **options))
 
     def _dictionary(self, dtype: np.dtype) -> FittedDictionary:
         """Weights on the device, in the precision of the data."""

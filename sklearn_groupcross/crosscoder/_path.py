@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from ._estimator import GroupCrosscoder
+from ._parameters import Parameters
 from ._trainer import Trainer
 from ._training import train
 
@@ -79,7 +80,7 @@ def crosscoder_path(
         trainers = [
             Trainer(
                 replace(fitted._options(more), l1_start=first.l1),
-                trainer.parameters,
+                _start_of(trainer.parameters, fitted.l1, first.l1),
                 trainer.scale,
                 trainer.variance,
             )
@@ -91,6 +92,14 @@ def crosscoder_path(
     if interrupted:
         raise KeyboardInterrupt("The path was stopped before it was complete.")
     return path
+
+
+def _start_of(parameters: Parameters, l1: float, first_l1: float) -> Parameters:
+    """Weights to start from: those of the first penalty, JumpReLU's thresholds in proportion."""
+    if parameters.log_threshold is None or first_l1 == 0:
+        return parameters
+    raised = parameters.log_threshold.detach() + math.log(l1 / first_l1)
+    return replace(parameters, log_threshold=raised)
 
 
 def _check(estimator: GroupCrosscoder, l1s: Sequence[float], refine: float) -> None:

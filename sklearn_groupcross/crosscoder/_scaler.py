@@ -16,14 +16,12 @@ from sklearn.base import (
 )
 from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..groups import FiniteGroup, Trivial
 from ._rows import Rows, check_finite, is_row_readable
-from ._validation import check_blocks, check_same_group, count_channels, flatten_orbits
+from ._validation import FLOATS, count_channels, flatten_orbits, validate_rows
 
-# Lists and integers become float64, so that no integer is rounded.
-_FLOATS = [np.float64, np.float32]
 # A relative variance that rounding alone may leave: such channels are constant.
 _ROUNDING = 1e-20
 
@@ -149,8 +147,11 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             As `fit`; also if the number of columns is not that of the first call.
         """
         first_call = not self.__sklearn_is_fitted__()
-        group = self.group_ if not first_call else Trivial() if self.group is None else self.group
-        rows = self._rows(X, group, reset=first_call)
+        if first_call:
+            group = Trivial() if self.group is None else self.group
+        else:
+            group = self.group_
+        rows = validate_rows(self, X, group, reset=first_call)
         n_channels = count_channels(rows.shape[1], group)
         if first_call:
             moments = _Moments(0, np.zeros(n_channels), np.zeros(n_channels))
@@ -181,7 +182,7 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Of the float dtype of X; float32 for narrower ones.
         """
         check_is_fitted(self)
-        return self._rescale(self._rows(X, self.group_, reset=False))
+        return self._rescale(validate_rows(self, X, self.group_, reset=False))
 
     def inverse_transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Undo the scaling.
@@ -199,11 +200,9 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             In the units of the data, of the float dtype of X.
         """
         check_is_fitted(self)
-        if is_row_readable(X):
-            rows = _readable(X, self.group_)
-        else:
-            # no feature names are asked for: reconstructions have none
-            rows = Rows(check_array(flatten_orbits(X, self.group_), dtype=_FLOATS))
+        # no feature names are asked for: reconstructions have none
+        X = flatten_orbits(X, self.group_)
+        rows = Rows(X if is_row_readable(X) else check_array(X, dtype=FLOATS))
         if rows.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {rows.shape[1]} columns, and the orbits that this scaler was fitted on "
@@ -219,18 +218,6 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-    def _rows(self, X: Any, group: FiniteGroup, *, reset: bool) -> Rows:
-        """Check orbit stacks, as far as that can be done without reading them."""
-        check_same_group(X, group)
-        if is_row_readable(X):
-            rows = _readable(X, group)
-            # scikit-learn's own check would widen a float16 map whole; values are checked as read
-            validate_data(self, rows, reset=reset, skip_check_array=True)
-            return rows
-        flat = flatten_orbits(X, group)
-        options = {"dtype": _FLOATS, "ensure_all_finite": False}
-        return Rows(validate_data(self, flat, reset=reset, **options))
 
     def _spread(self) -> float | NDArray[np.float64]:
         """Root mean square of what is left after centring; 1 where that is nothing."""
@@ -280,13 +267,6 @@ class _Moments(NamedTuple):
             self.mean + step * (len(blocks) / n_blocks),
             self.squares + squares + np.square(step) * (self.n_blocks * len(blocks) / n_blocks),
         )
-
-
-def _readable(X: Any, group: FiniteGroup) -> Rows:
-    """Rows of flat or 3-D orbit stacks that need no conversion."""
-    if len(X.shape) == 3:
-        check_blocks(X, group)
-    return Rows(X)
 
 
 def _chunks(rows: Rows, dtype: torch.dtype) -> Iterator[tuple[slice, NDArray[Any]]]:

@@ -5,8 +5,47 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
 
 from ..groups import FiniteGroup
+from ._rows import Rows, is_row_readable
+
+# Lists and integers become float64, so that no integer is rounded.
+FLOATS = [np.float64, np.float32]
+
+
+def validate_rows(estimator: BaseEstimator, X: Any, group: FiniteGroup, *, reset: bool) -> Rows:
+    """Check orbit stacks, as far as that can be done without reading them.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        It remembers the columns if `reset`, and compares with them otherwise.
+    X : array-like of shape (n_samples, order, n_channels) or (n_samples, order * n_channels)
+    group : FiniteGroup
+    reset : bool
+
+    Returns
+    -------
+    rows : Rows
+        Values are still to be checked, as they are read.
+
+    Raises
+    ------
+    ValueError
+        If the shape, the number of columns or the group is not what is expected.
+    """
+    check_same_group(X, group)
+    if is_row_readable(X):
+        check_blocks(X, group)
+        rows = Rows(X)
+        # scikit-learn's own check would widen a float16 map whole
+        validate_data(estimator, rows, reset=reset, skip_check_array=True)
+        return rows
+    flat = flatten_orbits(X, group)
+    options = {"dtype": FLOATS, "ensure_all_finite": False}
+    return Rows(validate_data(estimator, flat, reset=reset, **options))
 
 
 def flatten_orbits(X: Any, group: FiniteGroup) -> Any:
@@ -28,13 +67,13 @@ def flatten_orbits(X: Any, group: FiniteGroup) -> Any:
 
 
 def check_blocks(X: Any, group: FiniteGroup) -> None:
-    """Check that the second axis of 3-D orbit stacks is the group's.
+    """Check that the second axis of orbit stacks, if they are 3-D, is the group's.
 
     Raises
     ------
     ValueError
     """
-    if X.shape[1] != group.order:
+    if len(X.shape) == 3 and X.shape[1] != group.order:
         forgotten = " Was group=... forgotten?" if group.order == 1 else ""
         raise ValueError(
             f"X has shape {tuple(X.shape)}: {X.shape[1]} blocks; {group!r} has order "

@@ -95,7 +95,7 @@ def plant_atoms(
 
 
 def draw_codes(
-    n_samples: int, n_active: int, weights: NDArray[np.float64], rng: np.random.RandomState
+    n_samples: int, n_active: int, weights: NDArray[np.floating], rng: np.random.RandomState
 ) -> NDArray[np.float32]:
     """Draw codes (n_samples, n_atoms) with `n_active` entries ``1 + Exp(1)`` a row, else 0.
 

@@ -1,0 +1,90 @@
+"""Where tensors live, and how many cores work on them."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross.crosscoder._objective import preactivations, reconstruct, sparse_codes
+from sklearn_groupcross.crosscoder._parameters import Parameters
+from sklearn_groupcross.crosscoder._revival import auxk_loss
+
+GROUP = Dihedral(3)
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
+DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, needs_cuda])]
+
+
+@pytest.fixture(scope="module")
+def orbits():
+    return make_orbits(200, group=GROUP, n_channels=8, random_state=0).orbits
+
+
+def build(**options):
+    k = 3 if "topk" in options.get("activation", "") else None
+    return GroupCrosscoder(
+        group=GROUP, n_features=12, k=k, max_epochs=4, batch_size=50, random_state=0, **options
+    )
+
+
+@pytest.mark.parametrize("activation", ["relu", "topk", "batch_topk", "jumprelu"])
+def test_the_loss_mixes_no_devices(orbits, activation):
+    """On the meta device, which holds no numbers, a tensor made on the CPU by mistake shows."""
+    trainer = build(activation=activation).partial_fit(orbits)._trainer
+    options = replace(trainer.options, device=torch.device("meta"), precision="bfloat16")
+    named = trainer.parameters.named().items()
+    parameters = Parameters(**{name: value.detach().to("meta") for name, value in named})
+    batch = torch.empty(50, options.width, device="meta")
+    values = preactivations(batch[:, : options.n_channels], parameters)
+    codes, price = sparse_codes(values, parameters, options, 0.1)
+    error = batch - reconstruct(codes, parameters, GROUP.order, options.matmul_dtype)
+    dead = torch.empty(5, dtype=torch.int64, device="meta")
+    loss = error.square().mean() + auxk_loss(values, error, dead, parameters, options)
+    loss = loss if price is None else loss + price
+    assert loss.device.type == "meta"
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("activation", ["relu", "topk", "batch_topk", "jumprelu"])
+def test_every_device_gives_numpy_and_about_the_same(orbits, activation, device):
+    options = {"activation": activation, "precision": "float32"}
+    there = build(device=device, **options).fit(orbits)
+    here = build(device="cpu", **options).fit(orbits)
+    assert isinstance(there.transform(orbits), np.ndarray)
+    np.testing.assert_allclose(there.components_, here.components_, atol=1e-2)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_is_trained_on_any_device_goes_on_on_the_cpu(orbits, tmp_path, device):
+    crosscoder = build(device=device).partial_fit(orbits)
+    copied = pickle.loads(pickle.dumps(crosscoder)).set_params(device="cpu")
+    tensors = [*copied._trainer.parameters.tensors(), copied._trainer.idle]
+    assert {tensor.device.type for tensor in tensors} == {"cpu"}
+    copied.partial_fit(orbits)
+    crosscoder.save(tmp_path / "model.safetensors")
+    assert GroupCrosscoder.load(tmp_path / "model.safetensors").device == "auto"
+
+
+def threads_and_score(estimator, X, y=None):
+    return {"threads": torch.get_num_threads(), "score": estimator.score(X)}
+
+
+def test_a_parallel_search_shares_the_cores(orbits):
+    """Each worker process gets its share of the cores: together they use no more than there are."""
+    n_jobs = 2
+    search = GridSearchCV(
+        build(device="cpu"),
+        {"l1": [0.05, 0.2]},
+        scoring=threads_and_score,
+        refit="score",
+        cv=2,
+        n_jobs=n_jobs,
+    ).fit(orbits.reshape(200, -1))
+    threads = search.cv_results_["mean_test_threads"]
+    assert (threads * n_jobs <= max(n_jobs, joblib.cpu_count())).all()
