@@ -149,7 +149,7 @@ class TestMistakes:
             file.write_bytes(b"half of it")
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("sklearn_groupcross.crosscoder._persistence.save_file", no_space)
+        monkeypatch.setattr("sklearn_groupcross.crosscoder._tensor_file.save_file", no_space)
         out = tmp_path / "out"
         assert run(folder, out) == 2
         assert "No space left on device" in capsys.readouterr().err

@@ -26,7 +26,7 @@ from ._persistence import parameters_to_json, value_to_json
 from ._rows import Rows
 from ._summary import DataSummary, summarise
 from ._trainer import Trainer
-from ._training import EarlyStopping, Passes, train
+from ._training import EarlyStopping, Passes, calibrate_threshold, train
 from ._validation import count_channels, flatten_orbits, validate_rows
 
 # Parameters that change neither the weights nor the codes of a run, and may differ on resuming.
@@ -345,7 +345,7 @@ class GroupCrosscoder(FittedCrosscoder):
             progress=bool(self.verbose),
         )
         self._trainer: Trainer | None = None
-        self._finish(trainer)
+        self._finish(trainer, rows)
         if interrupted:
             raise KeyboardInterrupt(self._describe_interrupt(checkpoint))
         if checkpoint is not None:
@@ -392,7 +392,7 @@ class GroupCrosscoder(FittedCrosscoder):
         )
         interrupted = train(rows, [trainer], passes, progress=bool(self.verbose))
         self._trainer = trainer
-        self._finish(trainer)
+        self._finish(trainer, rows)
         if interrupted:
             raise KeyboardInterrupt(self._describe_interrupt(None))
         return self
@@ -551,12 +551,14 @@ class GroupCrosscoder(FittedCrosscoder):
             raise ValueError("dict_init has atoms that are zero: they have no direction to start.")
         return torch.tensor(dictionary, dtype=torch.float32)
 
-    def _finish(self, trainer: Trainer) -> None:
+    def _finish(self, trainer: Trainer, rows: Rows) -> None:
         if not all(bool(tensor.isfinite().all()) for tensor in trainer.parameters.tensors()):
             raise ValueError(
                 "Training diverged: the weights are no longer finite. Lower learning_rate "
                 f"({self.learning_rate:g}), and look for extreme values in X."
             )
+        if self.activation == "batch_topk":
+            calibrate_threshold(trainer, rows)
         self._adopt(trainer)
 
     def _open_checkpoint(self, summary: DataSummary, groups: ArrayLike | None) -> Checkpoint | None:

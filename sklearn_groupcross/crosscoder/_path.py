@@ -70,7 +70,7 @@ def crosscoder_path(
     passes = first._passes(np.arange(len(rows)), first._draw_seed())
     trainer = first._start(first._options(passes), summary)
     interrupted = train(rows, [trainer], passes, progress=progress)
-    first._finish(trainer)
+    first._finish(trainer, rows)
     if others and not interrupted:
         more = replace(
             passes, n_epochs=math.ceil(refine * passes.n_epochs), first_epoch=passes.n_epochs
@@ -88,7 +88,7 @@ def crosscoder_path(
         ]
         interrupted = train(rows, trainers, more, progress=progress)
         for fitted, its_trainer in zip(others, trainers, strict=True):
-            fitted._finish(its_trainer)
+            fitted._finish(its_trainer, rows)
     if interrupted:
         raise KeyboardInterrupt("The path was stopped before it was complete.")
     return path

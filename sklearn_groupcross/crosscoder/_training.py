@@ -15,8 +15,12 @@ from ..groups import FiniteGroup
 from ._batches import Batch, plan_epoch, read_ahead
 from ._checkpoint import Checkpoint
 from ._interrupt import deferred_interrupt
+from ._objective import preactivations
 from ._rows import Rows
 from ._trainer import Trainer
+
+# BatchTopK's threshold is looked for within a factor of e^6 of its running mean, to 0.1 %.
+_CALIBRATED_RANGE, _CALIBRATION_BINS = 6.0, 12_001
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,31 @@ def train(
     if early_stopping is not None:
         early_stopping.restore(first)
     return False
+
+
+@torch.no_grad()
+def calibrate_threshold(trainer: Trainer, source: Rows) -> None:
+    """Set BatchTopK's threshold so that k codes of a sample exceed it on average.
+
+    The running mean of the smallest codes kept lags behind the weights and knows transformed
+    samples as well; this counts on the data as they are.
+    """
+    parameters, options = trainer.parameters, trainer.options
+    assert options.k is not None
+    n_read = parameters.encoder.shape[1]
+    edges = torch.linspace(-_CALIBRATED_RANGE, _CALIBRATED_RANGE, _CALIBRATION_BINS).exp()
+    edges = edges.to(options.device) * trainer.threshold.clamp_min(1e-6)
+    n_above = torch.zeros(len(edges) + 1, dtype=torch.int64, device=options.device)
+    for part in source.slices(max(n_read, options.n_atoms)):
+        block = source.read(part, n_columns=n_read).to(options.device) * trainer.scale
+        bins = torch.bucketize(preactivations(block, parameters).flatten(), edges)
+        n_above += torch.bincount(bins, minlength=len(n_above))
+    # codes above each edge: those in the bins to its right
+    exceeding = n_above.flip(0).cumsum(0).flip(0)[1:]
+    allowed = exceeding <= options.k * len(source)
+    # nothing to cut off where all positive codes together are fewer
+    lowest = edges[allowed.int().argmax()]
+    trainer.threshold = torch.where(allowed[0], torch.zeros_like(lowest), lowest)
 
 
 def _end_epoch(

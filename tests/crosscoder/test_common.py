@@ -195,11 +195,26 @@ class TestEncoderInput:
             crosscoder.encode(orbits[:, 0])
 
 
-def test_batch_topk_keeps_k_on_average_on_new_data():
+@pytest.mark.parametrize("k", [3, 5])
+def test_batch_topk_keeps_k_on_average(k):
     data = make_orbits(3000, group=Dihedral(4), n_channels=32, random_state=0)
     crosscoder = GroupCrosscoder(
-        group=Dihedral(4), n_features=64, activation="batch_topk", k=3, random_state=0
+        group=Dihedral(4),
+        n_features=64,
+        activation="batch_topk",
+        k=k,
+        augment=True,
+        max_epochs=30,
+        random_state=0,
     ).fit(data.orbits[:2000])
-    active = (crosscoder.transform(data.orbits[2000:]) > 0).sum(axis=1)
-    assert active.mean() == pytest.approx(3, abs=0.2)
-    assert active.max() > 3
+    active = (crosscoder.transform(data.orbits[:2000]) > 0).sum(axis=1)
+    assert active.mean() == pytest.approx(k, rel=0.01)
+    on_new_data = (crosscoder.transform(data.orbits[2000:]) > 0).sum(axis=1)
+    assert on_new_data.mean() == pytest.approx(k, abs=0.3)
+    assert on_new_data.max() > k
+
+
+def test_batch_topk_cuts_nothing_off_where_k_is_never_reached():
+    X = np.random.default_rng(0).standard_normal((100, 4))
+    crosscoder = GroupCrosscoder(n_features=6, activation="batch_topk", k=6, max_epochs=2).fit(X)
+    assert crosscoder.threshold_ == 0
