@@ -3,10 +3,10 @@
     THP_MEM_ALLOC_ENABLE=1 python benchmarks/defaults.py FOLDER
 
 FOLDER holds the orbits that benchmarks/sparsity_frontier.py leaves there. Each line is a dictionary
-of 1024 atoms, trained for 12 epochs on every second orbit of 200 photographs (augment=True, bf16
-matrix products, everything else at its default but for what the line names), and measured on the orbits of
-40 other photographs. The defaults are run with three seeds, which shows how large a difference has
-to be to mean anything.
+of 1024 atoms, trained for 12 epochs on every second orbit of 200 photographs (augment=True,
+bfloat16 products, everything else at its default but for what the line names), and measured on the
+orbits of 40 other photographs. The defaults are run with three seeds, which shows how large a
+difference has to be to mean anything.
 """
 
 from __future__ import annotations

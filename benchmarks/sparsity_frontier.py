@@ -24,7 +24,13 @@ from sklearn_groupcross import Dihedral, GroupCrosscoder, OrbitDataset, Trivial,
 
 GROUP = Dihedral(16)
 N_TRAINING, N_HELD_OUT = 200, 40
-L1S, KS = (0.03, 0.06, 0.1, 0.12), (16, 32, 64)
+SETTINGS = {  # l1 or k
+    ("crosscoder", "relu"): (0.03, 0.06, 0.1, 0.12),
+    ("crosscoder", "topk"): (16, 32, 64),
+    ("crosscoder", "jumprelu"): (0.06, 0.12),
+    ("sae", "topk"): (16, 32, 64),
+    ("crosscoder", "batch_topk"): (16, 64),
+}
 KEY = ("model", "activation", "setting", "seed")
 EXPLAINED = ("explained_variance", "explained_variance_identity")
 COLUMNS = (*KEY, "l0", *EXPLAINED, "dead", "rare", "seconds")
@@ -88,13 +94,8 @@ def main(photographs: str, weights: str, folder: str) -> None:
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     train, held_out = read_orbits(photographs, weights, out)
-    runs = [
-        ("crosscoder", activation, setting, 0)
-        for activation in ("relu", "topk", "batch_topk", "jumprelu")
-        for setting in (KS if "topk" in activation else L1S)
-    ]
-    runs += [("sae", "topk", k, 0) for k in KS] + [("sae", "relu", l1, 0) for l1 in L1S[1:]]
-    runs += [("crosscoder", "relu", 0.1, 1)]
+    runs = [(*kind, setting, 0) for kind, settings in SETTINGS.items() for setting in settings]
+    runs.append(("crosscoder", "relu", 0.1, 1))
     table = out / "frontier.csv"
     rows = list(csv.DictReader(table.open())) if table.exists() else []
     for run in runs:

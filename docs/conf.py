@@ -38,6 +38,8 @@ python_maximum_signature_line_length = 88
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections state the types
 autodoc_member_order = "groupwise"
+# inherited from scikit-learn, with references into its own documentation
+autodoc_default_options = {"exclude-members": "set_fit_request"}
 numpydoc_show_class_members = False  # the template of class pages lists them
 numpydoc_class_members_toctree = False
 

@@ -36,11 +36,12 @@ for family in range(6):
 # %%
 # Learn it from the orbits alone
 # ------------------------------
-# The crosscoder is told how many atoms there are and how many make up a sample. The encoder sees
-# only the identity block of each orbit; the decoder must reconstruct all sixteen.
+# The crosscoder is told how many atoms make up a sample, and has twice as many atoms as were
+# planted: without any to spare, training can end where one planted atom is missing. The encoder
+# sees only the identity block of each orbit; the decoder must reconstruct all sixteen.
 crosscoder = GroupCrosscoder(
     group=group,
-    n_features=n_atoms,
+    n_features=2 * n_atoms,
     activation="topk",
     k=4,
     batch_size=256,
@@ -61,16 +62,17 @@ print(f"recovery cosine: mean {recovery.mean():.4f}, smallest {recovery.min():.4
 # Are the symmetries named right?
 # -------------------------------
 # A translate has a conjugate of the stabilizer: the mirrors of one family have different axes. We
-# ask for the very subgroup that was planted, axis and all.
-analysis = SymmetryAnalyzer().fit(crosscoder)
+# ask for the very subgroup that was planted, axis and all, of the learned atom nearest to each
+# planted one.
+analysis = SymmetryAnalyzer(group=group).fit(crosscoder.components_[found])
 right = [
-    analysis.stabilizers_[j].subgroup == subgroup
-    for j, subgroup in zip(found, planted.stabilizers, strict=True)
+    stabilizer.subgroup == subgroup
+    for stabilizer, subgroup in zip(analysis.stabilizers_, planted.stabilizers, strict=True)
 ]
 print(f"{sum(right)} of {n_atoms} stabilizers are the planted ones\n")
 first_of = [int(np.flatnonzero(planted.families == family)[0]) for family in range(6)]
 for atom in first_of:
-    stabilizer = analysis.stabilizers_[found[atom]]
+    stabilizer = analysis.stabilizers_[atom]
     print(f"planted {planted.stabilizers[atom].name}")
     print(f"  found {stabilizer.name}, energy {stabilizer.energy:.3f}")
 
@@ -87,7 +89,7 @@ print(f"found families:   {sizes}, alone: {(analysis.labels_ == -1).sum()}")
 # The cosine of every pair of blocks of one atom. An atom without symmetry has sixteen unrelated
 # blocks; one mirror pairs each rotation with a reflection, which draws a line through the
 # quadrants off the diagonal; full symmetry makes all blocks one.
-by_name = {planted.stabilizers[atom].order: int(found[atom]) for atom in first_of}
+by_name = {planted.stabilizers[atom].order: atom for atom in first_of}
 shown = [by_name[order] for order in sorted(by_name)]
 figure, axes = plt.subplots(2, 2, figsize=(9.6, 8), layout="constrained")
 for ax, feature in zip(axes.flat, shown, strict=True):

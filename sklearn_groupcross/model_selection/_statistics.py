@@ -114,7 +114,6 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
             batch = transformer.transform(batch)
         codes = _to_dense(crosscoder.transform(batch))
         flat = np.asarray(batch).reshape(len(codes), -1)
-        moments.add(flat)
         residual = flat - crosscoder.inverse_transform(codes)
         error = float(np.square(residual, dtype=np.float64).sum())
         if not np.isfinite(error):  # an encoder of the identity block does not see the others
@@ -123,6 +122,7 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
                 f"{batch_rows.stop - 1}: such samples cannot be scored."
             )
         squared_error += error
+        moments.add(flat)
         active = codes > 0
         n_active += int(active.sum())
         fired |= active.any(axis=0)
@@ -180,7 +180,7 @@ def _split(estimator: Any) -> tuple[list[Any], GroupCrosscoder]:
 
 
 def _batches(n_samples: int, n_columns: int, n_atoms: int) -> Iterator[slice]:
-    n_rows = max(1, _BYTES_A_BATCH // (8 * (3 * n_columns + 2 * n_atoms)))
+    n_rows = max(1, _BYTES_A_BATCH // (8 * (4 * n_columns + 2 * n_atoms)))
     for start in range(0, n_samples, n_rows):
         yield slice(start, min(start + n_rows, n_samples))
 

@@ -242,7 +242,7 @@ class FrontierDisplay:
             if any(abs(across[i] - across[j]) < _NAME_HEIGHT for j in written):
                 continue
             written.append(i)
-            distance = 9 if points[i] == self.chosen else 3  # outside of its ring
+            distance = 6 if points[i] == self.chosen else 3  # outside of its ring
             ax.annotate(
                 self.names[points[i]],
                 (self.l0[points[i]], self.explained_variance[points[i]]),

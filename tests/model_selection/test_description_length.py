@@ -180,7 +180,7 @@ def test_it_prefers_the_penalty_that_finds_the_planted_atoms():
     scores, recoveries = [], []
     for l1 in penalties:
         crosscoder = GroupCrosscoder(
-            group=group, n_features=len(truth), l1=l1, batch_size=128, max_epochs=40, random_state=0
+            group=group, n_features=len(truth), l1=l1, batch_size=128, max_epochs=30, random_state=0
         ).fit(train)
         atoms = crosscoder.components_
         atoms = atoms / np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), 1e-12)

@@ -119,7 +119,7 @@ def test_rules_are_values(rule):
 def test_search_by_photograph(small_orbits, rule):
     flat = small_orbits.reshape(len(small_orbits), -1)
     photographs = np.arange(len(flat)) // 10
-    pipeline = make_pipeline(FunctionTransformer(), small_crosscoder(max_epochs=40))
+    pipeline = make_pipeline(FunctionTransformer(), small_crosscoder(max_epochs=20))
     search = GridSearchCV(
         pipeline,
         {"groupcrosscoder__l1": [0.003, 0.1, 3.0]},

@@ -89,7 +89,7 @@ def test_a_pipeline_is_scored_on_what_its_crosscoder_sees(train_orbits, test_orb
 def test_batches_do_not_change_the_scores(fitted, test_orbits, monkeypatch):
     far = test_orbits + np.float32(300)  # sums of squares would cancel here
     whole = [score_crosscoder(fitted, X) for X in (test_orbits, far)]
-    monkeypatch.setattr(_statistics, "_BYTES_A_BATCH", 7 * 8 * (3 * 48 + 2 * 12))
+    monkeypatch.setattr(_statistics, "_BYTES_A_BATCH", 7 * 8 * (4 * 48 + 2 * 12))
     store = Store(test_orbits)
     collect_statistics(fitted, store)
     assert store.asked == [7] * 14 + [2]
