@@ -4,7 +4,9 @@
 
 Dictionaries are fitted on activations of some photographs at inception_3b_output, one for each k of
 TopK, and `downstream_effect` measures them on others. File names start with the class, as in
-0007_n01514668.jpg. Printed: the table, with 95 % intervals over photographs.
+0007_n01514668.jpg. Printed: the table, with 95 % intervals over photographs, and the explained
+variance of each dictionary in the two outermost rows and columns of units, where fields see
+padding, and in the rest of the map.
 
 --train-on orbits  positions drawn continuously in the disk of `OrbitDataset`, as for a group; for a
                    group other than the trivial one the dictionary reconstructs whole orbits.
@@ -44,6 +46,23 @@ def read_units(paths, network, options):
         units = network.activations(square[None])[0].flatten(1).T.numpy()
         chosen.append(units[rng.choice(len(units), options.positions, replace=False)])
     return np.concatenate(chosen)
+
+
+def explained_at_border(crosscoder, network, paths):
+    source, n_channels = ImageSource(paths), crosscoder.n_channels_
+    error, maps = [], []
+    for index in range(len(source)):
+        square = centre_crop(source.load(index, SOURCE_SIZE), network.input_size)
+        maps.append(network.activations(square[None])[0].permute(1, 2, 0).numpy())
+        units = maps[-1].reshape(-1, n_channels)
+        decoded = crosscoder.encode(units) @ crosscoder.components_[:, :n_channels]
+        residual = units - decoded - crosscoder.intercept_[:n_channels]
+        error.append(np.square(residual).sum(axis=1).reshape(maps[-1].shape[:2]))
+    error = np.mean(error, axis=0)
+    total = np.square(maps - np.mean(maps, axis=(0, 1, 2))).sum(axis=3).mean(axis=0)
+    border = np.ones(error.shape, dtype=bool)
+    border[2:-2, 2:-2] = False
+    return tuple(1 - error[part].sum() / total[part].sum() for part in (border, ~border))
 
 
 def main() -> None:
@@ -102,6 +121,9 @@ def main() -> None:
             for value, low, high in zip(effects[name], *bounds, strict=True)
         ]
     print(effects.to_markdown(index=False, floatfmt=".3f", tablefmt="rst"))
+    for name, crosscoder in fitted.items():
+        border, rest = explained_at_border(crosscoder, network, test)
+        print(f"{name}: explained variance {border:.3f} at the border, {rest:.3f} elsewhere")
 
 
 if __name__ == "__main__":
