@@ -332,6 +332,11 @@ class TestBadInput:
         with pytest.raises(ValueError, match="Unknown device 'gpu0'"):
             small(device="gpu0").fit(orbits)
 
+    def test_cuda_where_there_is_none(self, orbits, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        with pytest.raises(ValueError, match="Device 'cuda' was asked for, but torch finds no"):
+            small(device="cuda").fit(orbits)
+
     def test_orbits_where_activations_are_expected(self, orbits):
         with pytest.raises(ValueError, match="8 channels; got 48 columns"):
             small().fit(orbits).encode(orbits.reshape(300, -1))
