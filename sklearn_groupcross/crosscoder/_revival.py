@@ -21,6 +21,7 @@ _AUX_WEIGHT = 1 / 32
 # A resampled atom's encoder is weaker than its neighbours', so that it disturbs little (Bricken et
 # al. 2023, "Towards monosemanticity", appendix "Neuron resampling").
 _RESAMPLED_GAIN = 0.2
+_SMALLEST_THRESHOLD = 1e-3  # of JumpReLU, in the units of codes
 #: Resampling happens so many times in a run, evenly spaced, and not after this share of it: what
 #: is brought back late has no time to learn.
 N_RESAMPLINGS, LAST_RESAMPLING = 10, 0.7
@@ -106,7 +107,9 @@ def resample(trainer: Trainer, batch: Tensor) -> int:
         "decoder": decoder * typical_norm(parameters.decoder),
     }
     if parameters.log_threshold is not None:
-        changes["log_threshold"] = torch.full_like(dead, -1.0, dtype=torch.float32)
+        # half of what the atom makes of its own sample: it fires there, and not at every noise
+        own = (encoder * (batch[chosen, : encoder.shape[1]] - bias)).sum(dim=1)
+        changes["log_threshold"] = (own / 2).clamp_min(_SMALLEST_THRESHOLD).log()
     for name, value in changes.items():
         tensor = parameters.named()[name]
         tensor[dead] = value

@@ -108,6 +108,20 @@ def test_resampled_atoms_point_at_badly_reconstructed_samples(trainer, batch):
         assert (moments["exp_avg"][:4] != 0).any()
 
 
+def test_resampled_thresholds_let_an_atom_fire_on_its_sample(data):
+    crosscoder = GroupCrosscoder(
+        group=GROUP, n_features=10, activation="jumprelu", random_state=0
+    ).partial_fit(data.orbits)
+    trainer = crosscoder._trainer
+    trainer.idle[4:] = 10**9
+    batch = torch.from_numpy(data.orbits.reshape(1200, -1)) * trainer.scale
+    assert resample(trainer, batch) == 6
+    values = batch[:, :16] @ trainer.parameters.encoder.T + trainer.parameters.encoder_bias
+    fires = (values > trainer.parameters.log_threshold.exp())[:, 4:].float().mean(0)
+    assert (fires > 0).all()
+    assert fires.mean() < 0.4
+
+
 def test_more_dead_atoms_than_samples_wait_for_the_next_time(trainer, batch):
     assert resample(trainer, batch[:4]) == 4
     assert len(trainer.dead_atoms()) == 2
