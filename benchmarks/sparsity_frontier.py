@@ -6,7 +6,7 @@ Orbits of 200 photographs at GoogLeNet's inception_3b_output under Dihedral(16) 
 others held out (kept in FOLDER: the first run takes some ten minutes to read them). For every
 activation and sparsity a dictionary of 2048 atoms is trained for 8 epochs with the defaults (and
 augment=True, as for photographs; bfloat16 products). A plain SAE is the same estimator with the
-trivial group on the identity blocks. A second seed of the default shows how far runs differ.
+trivial group on the identity blocks.
 Results go to FOLDER/frontier.csv as they come, one line a dictionary; lines that are there already
 are not computed again. The last act draws FOLDER/frontier.svg.
 """
@@ -27,9 +27,9 @@ N_TRAINING, N_HELD_OUT = 200, 40
 SETTINGS = {  # l1 or k
     ("crosscoder", "relu"): (0.03, 0.06, 0.1, 0.12),
     ("crosscoder", "topk"): (16, 32, 64),
-    ("crosscoder", "jumprelu"): (0.06, 0.12),
     ("sae", "topk"): (16, 32, 64),
-    ("crosscoder", "batch_topk"): (16, 64),
+    ("crosscoder", "batch_topk"): (32, 64, 16),
+    ("crosscoder", "jumprelu"): (0.06, 0.03, 0.12),
 }
 KEY = ("model", "activation", "setting", "seed")
 EXPLAINED = ("explained_variance", "explained_variance_identity")
@@ -95,7 +95,6 @@ def main(photographs: str, weights: str, folder: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     train, held_out = read_orbits(photographs, weights, out)
     runs = [(*kind, setting, 0) for kind, settings in SETTINGS.items() for setting in settings]
-    runs.append(("crosscoder", "relu", 0.1, 1))
     table = out / "frontier.csv"
     rows = list(csv.DictReader(table.open())) if table.exists() else []
     for run in runs:
