@@ -28,11 +28,12 @@ SETTINGS = {  # l1 or k
     ("crosscoder", "relu"): (0.03, 0.06, 0.1, 0.12),
     ("crosscoder", "topk"): (16, 32, 64),
     ("sae", "topk"): (16, 32, 64),
-    ("crosscoder", "batch_topk"): (32, 64, 16),
-    ("crosscoder", "jumprelu"): (0.06, 0.03, 0.12),
+    ("crosscoder", "batch_topk"): (32,),
+    ("crosscoder", "jumprelu"): (0.06,),
 }
 KEY = ("model", "activation", "setting", "seed")
 EXPLAINED = ("explained_variance", "explained_variance_identity")
+COLOURS = {"relu": "C0", "topk": "C1", "batch_topk": "C2", "jumprelu": "C3"}
 COLUMNS = (*KEY, "l0", *EXPLAINED, "dead", "rare", "seconds")
 
 
@@ -131,9 +132,12 @@ def draw(rows: list[dict], file: Path) -> None:
                 [float(r["l0"]) for r in line],
                 [float(r[column]) for r in line],
                 "o--" if model == "sae" else "o-",
+                color="black" if model == "sae" else COLOURS[activation],
                 label=f"{'plain SAE, ' if model == 'sae' else ''}{activation}",
             )
         ax.set(xscale="log", xlabel="active features (L0), held out", title=title)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter("{x:g}")
         ax.set_ylabel("explained variance, held out")
         ax.legend()
     figure.savefig(file)

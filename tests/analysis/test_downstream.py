@@ -291,12 +291,12 @@ def test_real_weights(shared_data):
     network = load_network("bvlc_googlenet", shared_data / "bvlc_googlenet.safetensors")
     paths = sorted((shared_data / "images").glob("*.jpg"))
     chosen = np.random.default_rng(0).permutation(len(paths))
-    train, test = ([paths[i] for i in part] for part in (chosen[:12], chosen[240:250]))
+    train, test = ([paths[i] for i in part] for part in (chosen[:10], chosen[240:248]))
     source = ImageSource(train)
     squares = torch.stack([centre_crop(source.load(i, 256), 224) for i in range(len(train))])
     rows = network.activations(squares).permute(0, 2, 3, 1).reshape(-1, 480).numpy()
     crosscoder = GroupCrosscoder(
-        n_features=512, activation="topk", k=32, max_epochs=10, random_state=0
+        n_features=256, activation="topk", k=32, max_epochs=10, random_state=0
     ).fit(rows[::3])
     labels = [int(path.name[:4]) for path in test]
     effects = downstream_effect(crosscoder, network, test, labels=labels)
