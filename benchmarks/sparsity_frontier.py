@@ -28,8 +28,8 @@ SETTINGS = {  # l1 or k
     ("crosscoder", "relu"): (0.03, 0.06, 0.1, 0.12),
     ("crosscoder", "topk"): (16, 32, 64),
     ("sae", "topk"): (16, 32, 64),
-    ("crosscoder", "batch_topk"): (32,),
-    ("crosscoder", "jumprelu"): (0.06,),
+    ("crosscoder", "batch_topk"): (32, 64),
+    ("crosscoder", "jumprelu"): (0.06, 0.12),
 }
 KEY = ("model", "activation", "setting", "seed")
 EXPLAINED = ("explained_variance", "explained_variance_identity")
