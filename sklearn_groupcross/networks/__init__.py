@@ -1,7 +1,14 @@
 """Vision networks, read at a layer, and where in the image a layer's units look."""
 
+from ._footprint import confirm_receptive_field
 from ._network import Network
 from ._receptive_field import ReceptiveField, receptive_field
 from ._zoo import load_network
 
-__all__ = ["Network", "ReceptiveField", "load_network", "receptive_field"]
+__all__ = [
+    "Network",
+    "ReceptiveField",
+    "confirm_receptive_field",
+    "load_network",
+    "receptive_field",
+]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ._bvlc_googlenet import BVLCGoogLeNet, preprocess_caffe
 from ._network import Network
+from ._preprocess import IMAGENET
 from ._weights import cache_folder, fetch, load_state
 from .bundled import BundledNet, load_bundled, preprocess_bundled
 
@@ -85,7 +86,9 @@ def _load_inceptionv1(weights: Weights) -> Network:
     if weights is None:
         weights = fetch(_INCEPTIONV1_URL, "inception5h.pth", _INCEPTIONV1_BLOB)
     load_state(module, weights, "inceptionv1")
-    return Network(module, _preprocess_lucid, default_layer="mixed3b", name="inceptionv1")
+    return Network(
+        module, _preprocess_lucid, default_layer="mixed3b", name="inceptionv1", channels_last=True
+    )
 
 
 def _preprocess_lucid(images: Tensor) -> Tensor:
@@ -112,14 +115,9 @@ def _load_googlenet(weights: Weights) -> Network:
             ) from error
         # trained with two auxiliary classifiers that are not part of the network we read
         module.load_state_dict({k: v for k, v in state.items() if not k.startswith("aux")})
-    return Network(module, _preprocess_imagenet, default_layer="inception3b", name="googlenet")
-
-
-def _preprocess_imagenet(images: Tensor) -> Tensor:
-    """Map RGB in [0, 1] to torchvision's convention: minus the mean, over the deviation."""
-    mean = images.new_tensor((0.485, 0.456, 0.406))[:, None, None]
-    std = images.new_tensor((0.229, 0.224, 0.225))[:, None, None]
-    return (images - mean) / std
+    return Network(
+        module, IMAGENET, default_layer="inception3b", name="googlenet", channels_last=True
+    )
 
 
 def _load_bvlc_googlenet(weights: Weights) -> Network:
@@ -132,9 +130,15 @@ def _load_bvlc_googlenet(weights: Weights) -> Network:
     with torch.device("meta"):
         module = BVLCGoogLeNet()  # no time for random weights that are overwritten at once
     module = module.to_empty(device="cpu")
+    module.pool1_norm1.reset_buffers()
+    module.conv2_norm2.reset_buffers()
     load_state(module, weights, "bvlc_googlenet")
     return Network(
-        module, preprocess_caffe, default_layer="inception_3b_output", name="bvlc_googlenet"
+        module,
+        preprocess_caffe,
+        default_layer="inception_3b_output",
+        name="bvlc_googlenet",
+        channels_last=True,
     )
 
 

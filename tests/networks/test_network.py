@@ -61,6 +61,8 @@ def test_layers_that_give_no_map_are_refused():
         network.activations(images, "unused")
     with pytest.raises(ValueError, match="no default layer"):
         network.activations(images)
+    # the whole network may put out anything
+    assert isinstance(network.run(images), tuple)
 
 
 @pytest.mark.parametrize(
@@ -208,3 +210,108 @@ def test_git_blob_id_is_gits():
     # git hash-object of an empty file, known to everyone
     assert _weights.git_blob_id(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
     assert hashlib.sha1(b"blob 1\0a").hexdigest() == _weights.git_blob_id(b"a")
+
+
+class InPlace(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, 4, 3)
+        self.relu = torch.nn.ReLU(inplace=True)
+        self.second = torch.nn.Conv2d(4, 4, 3)
+        self.third = torch.nn.Conv2d(4, 4, 3)
+
+    def forward(self, x):
+        return self.third(self.second(self.relu(self.first(x))))
+
+
+def test_several_layers_in_one_pass():
+    network, images = Network(InPlace(), default_layer="second"), torch.randn(2, 3, 12, 12)
+    passes = []
+    network.module.first.register_forward_hook(lambda *_: passes.append("first"))
+    network.module.third.register_forward_hook(lambda *_: passes.append("third"))
+    # in any order, the same layer twice: one pass, which ends at the last of them
+    maps = network.activations(images, ["second", "first", "relu", "first"])
+    assert passes == ["first"]
+    assert list(maps) == ["second", "first", "relu"]
+    for layer, found in maps.items():
+        torch.testing.assert_close(found, network.activations(images, layer), rtol=0, atol=0)
+    assert (maps["first"] < 0).any()
+    assert network.activations(images, ("second",))["second"].shape == (2, 4, 8, 8)
+    with pytest.raises(ValueError, match="no layer 'fourth'"):
+        network.activations(images, ["first", "fourth"])
+    with pytest.raises(ValueError, match="at least one layer"):
+        network.activations(images, [])
+    assert not network.module.second._forward_hooks
+
+
+def test_one_layer_that_is_not_reached_is_named():
+    module = InPlace()
+    module.spare = torch.nn.Identity()
+    with pytest.raises(ValueError, match="'spare' .* not part of its forward pass"):
+        Network(module).activations(torch.rand(1, 3, 12, 12), ["first", "spare"])
+
+
+def test_channels_last_changes_the_layout_only():
+    module, images = InPlace(), torch.rand(2, 3, 20, 20)
+    expected = Network(module).activations(images, "third")
+    maps = Network(module, channels_last=True).activations(images, "third")
+    torch.testing.assert_close(maps, expected)
+    assert maps.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_bfloat16_is_near_float32(shared_data):
+    network = load_network("bvlc_googlenet", shared_data / "bvlc_googlenet.safetensors")
+    images = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    exact = network.activations(images)
+    network.precision = "bfloat16"
+    rounded = network.activations(images)
+    assert rounded.dtype == torch.float32
+    error = ((rounded - exact).norm() / exact.norm()).item()
+    assert 1e-4 < error < 2e-2  # rounded it is, and not by much
+    seen = []
+
+    def replace(maps):
+        seen.append(maps.dtype)
+        return maps
+
+    logits = network.run_with_replacement(images, None, replace)
+    assert seen == [torch.float32]
+    torch.testing.assert_close(logits, network.run(images))
+    with pytest.raises(ValueError, match="precision is one of float32, bfloat16; got 'float16'"):
+        Network(network.module, precision="float16")
+
+
+def test_fast_normalisation_is_torchs():
+    from sklearn_groupcross.networks._bvlc_googlenet import CaffeLRN
+
+    maps = 100 * torch.randn(2, 64, 5, 7, generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)(maps)
+    torch.testing.assert_close(CaffeLRN(64)(maps), expected)
+    # Caffe's files have no arrays for it
+    assert not CaffeLRN(64).state_dict()
+
+
+def test_a_replacement_is_not_written_to():
+    network = load_network_without_weights()
+    images, kept = torch.rand(1, 3, 64, 64), torch.randn(1, 192, 16, 16)
+    before = kept.clone()
+    network.run_with_replacement(images, "conv2_3x3", lambda maps: kept)
+    torch.testing.assert_close(kept, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inceptionv1"])
+def test_known_networks_run_to_their_ends(name, tmp_path):
+    if name == "googlenet":
+        from torchvision.models import googlenet
+
+        module = googlenet(weights=None, init_weights=False, aux_logits=False)
+    else:
+        from lucent.modelzoo.inceptionv1.InceptionV1 import InceptionV1
+
+        module = InceptionV1(pretrained=False, redirected_ReLU=False)
+    save_file(module.state_dict(), tmp_path / "weights.safetensors")
+    network = load_network(name, tmp_path / "weights.safetensors")
+    output = network.run(torch.rand(1, 3, 224, 224))
+    with torch.inference_mode():
+        expected = module.eval()(network.preprocess(torch.zeros(1, 3, 224, 224)))
+    assert output.shape == expected.shape

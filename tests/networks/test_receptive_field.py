@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from sklearn_groupcross import Network, load_network, receptive_field
+from sklearn_groupcross.networks import ReceptiveField, confirm_receptive_field
+from sklearn_groupcross.networks._bvlc_googlenet import BVLCGoogLeNet
 
 
 def gradient_footprint(network, layer, size, unit):
@@ -36,22 +40,63 @@ def test_fields_match_the_gradient_footprint(small_network, layer, unit):
     assert gradient_footprint(small_network, layer, 48, unit) == (centre - reach, centre + reach)
 
 
-@pytest.mark.parametrize(
-    ("layer", "stride", "offset", "size", "units"),
-    [
-        ("inception_3a_output", 8, 6, 59, 28),
-        ("inception_3b_output", 8, 6, 91, 28),
-        ("inception_4c_output", 16, 14, 299, 14),
-    ],
-)
-def test_googlenet_fields_are_those_derived_by_hand(layer, stride, offset, size, units):
-    from sklearn_groupcross.networks._bvlc_googlenet import BVLCGoogLeNet
+# By hand, with stride s and reach r from the centre, r += (kernel - 1) / 2 * s:
+# conv1 7: s 2, r 3; pool 3: s 4, r 5; conv2 3: r 9; pool 3: s 8, r 13; 3a 5: r 29; 3b 5: r 45;
+# pool 3: s 16, r 53; 4a, 4b, 4c 5: r 85, 117, 149. Sizes are 2 r + 1.
+# Unit 0 of conv1 is centred on pixel 0; pools are not padded, so each moves the centre by the
+# stride of its input: to 2, to 2 + 4, to 6 + 8.
+GOOGLENET = [
+    ("inception_3a_output", 8, 6, 59, 28),
+    ("inception_3b_output", 8, 6, 91, 28),
+    ("inception_4c_output", 16, 14, 299, 14),
+]
 
-    field = receptive_field(Network(BVLCGoogLeNet()), layer)
+
+@pytest.mark.parametrize(("layer", "stride", "offset", "size", "units"), GOOGLENET)
+def test_googlenet_fields_are_those_derived_by_hand(layer, stride, offset, size, units):
+    network = Network(BVLCGoogLeNet())
+    field = receptive_field(network, layer)
     assert field.stride == (stride, stride)
     assert field.offset == (offset, offset)
     assert field.size == (size, size)
     assert field.map_size == (units, units)
+    assert not field.global_context
+    for (column, row), box in confirm_receptive_field(network, layer, field).items():
+        assert column == row
+        ends = [offset + column * stride + end for end in (-(size // 2), size // 2)]
+        assert box == (max(ends[0], 0), min(ends[1], 223)) * 2
+
+
+def test_gradients_refute_a_wrong_field(small_network):
+    field = receptive_field(small_network, "relu")
+    confirm_receptive_field(small_network, "relu", field)
+    for wrong in (
+        {"offset": (field.offset[0] + 1, field.offset[1])},
+        {"size": (field.size[0], field.size[1] + 2)},
+        {"size": (field.size[0] - 2, field.size[1])},
+        {"stride": (3.0, 4.0)},
+    ):
+        with pytest.raises(ValueError, match=r"'relu' of 'small' is wrong: gradients of unit"):
+            confirm_receptive_field(small_network, "relu", replace(field, **wrong))
+
+
+def test_gradients_refute_what_the_operations_hide():
+    class Hidden(torch.nn.Module):
+        def forward(self, x):
+            moved = x.detach().new_zeros(x.shape)  # written to through a view: not followed
+            moved[:, :, 1:] = x[:, :, :-1]
+            return x + moved
+
+    network = Network(torch.nn.Sequential(Hidden()), input_size=16)
+    assert receptive_field(network, "0").size == (1, 1)
+    with pytest.raises(ValueError, match="reach pixels 8 to 8 along columns and 7 to 8 along rows"):
+        receptive_field(network, "0", confirm=True)
+
+
+def test_gradients_of_a_constant_layer_say_so():
+    network = Network(Gated(lambda x: 0 * x), input_size=16)
+    with pytest.raises(ValueError, match="No pixel reaches unit"):
+        receptive_field(network, "out", confirm=True)
 
 
 def test_bundled_network():
@@ -100,17 +145,38 @@ def test_layers_that_mix_all_positions_have_no_field():
         receptive_field(Network(Attention(), input_size=16), "out")
 
 
-def test_a_gate_from_all_positions_has_no_field_either():
-    class Gated(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.out = torch.nn.Identity()
+class Gated(torch.nn.Module):
+    """A map times something made of it."""
 
-        def forward(self, x):
-            return self.out(x * x.mean((2, 3), keepdim=True))
+    def __init__(self, gate):
+        super().__init__()
+        self.gate = gate
+        self.out = torch.nn.Identity()
 
-    with pytest.raises(ValueError, match="mean.* mixes all positions"):
-        receptive_field(Network(Gated(), input_size=16), "out")
+    def forward(self, x):
+        return self.out(x * self.gate(x))
+
+
+def test_a_gate_of_one_number_for_all_positions_leaves_units_in_their_places():
+    network = Network(Gated(lambda x: x.mean((2, 3), keepdim=True)), input_size=16)
+    field = receptive_field(network, "out", confirm=True)
+    assert field.global_context
+    assert (field.size, field.offset, field.map_size) == ((1, 1), (0, 0), (16, 16))
+
+
+@pytest.mark.parametrize(
+    ("gate", "operation"),
+    [
+        (lambda x: x.flip(3), "flip"),
+        (lambda x: x.mean(2, keepdim=True), "mean"),
+        (lambda x: x.cumsum(2), "cumsum"),
+        (lambda x: torch.roll(x, 3, 3), "roll"),
+        (lambda x: x.mean((2, 3), keepdim=True).expand(-1, -1, 16, 16).flip(2), "mean"),
+    ],
+)
+def test_a_gate_that_differs_between_positions_has_no_field(gate, operation):
+    with pytest.raises(ValueError, match=f"{operation}.* mixes all positions"):
+        receptive_field(Network(Gated(gate), input_size=16), "out")
 
 
 def test_dilated_pools():
@@ -121,8 +187,6 @@ def test_dilated_pools():
 
 
 def test_a_small_interior_is_not_given_up():
-    from sklearn_groupcross.networks._bvlc_googlenet import BVLCGoogLeNet
-
     network = Network(BVLCGoogLeNet())
     # fields of 171 px: units centred on 94, 110 and 126 see no padding
     assert receptive_field(network, "inception_4a_output").interior_radius() == 14.5
@@ -131,8 +195,6 @@ def test_a_small_interior_is_not_given_up():
 
 
 def test_units_of_positions():
-    from sklearn_groupcross.networks._bvlc_googlenet import BVLCGoogLeNet
-
     field = receptive_field(Network(BVLCGoogLeNet()), "inception_3b_output")
     centre = field.to_units(torch.zeros(2))
     # the image centre, pixel 111.5, is unit 13.19 and not 13.5
@@ -140,6 +202,102 @@ def test_units_of_positions():
     assert field.interior_radius() == 62.5
 
 
+FIELD = ReceptiveField((4.0, 2.0), (1.0, -3.0), (9, 5), (20, 44), 7, 80)
+
+
+def test_positions_of_units_are_the_inverse():
+    positions = torch.rand(50, 2, dtype=torch.float64) * 80 - 40
+    torch.testing.assert_close(FIELD.to_positions(FIELD.to_units(positions)), positions)
+    # unit (0, 0) is centred on pixel (1, -3), the image on (39.5, 39.5)
+    assert FIELD.to_positions(torch.tensor([0, 0])).tolist() == [-38.5, -42.5]
+    assert FIELD.to_positions(torch.tensor([[2, 1]])).tolist() == [[-30.5, -40.5]]
+
+
+def test_interior_units_see_the_image_only():
+    columns, rows = FIELD.interior_units()
+    for units, stride, offset, reach, n in [(columns, 4, 1, 4, 20), (rows, 2, -3, 2, 44)]:
+        inside = [
+            k
+            for k in range(n)
+            if offset + k * stride - reach >= 0 and offset + k * stride + reach <= 79
+        ]
+        assert list(units) == inside
+    large = replace(FIELD, size=(81, 5))
+    assert len(large.interior_units()[0]) == 0
+    assert large.interior_units()[1] == rows
+
+
+def test_readings_within_the_interior_radius_use_interior_units():
+    radius, (columns, rows) = FIELD.interior_radius(), FIELD.interior_units()
+    angles = torch.linspace(0, 2 * torch.pi, 721, dtype=torch.float64)
+    ring = radius * torch.stack([angles.cos(), angles.sin()], 1)
+    for scale, inside in ((1.0, True), (1.03, False)):
+        units = FIELD.to_units(scale * ring)
+        low, high = units.floor().amin(0), (units - 1e-9).ceil().amax(0)
+        seen = low[0] >= columns[0] and low[1] >= rows[0]
+        assert (seen and high[0] <= columns[-1] and high[1] <= rows[-1]) == inside
+
+
+def test_a_turned_square_has_no_corners():
+    radius = FIELD.interior_radius(turned=True)
+    angles = torch.linspace(0, 2 * torch.pi, 721, dtype=torch.float64)
+    units = FIELD.to_units(radius * torch.stack([angles.cos(), angles.sin()], 1))
+    farthest = 0.0
+    for rounding in (torch.floor, torch.ceil):
+        for corner in ((4, 2), (4, -2), (-4, 2), (-4, -2)):
+            pixels = FIELD.to_positions(rounding(units)) + torch.tensor(corner)
+            farthest = max(farthest, pixels.norm(dim=1).max().item())
+    assert 33 < farthest <= 39.5  # what is inscribed in the square
+    with pytest.raises(ValueError, match="No field of 299 × 299 px stays clear of the corners"):
+        receptive_field(Network(BVLCGoogLeNet()), "inception_4c_output").interior_radius(
+            turned=True
+        )
+
+
+def test_smallest_input():
+    network = Network(BVLCGoogLeNet())
+    # unit 5 of 3b is centred on pixel 46 and sees pixels 1 to 91
+    assert receptive_field(network, "inception_3b_output").smallest_input() == (92, (5, 5))
+    # fields of 299 px on 224: the unit nearest to pixel 111.5 is centred on 14 + 6 * 16 = 110
+    assert receptive_field(network, "inception_4c_output").smallest_input() == (224, (6, 6))
+    assert replace(FIELD, input_size=9).smallest_input() == (9, (1, 4))
+    assert FIELD.smallest_input() == (10, (1, 3))
+
+
+def _patch_and_image(network, layer, image, at):
+    """A unit's activation in the image, in its patch, and in a patch a little too small."""
+    field = receptive_field(network, layer)
+    side, unit = field.smallest_input()
+    corner = [int(s * (k - u)) for s, k, u in zip(field.stride, at, unit, strict=True)]
+    readings = [network.activations(image, layer)[0, :, at[1], at[0]]]
+    for size, skip in ((side, 0), (side - 8, 8)):
+        left, top = corner[0] + skip, corner[1] + skip
+        patch = image[:, :, top : top + size, left : left + size]
+        shift = [u - int(skip / s) for u, s in zip(unit, field.stride, strict=True)]
+        readings.append(network.activations(patch, layer)[0, :, shift[1], shift[0]])
+    return readings
+
+
+@pytest.mark.parametrize("at", [(5, 5), (13, 9), (22, 16)])
+def test_a_unit_of_a_patch_is_that_of_the_image(shared_data, at):
+    network = load_network("bvlc_googlenet", shared_data / "bvlc_googlenet.safetensors")
+    image = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(2))
+    whole, patch, cut = _patch_and_image(network, "inception_3b_output", image, at)
+    assert (patch - whole).norm() <= 1e-5 * whole.norm()
+    assert (cut - whole).norm() > 1e-4 * whole.norm()
+
+
+@pytest.mark.parametrize("layer", ["relu2", "relu3"])
+def test_a_unit_of_a_patch_is_that_of_the_image_in_the_bundled_network(layer):
+    image = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(2))
+    whole, patch, cut = _patch_and_image(load_network("bundled"), layer, image, (11, 13))
+    assert (patch - whole).norm() <= 1e-5 * whole.norm()
+    assert (cut - whole).norm() > 1e-4 * whole.norm()
+
+
 def test_the_network_itself_is_left_alone(small_network):
-    receptive_field(small_network)
+    before = {key: value.clone() for key, value in small_network.module.state_dict().items()}
+    receptive_field(small_network, confirm=True)
     assert small_network.device.type == "cpu"
+    for key, value in small_network.module.state_dict().items():
+        torch.testing.assert_close(value, before[key], rtol=0, atol=0)
