@@ -1,6 +1,29 @@
-"""How a group moves an image, and the positions in it."""
+"""How a group moves inputs: images and the positions in them, signals, sets, point clouds."""
 
-from ._image_action import ImageAction, centre_crop, required_source_size
+from ._crop import centre_crop, required_source_size
+from ._hue_action import HueAction
+from ._image_action import ImageAction
+from ._laws import check_action
+from ._linear_action import LinearAction, PointCloudAction
 from ._mask import circular_mask
+from ._permutation_action import PermutationAction, SetAction, TimeShiftAction
+from ._product import ImageProductAction, ProductAction
+from ._protocols import Action, PositionedAction
 
-__all__ = ["ImageAction", "centre_crop", "circular_mask", "required_source_size"]
+__all__ = [
+    "Action",
+    "HueAction",
+    "ImageAction",
+    "ImageProductAction",
+    "LinearAction",
+    "PermutationAction",
+    "PointCloudAction",
+    "PositionedAction",
+    "ProductAction",
+    "SetAction",
+    "TimeShiftAction",
+    "centre_crop",
+    "check_action",
+    "circular_mask",
+    "required_source_size",
+]

@@ -5,34 +5,49 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..groups import PlanarGroup
+from ._crop import centre_crop, check_images, match_parity, required_source_size
+from ._lattice import lattice_cosets, plane_matrices
 from ._mask import circular_mask
+from ._protocols import Composable
 
 
-class ImageAction:
+class ImageAction(Composable):
     """The action ``(g·x)(u) = x(g⁻¹ u)`` of a planar group on images, u from the image centre.
 
     It is a left action, ``(gh)·x = g·(h·x)``. Turns are counter-clockwise as one sees them, so the
     quarter turn is ``torch.rot90(x, 1, (-2, -1))`` and the mirror σ is ``x.flip(-1)``. The
     elements that the group shares with the square (up to eight) are exact, bit for bit; the others
-    are bicubic: on photographs they differ half as much from an exact action as bilinear ones do
-    (``benchmarks/interpolation.py``), and what blurs off the lattice alone would be learned as a
-    symmetry under quarter turns.
+    interpolate.
 
     Parameters
     ----------
     group : PlanarGroup
         `Trivial`, `Cyclic` or `Dihedral`.
+    interpolation : {"bicubic", "bilinear"}, default="bicubic"
+        Off the pixel lattice. On photographs bicubic turns differ half as much from an exact
+        action as bilinear ones do (``benchmarks/interpolation.py``), and what blurs off the lattice
+        alone would be learned as a symmetry under quarter turns.
     mask : bool, default=False
-        Replace what lies outside the inscribed circle by `fill`. Every element then sees the same
-        part of the image, so a source as small as the result will do.
+        Replace what lies outside a disk by `fill`. Every element then sees the same part of the
+        image, so a source as small as the result will do.
     fill : float, default=0.5
         Value outside the mask.
+    mask_radius : float, optional
+        Radius of the disk in pixels of the result. Default: the largest that fits into it.
+    mask_softness : float, default=2.0
+        Width in pixels of the fall from the image to `fill` at the edge of the disk.
+
+    Raises
+    ------
+    TypeError
+        If the group does not turn the plane.
+    ValueError
+        If an argument is out of range.
 
     Examples
     --------
@@ -43,16 +58,44 @@ class ImageAction:
     torch.Size([2, 16, 3, 64, 64])
     """
 
-    def __init__(self, group: PlanarGroup, *, mask: bool = False, fill: float = 0.5) -> None:
+    def __init__(
+        self,
+        group: PlanarGroup,
+        *,
+        interpolation: str = "bicubic",
+        mask: bool = False,
+        fill: float = 0.5,
+        mask_radius: float | None = None,
+        mask_softness: float = 2.0,
+    ) -> None:
         if not isinstance(group, PlanarGroup):
             raise TypeError(
                 f"Images are moved by Trivial, Cyclic and Dihedral groups; got {group!r}."
             )
+        if interpolation not in ("bicubic", "bilinear"):
+            raise ValueError(f"interpolation is 'bicubic' or 'bilinear'; got {interpolation!r}.")
+        if mask_softness <= 0 or (mask_radius is not None and mask_radius <= 0):
+            raise ValueError(
+                "mask_radius and mask_softness are positive numbers of pixels; "
+                f"got {mask_radius} and {mask_softness}."
+            )
         self.group = group
+        self.interpolation = interpolation
         self.mask = mask
         self.fill = fill
-        self.matrices = _matrices(group)
-        self._cosets = _lattice_cosets(group)
+        self.mask_radius = mask_radius
+        self.mask_softness = mask_softness
+        self.matrices = plane_matrices(group)
+        self._cosets = lattice_cosets(group)
+
+    def __repr__(self) -> str:
+        options = (
+            "" if self.interpolation == "bicubic" else f", interpolation={self.interpolation!r}"
+        )
+        if self.mask:
+            options += f", mask=True, fill={self.fill:g}, mask_radius={self.mask_radius}"
+            options += f", mask_softness={self.mask_softness:g}"
+        return f"{type(self).__name__}({self.group!r}{options})"
 
     def transform(self, images: Tensor, size: int | None = None) -> Tensor:
         """Transform every image by every element: turn, then crop.
@@ -74,31 +117,26 @@ class ImageAction:
             If a turn would show the corners of the source and `mask` is off, or if the source is
             smaller than the result.
         """
-        if images.ndim != 4 or not images.is_floating_point():
-            raise ValueError(
-                "Images are a floating-point tensor (n_images, n_channels, height, width); "
-                f"got {images.dtype} of shape {tuple(images.shape)}."
-            )
+        check_images(images)
         n_images, n_channels, height, width = images.shape
         size = min(height, width) if size is None else int(size)
         self._check_source(height, width, size)
-        source = _match_parity(images, size)
-        mask = circular_mask(size, device=images.device).to(images.dtype) if self.mask else None
+        source = match_parity(images, size)
 
-        upright = centre_crop(source, size)
         off_lattice = [r for r, _ in self._cosets if r != 0]
+        points = _pixel_offsets(size, images.device) @ self._transposed(off_lattice, images)
         # channels of all images side by side: one grid serves all of them
-        turned = _sample(
-            source.reshape(1, -1, *source.shape[-2:]), self._grids(off_lattice, source, size)
-        )
+        turned = self._sample(source.reshape(1, -1, *source.shape[-2:]), points)
         turned = turned.reshape(len(off_lattice), n_images, n_channels, size, size)
+        turned = _within_range(turned, source)
 
         result = images.new_empty(n_images, self.group.order, n_channels, size, size)
-        representatives = {0: upright, **dict(zip(off_lattice, turned, strict=True))}
+        representatives = {
+            0: centre_crop(source, size),
+            **dict(zip(off_lattice, turned, strict=True)),
+        }
         for representative, members in self._cosets:
-            picture = representatives[representative]
-            if mask is not None:
-                picture = self.fill + (picture - self.fill) * mask
+            picture = self._masked(representatives[representative])
             for element, quarter_turns, flipped in members:
                 result[:, element] = torch.rot90(
                     picture.flip(-1) if flipped else picture, quarter_turns, (-2, -1)
@@ -126,32 +164,78 @@ class ImageAction:
         positions: Tensor,
         size: int,
         elements: Sequence[int] | None = None,
+        *,
+        at: tuple[float, float] = (0.0, 0.0),
     ) -> Tensor:
-        """Cut the patch about ``g·p`` out of ``g·x``, for each image x and its position p.
+        """Cut the patch of ``g·x`` in which ``g·p`` lies at `at`, for each image x and position p.
+
+        Pixel u of the patch, from its centre, shows ``x(p + g⁻¹(u - at))``: the patch turns about
+        `at`. So the patches of a position under all elements, read by a network at the unit that
+        looks at `at`, are an orbit without interpolation between units.
 
         Parameters
         ----------
         images : Tensor of shape (n, n_channels, height, width)
+            Floating point.
         positions : Tensor of shape (n, 2)
-            (column, row) in pixels from the image centre, one position for each image.
+            (column, row) in pixels from the image centre, one position for each image. In float64
+            they are used as they are.
         size : int
             Side of the patches in pixels.
         elements : sequence of int, optional
             Group elements; default all of them.
+        at : (float, float), default=(0.0, 0.0)
+            Where ``g·p`` lies in the patch, (column, row) in pixels from its centre. A mask is
+            centred there, too.
 
         Returns
         -------
         patches : Tensor of shape (n, n_elements, n_channels, size, size)
             Beyond the image its border is repeated.
+
+        Raises
+        ------
+        ValueError
+            If images and positions do not fit each other.
         """
+        check_images(images)
+        if positions.shape != (len(images), 2):
+            raise ValueError(
+                f"One position for each of {len(images)} images: a tensor ({len(images)}, 2); "
+                f"got {tuple(positions.shape)}."
+            )
         chosen = list(range(self.group.order)) if elements is None else list(elements)
-        n, n_channels, height, width = images.shape
-        # x(p + g⁻¹ u): the inverse of an orthogonal matrix is its transpose
-        offsets = _pixel_offsets(size, images) @ self.matrices[chosen].to(images)[:, None]
-        points = positions.to(images)[:, None, None, None, :] + offsets[None]
-        grid = points * (2 / points.new_tensor([width, height]))
-        patches = _sample(images, grid.reshape(n, len(chosen) * size, size, 2))
-        return patches.reshape(n, n_channels, len(chosen), size, size).transpose(1, 2)
+        n, n_channels = images.shape[:2]
+        pivot = torch.tensor(at, dtype=torch.float64, device=images.device)
+        offsets = (_pixel_offsets(size, images.device) - pivot) @ self._transposed(chosen, images)
+        points = positions.to(images.device, torch.float64)[:, None, None, None] + offsets
+        patches = self._sample(images, points.reshape(n, len(chosen) * size, size, 2))
+        patches = _within_range(patches, images)
+        patches = patches.reshape(n, n_channels, len(chosen), size, size).transpose(1, 2)
+        return self._masked(patches, at)
+
+    def source_size(self, size: int) -> int:
+        """Side of the smallest square source for results of `size` pixels.
+
+        Without turns off the pixel lattice, or behind a mask, it is `size` itself.
+        """
+        if len(self._cosets) == 1:
+            return size
+        needed = required_source_size(size)
+        if not self.mask:
+            return needed
+        # a mask that reaches into the corners shows more than the inscribed disk
+        diameter = math.ceil(2 * (self.mask_radius or 0))
+        return min(needed, max(size, diameter + (diameter - size) % 2))
+
+    def visible_radius(self, size: int) -> float:
+        """How far from the centre of `size` pixels the mask leaves the image as it is.
+
+        Infinite without a mask.
+        """
+        if not self.mask:
+            return math.inf
+        return (size / 2 if self.mask_radius is None else self.mask_radius) - self.mask_softness
 
     def _check_source(self, height: int, width: int, size: int) -> None:
         if min(height, width) < size:
@@ -159,96 +243,61 @@ class ImageAction:
                 f"The source images are {width} x {height} pixels, smaller than the {size} px "
                 "asked for; resize them first."
             )
-        needed = required_source_size(size)
-        if len(self._cosets) > 1 and not self.mask and min(height, width) < needed:
+        needed = self.source_size(size)
+        if min(height, width) < needed:
+            way_out = "a smaller mask_radius" if self.mask else "mask=True"
             raise ValueError(
                 f"Turning images of {width} x {height} pixels and cropping to {size} px would show "
-                f"their corners: give at least {needed} x {needed} px, or mask=True."
+                f"their corners: give at least {needed} x {needed} px, or {way_out}."
             )
 
-    def _grids(self, elements: list[int], source: Tensor, size: int) -> Tensor:
-        """Sampling grids of shape (n_elements, size, size, 2): where each result pixel looks."""
-        points = _pixel_offsets(size, source) @ self.matrices[elements].to(source)[:, None]
-        return points * (2 / points.new_tensor([source.shape[-1], source.shape[-2]]))
+    def _transposed(self, elements: list[int], like: Tensor) -> Tensor:
+        """Matrices by which rows of offsets u become ``g⁻¹u``, of shape (n_elements, 1, 2, 2)."""
+        # a row times g is the column g⁻¹u: the inverse of an orthogonal matrix is its transpose
+        return self.matrices[elements].to(like.device)[:, None]
+
+    def _sample(self, source: Tensor, points: Tensor) -> Tensor:
+        """Values of sources (1 or n, c, h, w) at points (n, h', w', 2), from the image centre.
+
+        One source serves all points without being copied.
+        """
+        if len(points) == 0:
+            return source.new_empty(0, source.shape[1], *points.shape[1:3])
+        extent = points.new_tensor([source.shape[-1], source.shape[-2]])
+        return F.grid_sample(
+            source.expand(len(points), -1, -1, -1),
+            # rounded once, at the end: patches that ought to be equal then are, to 1e-5
+            (points * (2 / extent)).to(source.dtype),
+            mode=self.interpolation,
+            padding_mode="border",
+            align_corners=False,
+        )
+
+    def _masked(self, pictures: Tensor, centre: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+        if not self.mask:
+            return pictures
+        mask = circular_mask(
+            pictures.shape[-1],
+            self.mask_radius,
+            self.mask_softness,
+            centre=centre,
+            device=pictures.device,
+        )
+        weights = mask.to(pictures.dtype)
+        return pictures * weights + self.fill * (1 - weights)
 
 
-def required_source_size(size: int) -> int:
-    """Side of the smallest source, of the crop's parity, whose turns never show a corner."""
-    side = math.ceil((size - 1) * math.sqrt(2) + 1)
-    return side + (side - size) % 2  # of the same parity, or a row is dropped to centre the crop
-
-
-def centre_crop(images: Tensor, size: int) -> Tensor:
-    """Cut the central square of `size` pixels out of images of the same parity or larger."""
-    top, left = (images.shape[-2] - size) // 2, (images.shape[-1] - size) // 2
-    return images[..., top : top + size, left : left + size]
-
-
-def _match_parity(images: Tensor, size: int) -> Tensor:
-    """Drop a last row or column so that the crop sits exactly in the middle of what remains."""
-    height, width = (n - (n - size) % 2 for n in images.shape[-2:])
-    return images[..., :height, :width]
-
-
-def _pixel_offsets(size: int, like: Tensor) -> Tensor:
-    """(column, row) of every pixel from the centre, of shape (size, size, 2)."""
-    u = torch.arange(size, device=like.device, dtype=like.dtype) - (size - 1) / 2
+def _pixel_offsets(size: int, device: torch.device) -> Tensor:
+    """(column, row) of every pixel from the centre, of shape (size, size, 2), float64."""
+    u = torch.arange(size, device=device, dtype=torch.float64) - (size - 1) / 2
     rows, columns = torch.meshgrid(u, u, indexing="ij")
     return torch.stack([columns, rows], dim=-1)
 
 
-def _sample(source: Tensor, grids: Tensor) -> Tensor:
-    """Bicubic samples of sources (1 or n, c, h, w) through grids (n, h', w', 2).
+def _within_range(sampled: Tensor, source: Tensor) -> Tensor:
+    """Clamp samples (..., n, c, h', w') to the range of their sources (n, c, h, w).
 
-    One source serves all grids without being copied.
+    Cubics overshoot at edges: no pixel may be darker or brighter than the image it comes from.
     """
-    if len(grids) == 0:
-        return source.new_empty(0, source.shape[1], *grids.shape[1:3])
-    sampled = F.grid_sample(
-        source.expand(len(grids), -1, -1, -1),
-        grids,
-        mode="bicubic",
-        padding_mode="border",
-        align_corners=False,
-    )
-    # cubics overshoot at edges: no pixel may be darker or brighter than the source's
-    return sampled.clamp(source.amin(), source.amax())
-
-
-def _matrices(group: PlanarGroup) -> Tensor:
-    """Matrices (order, 2, 2) on (column, row) positions, float64, exact at quarter turns."""
-    turns, n = group.turns, group.n_turns
-    # whole quarter turns apart, so that cos(90°) is 0 and not 6e-17
-    quarter, rest = np.divmod(4 * turns, n)
-    angle = 0.5 * np.pi * rest / n
-    c, s = np.cos(angle), np.sin(angle)
-    cos = np.choose(quarter, [c, -s, -c, s])
-    sin = np.choose(quarter, [s, c, -s, -c])
-    matrices = np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], axis=-2)
-    matrices[group.mirrored, :, 0] *= -1  # σ first: columns change sign
-    return torch.from_numpy(matrices)
-
-
-def _lattice_cosets(group: PlanarGroup) -> list[tuple[int, list[tuple[int, int, bool]]]]:
-    """Right cosets ``L r`` of the elements L that the group shares with the square.
-
-    One warp a coset is enough: ``(l r)·x = l·(r·x)``, and l only rearranges pixels.
-
-    Returns
-    -------
-    cosets : list of (representative, [(element, quarter turns, flipped), ...])
-        The representative of L itself is the identity.
-    """
-    on_lattice = np.flatnonzero(4 * group.turns % group.n_turns == 0)
-    remaining = set(range(group.order))
-    cosets = []
-    while remaining:
-        representative = min(remaining)
-        members = []
-        for lattice in on_lattice:
-            element = group.multiply(int(lattice), representative)
-            quarter_turns = int(4 * group.turns[lattice] // group.n_turns)
-            members.append((element, quarter_turns, bool(group.mirrored[lattice])))
-            remaining.remove(element)
-        cosets.append((representative, members))
-    return cosets
+    low, high = source.amin((1, 2, 3), keepdim=True), source.amax((1, 2, 3), keepdim=True)
+    return torch.minimum(torch.maximum(sampled, low), high)

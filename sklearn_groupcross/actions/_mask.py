@@ -11,26 +11,31 @@ def circular_mask(
     radius: float | None = None,
     softness: float = 2.0,
     *,
+    centre: tuple[float, float] = (0.0, 0.0),
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """Weights that are 1 inside a centred disk and fall to 0 at its edge.
+    """Weights that are 1 inside a disk and fall to 0 at its edge.
 
     Parameters
     ----------
     size : int
         Side of the square in pixels.
     radius : float, optional
-        Radius of the disk in pixels, at which the weight reaches 0. Default: ``size / 2``.
+        Radius of the disk in pixels, at which the weight reaches 0. Default: the largest for which
+        the disk lies within the square, ``size / 2`` if it is centred.
     softness : float, default=2.0
         Width in pixels of the linear fall from 1 to 0.
+    centre : (float, float), default=(0.0, 0.0)
+        Centre of the disk, (column, row) in pixels from that of the square.
     device : torch.device or str, optional
 
     Returns
     -------
     mask : Tensor of shape (size, size), float32
-        Equal, bit for bit, under the eight symmetries of the square.
+        If centred: equal, bit for bit, under the eight symmetries of the square.
     """
-    radius = size / 2 if radius is None else radius
+    column, row = centre
+    radius = size / 2 - max(abs(column), abs(row)) if radius is None else radius
     u = torch.arange(size, device=device, dtype=torch.float32) - (size - 1) / 2
-    distance = (u[None, :] ** 2 + u[:, None] ** 2).sqrt()
+    distance = ((u[None, :] - column) ** 2 + (u[:, None] - row) ** 2).sqrt()
     return ((radius - distance) / softness).clamp(0, 1)

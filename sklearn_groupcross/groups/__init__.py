@@ -11,6 +11,8 @@ from ._finite_group import FiniteGroup
 from ._fourier import GroupFourier
 from ._irreps import Irrep
 from ._planar import Cyclic, Dihedral, PlanarGroup, Trivial, parse_group
+from ._polyhedral import RotationGroup
+from ._serialisation import group_from_json, group_to_json
 from ._stabilizer import Stabilizer, find_stabilizers
 from ._subgroup import MAX_ORDER_FOR_ALL_SUBGROUPS, Subgroup
 
@@ -25,11 +27,14 @@ __all__ = [
     "Irrep",
     "PlanarGroup",
     "Quaternion",
+    "RotationGroup",
     "SemidirectProduct",
     "Stabilizer",
     "Subgroup",
     "Symmetric",
     "Trivial",
     "find_stabilizers",
+    "group_from_json",
+    "group_to_json",
     "parse_group",
 ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 
 import numpy as np
@@ -16,6 +17,8 @@ from sklearn_groupcross.groups import (
     Quaternion,
     Symmetric,
     Trivial,
+    group_from_json,
+    group_to_json,
     parse_group,
 )
 from sklearn_groupcross.testing import groups_with_elements
@@ -188,3 +191,14 @@ def test_groups_by_name(text, group):
 def test_unknown_group_names_say_what_is_expected(text):
     with pytest.raises(ValueError, match="'dihedral:N'"):
         parse_group(text)
+
+
+@given(groups_with_elements(0))
+def test_groups_survive_json(case):
+    group, _ = case
+    assert group_from_json(json.loads(json.dumps(group_to_json(group)))) == group
+
+
+def test_json_of_an_unknown_family_is_refused():
+    with pytest.raises(ValueError, match="Unknown family of groups: 'Monster'"):
+        group_from_json({"family": "Monster", "arguments": []})
