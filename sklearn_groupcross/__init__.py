@@ -8,7 +8,13 @@ from .analysis import SymmetryAnalyzer
 from .crosscoder import GroupCrosscoder, OrbitScaler, crosscoder_path
 from .groups import Cyclic, Dihedral, FiniteGroup, Trivial
 from .networks import Network, load_network, receptive_field
-from .orbits import InceptionOrbitDataset, OrbitDataset, make_orbits
+from .orbits import (
+    InceptionOrbitDataset,
+    OrbitDataset,
+    OrbitStore,
+    make_orbits,
+    stack_orbits,
+)
 
 __all__ = [
     "Cyclic",
@@ -19,6 +25,7 @@ __all__ = [
     "Network",
     "OrbitDataset",
     "OrbitScaler",
+    "OrbitStore",
     "SymmetryAnalyzer",
     "Trivial",
     "__version__",
@@ -26,4 +33,5 @@ __all__ = [
     "load_network",
     "make_orbits",
     "receptive_field",
+    "stack_orbits",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,15 @@ from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 from .._device import resolve_device
-from .._files import reserve_space, written_whole
-from ..actions import ImageAction, required_source_size
-from ..groups import Dihedral, PlanarGroup
-from ..networks import Network, load_network, receptive_field
-from ._extraction import draw_positions, read_orbits
+from .._files import written_whole
+from ..actions import ImageAction, PositionedAction
+from ..groups import PlanarGroup
+from ..networks import Network, ReceptiveField, load_network, receptive_field
+from . import _sampling as sampling_room
+from ._extract import extract, fill_array
+from ._extraction import INTERPOLATIONS, OrbitReader
 from ._images import ImageSource
+from ._store import OrbitStore
 
 
 class OrbitDataset(Dataset[Tensor]):
@@ -30,7 +34,7 @@ class OrbitDataset(Dataset[Tensor]):
     Item i is the stack of all orbits of image i, a tensor of shape (n_positions, order,
     n_channels): block g holds the activation that the position has in the transformed image,
     ``O[p, g] = a(g·x)`` at ``g·p``, in the order of the group's elements. `as_array` gives all
-    images' orbits as one array.
+    images' orbits as one array, `extract` writes them to an `OrbitStore`.
 
     Parameters
     ----------
@@ -39,19 +43,39 @@ class OrbitDataset(Dataset[Tensor]):
     network : Network, torch.nn.Module or str
         A `Network`, which says how images are preprocessed; a module that reads RGB in [0, 1] as
         it comes; or a name that `load_network` knows.
-    layer : str, optional
-        Default: the network's default layer.
-    group : PlanarGroup
-        For example ``Dihedral(16)``.
-    n_positions : int, default=80
-        Positions drawn in each image, uniformly and continuously within a disk.
+    layer : str or sequence of str, optional
+        Several layers are read in one pass, and their channels stand side by side
+        (`layer_channels`). Default: the network's default layer.
+    group : PlanarGroup, optional
+        For example ``Dihedral(16)``: turns and mirrors, with the defaults of `ImageAction`.
+    action : PositionedAction, optional
+        How the group moves images, instead of `group`: for example
+        ``ImageAction(Dihedral(8)) * HueAction(6)``.
+    sampling : {"disk", "energy", "centre", "grid"}, default="disk"
+        ``"disk"`` draws positions uniformly and continuously within `radius`. ``"energy"`` draws
+        four times as many and keeps a quarter, with probability by the mean norm of the orbit's
+        blocks: fewer samples of sky and walls. ``"centre"`` reads the image centre alone.
+        ``"grid"`` reads at the layer's units, as is usual elsewhere; with
+        ``interpolation="bilinear"`` this makes the identity block larger than the others.
+    n_positions : int, optional
+        Positions of an image. Default: 80 for ``"disk"`` and ``"energy"``, 1 for ``"centre"``,
+        all units within the radius for ``"grid"``, of which a smaller number is drawn at random.
+    max_samples : int, optional
+        Budget of all images together: where they would give more, each gives fewer.
     radius : float, optional
-        Radius of that disk in pixels of the network's input. Default: the largest for which no
-        reading sees padding (`ReceptiveField.interior_radius`).
+        Radius in pixels of the disk about the image centre in which positions lie. Default: the
+        largest for which no reading sees padding or, with `interpolation` ``"exact"``, what lies
+        beyond the image; less what an action's mask hides.
+    interpolation : {"bilinear", "exact"}, default="bilinear"
+        ``"bilinear"`` passes every transformed image through the network once, and interpolates
+        its map at all positions. ``"exact"`` turns the image about each position such that all
+        elements are read at one and the same unit: no interpolation of activations, at the price
+        of order forward passes for every position, on patches of one receptive field.
     input_size : int, optional
         Side in pixels of the images given to the network. Default: the network's.
     batch_size : int, default=32
-        Transformed images that pass through the network at once.
+        Transformed images that pass through the network at once. Where they do not fit in the
+        device's memory it is halved until they do.
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA when there is one.
     random_state : int, default=0
@@ -59,14 +83,21 @@ class OrbitDataset(Dataset[Tensor]):
 
     Attributes
     ----------
-    layer : str
-        The layer that is read.
+    layers : tuple of str
+        The layers that are read.
+    layer_channels : dict of str to slice
+        Which channels are whose.
+    n_channels : int
+        Of all layers together.
     field : ReceptiveField
-        Geometry of the layer's units.
+        Geometry of the units of the (last) layer.
     source_size : int
         Side in pixels to which images are scaled before they are turned.
+    n_positions_ : ndarray of shape (n_images,), int64
+        Positions of every image.
     positions_ : ndarray of shape (n_samples, 2)
-        (column, row) of every sample in pixels from the image centre.
+        (column, row) of every sample in pixels from the image centre. With ``"energy"`` they
+        depend on the activations, so that all images have to be read for it.
     image_ids_ : ndarray of shape (n_samples,)
         Number of the image of every sample: ``groups=`` of `sklearn.model_selection.GroupKFold`,
         which keeps the positions of one image together.
@@ -91,66 +122,179 @@ class OrbitDataset(Dataset[Tensor]):
         images: Any,
         *,
         network: Network | nn.Module | str,
-        group: PlanarGroup,
-        layer: str | None = None,
-        n_positions: int = 80,
+        group: PlanarGroup | None = None,
+        action: PositionedAction | None = None,
+        layer: str | Sequence[str] | None = None,
+        sampling: str = "disk",
+        n_positions: int | None = None,
+        max_samples: int | None = None,
         radius: float | None = None,
+        interpolation: str = "bilinear",
         input_size: int | None = None,
         batch_size: int = 32,
         device: str | torch.device = "auto",
         random_state: int = 0,
     ) -> None:
-        if n_positions < 1 or batch_size < 1:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is at least 1; got {batch_size}.")
+        if interpolation not in INTERPOLATIONS:
             raise ValueError(
-                "n_positions and batch_size are at least 1; "
-                f"got n_positions={n_positions}, batch_size={batch_size}."
+                f"interpolation is one of {', '.join(INTERPOLATIONS)}; got {interpolation!r}."
             )
         self.images = images if isinstance(images, ImageSource) else ImageSource(images)
         if isinstance(network, str):
             network = load_network(network)
         self.network = Network(network) if isinstance(network, nn.Module) else network
-        self.layer = self.network.check_layer(layer)
-        self.group = group
-        self.action = ImageAction(group)
-        self.field = receptive_field(self.network, self.layer, input_size)
-        self.source_size = _source_size(self.field.input_size)
-        self.n_positions = n_positions
-        self.radius = self.field.interior_radius() if radius is None else float(radius)
-        if not 0 <= self.radius <= self.field.input_size / 2:
-            raise ValueError(
-                f"The radius lies between 0 and half the input, {self.field.input_size / 2:g} px; "
-                f"got {radius}."
-            )
+        names = [layer] if layer is None or isinstance(layer, str) else list(layer)
+        self.layers = tuple(dict.fromkeys(self.network.check_layer(name) for name in names))
+        self.action = _resolve_action(group, action)
+        self.group = self.action.group
+        self.fields = tuple(receptive_field(self.network, name, input_size) for name in self.layers)
+        self.source_size = _source_size(self.field.input_size, self.action)
+        self.interpolation = interpolation
+        self.radius = sampling_room.resolve_radius(
+            radius, self.fields, self.action, interpolation, self.source_size
+        )
+        self.sampling = sampling
+        self.n_positions_ = sampling_room.allot_positions(
+            sampling, n_positions, max_samples, len(self.images), len(self._units())
+        )
         self.batch_size = batch_size
         self.device = resolve_device(device)
         self.random_state = random_state
+        self._starts = sampling_room.row_starts(self.n_positions_)
+        self._chosen: dict[int, Tensor] = {}  # positions that depend on activations
+
+    @property
+    def field(self) -> ReceptiveField:
+        """Geometry of the units of the last layer."""
+        return self.fields[-1]
+
+    @property
+    def layer(self) -> str:
+        """The layers' names, as one."""
+        return "+".join(self.layers)
+
+    @property
+    def layer_channels(self) -> dict[str, slice]:
+        """Which of the channels belong to which layer."""
+        ends = np.cumsum([field.n_channels for field in self.fields]).tolist()
+        starts = [0, *ends[:-1]]
+        return {
+            name: slice(start, end)
+            for name, start, end in zip(self.layers, starts, ends, strict=True)
+        }
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of all layers together."""
+        return sum(field.n_channels for field in self.fields)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> Tensor:
         index = range(len(self))[index]
-        return self._read(self.images.load(index, self.source_size), index).cpu()
+        return self.read_image(index)[0]
 
-    def _read(self, image: Tensor, index: int) -> Tensor:
-        self.network.to(self.device)
-        return read_orbits(
-            image.to(self.device),
-            self._positions(index).to(self.device),
-            action=self.action,
-            network=self.network,
-            layer=self.layer,
-            field=self.field,
-            batch_size=self.batch_size,
+    def read_image(self, index: int, seed_id: int | None = None) -> tuple[Tensor, Tensor]:
+        """Read the orbits of one image, and where they were read.
+
+        Parameters
+        ----------
+        index : int
+        seed_id : int, optional
+            Number by which positions are drawn. Default: `index`.
+
+        Returns
+        -------
+        orbits : Tensor of shape (n_positions, order, n_channels), float32
+        positions : Tensor of shape (n_positions, 2), float32
+        """
+        return self._read(self.images.load(index, self.source_size), index, seed_id)
+
+    def _read(self, image: Tensor, index: int, seed_id: int | None = None) -> tuple[Tensor, Tensor]:
+        image = image.to(self.device, non_blocking=True)
+        rng = self._generator(index if seed_id is None else seed_id)
+        n_positions = int(self.n_positions_[index])
+        if n_positions == 0:  # a budget of fewer samples than images
+            return torch.empty(0, self.group.order, self.n_channels), torch.empty(0, 2)
+        if self.sampling != "energy":
+            positions = self._draw(n_positions, rng)
+            return self.read_orbits(image, positions).cpu(), positions
+        candidates = sampling_room.draw_from_disk(
+            sampling_room.n_candidates(n_positions), self.radius, rng
         )
+        orbits = self.read_orbits(image, candidates, "bilinear")
+        chosen = sampling_room.choose_by_energy(orbits, n_positions, rng)
+        positions = candidates[chosen]
+        if self.interpolation == "exact":
+            return self.read_orbits(image, positions).cpu(), positions
+        return orbits[chosen.to(orbits.device)].cpu(), positions
+
+    def read_orbits(
+        self, image: Tensor, positions: Tensor, interpolation: str | None = None
+    ) -> Tensor:
+        """Read orbits at given positions of any image.
+
+        Parameters
+        ----------
+        image : Tensor of shape (3, source_size, source_size)
+            RGB in [0, 1].
+        positions : Tensor of shape (n_positions, 2)
+            (column, row) in pixels from the image centre.
+        interpolation : {"bilinear", "exact"}, optional
+            Default: the dataset's.
+
+        Returns
+        -------
+        orbits : Tensor of shape (n_positions, order, n_channels)
+            On the dataset's device.
+        """
+        self.network.to(self.device)
+        image, positions = image.to(self.device), positions.to(self.device)
+        reader = OrbitReader(
+            self.action,
+            self.network,
+            self.layers,
+            self.fields,
+            interpolation or self.interpolation,
+            self.batch_size,
+        )
+        while True:
+            try:
+                return reader.read(image, positions)
+            except torch.OutOfMemoryError:
+                if self.batch_size == 1:
+                    raise
+                torch.cuda.empty_cache()
+                self.batch_size //= 2
+                reader = replace(reader, batch_size=self.batch_size)
+
+    def _generator(self, image_id: int) -> np.random.Generator:
+        return sampling_room.generator_of_image(self.random_state, image_id)
+
+    def _units(self) -> Tensor:
+        return sampling_room.grid_positions(self.field, self.radius)
+
+    def _draw(self, n_positions: int, rng: np.random.Generator) -> Tensor:
+        if self.sampling == "centre":
+            return torch.zeros(n_positions, 2)
+        if self.sampling == "grid":
+            return sampling_room.choose_units(self._units(), n_positions, rng)
+        return sampling_room.draw_from_disk(n_positions, self.radius, rng)
 
     def _positions(self, index: int) -> Tensor:
-        return draw_positions(self.n_positions, self.radius, self.random_state, index)
+        if self.sampling != "energy":
+            return self._draw(int(self.n_positions_[index]), self._generator(index))
+        if index not in self._chosen:
+            self._chosen[index] = self.read_image(index)[1]
+        return self._chosen[index]
 
     @property
     def n_samples(self) -> int:
         """Number of orbits in all."""
-        return len(self) * self.n_positions
+        return int(self._starts[-1])
 
     @property
     def positions_(self) -> NDArray[np.float32]:
@@ -160,7 +304,7 @@ class OrbitDataset(Dataset[Tensor]):
     @property
     def image_ids_(self) -> NDArray[np.int64]:
         """Number of the image that every sample comes from."""
-        return np.repeat(np.arange(len(self)), self.n_positions)
+        return np.repeat(np.arange(len(self)), self.n_positions_)
 
     def check_images(self, progress: bool = False) -> None:
         """Decode every image once, so that a damaged file is found before hours of work.
@@ -175,6 +319,38 @@ class OrbitDataset(Dataset[Tensor]):
         ):
             self.images.check(index)
 
+    def iterate(
+        self, indices: Iterable[int], seed_ids: Iterable[int] | None = None
+    ) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Read images one after another, decoding the next while the network works.
+
+        Parameters
+        ----------
+        indices : iterable of int
+        seed_ids : iterable of int, optional
+            Numbers by which positions are drawn. Default: `indices`.
+
+        Yields
+        ------
+        index : int
+        orbits : Tensor of shape (n_positions, order, n_channels), float32
+        positions : Tensor of shape (n_positions, 2), float32
+        """
+        wanted = list(indices)
+        seeds = wanted if seed_ids is None else list(seed_ids)
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(self._load_pinned, wanted[0]) if wanted else None
+            for number, (index, seed_id) in enumerate(zip(wanted, seeds, strict=True)):
+                assert following is not None
+                image = following.result()
+                if number + 1 < len(wanted):
+                    following = pool.submit(self._load_pinned, wanted[number + 1])
+                yield index, *self._read(image, index, seed_id)
+
+    def _load_pinned(self, index: int) -> Tensor:
+        image = self.images.load(index, self.source_size)
+        return image.pin_memory() if self.device.type == "cuda" else image
+
     def as_array(
         self, path: str | os.PathLike[str] | None = None, *, progress: bool = False
     ) -> NDArray[np.float32]:
@@ -184,7 +360,8 @@ class OrbitDataset(Dataset[Tensor]):
         ----------
         path : path, optional
             Write them to this ``.npy`` file and return a read-only memory map of it. The file
-            appears when it is complete. Default: an array in memory.
+            appears when it is complete. Default: an array in memory. `extract` writes stores,
+            which are half as large and can be resumed.
         progress : bool, default=False
             Show a progress bar.
 
@@ -193,12 +370,70 @@ class OrbitDataset(Dataset[Tensor]):
         orbits : ndarray or memmap of shape (n_samples, order, n_channels), float32
             C order; `image_ids_` and `positions_` say where each sample comes from.
         """
-        bar = tqdm(range(len(self)), desc="reading orbits", unit="image", disable=not progress)
         if path is None:
-            return _fill(self, bar, None)
+            return fill_array(self, None, progress)
         with written_whole(path) as temporary:
-            _fill(self, bar, temporary)
+            fill_array(self, temporary, progress)
         return np.load(path, mmap_mode="r")
+
+    def extract(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        dtype: str = "float16",
+        append: bool = False,
+        chunk_bytes: int | None = None,
+        n_jobs: int | None = None,
+        progress: bool = False,
+    ) -> OrbitStore:
+        """Write the orbits of all images to a store on disk.
+
+        A call that is killed, or stopped by Ctrl-C, is resumed by the same call: images whose
+        orbits are there are not read again, and the store ends as if nothing had happened.
+
+        Parameters
+        ----------
+        path : path
+            Folder of the store.
+        dtype : {"float16", "float32"}, default="float16"
+            In which orbits are stored.
+        append : bool, default=False
+            Add images to a store that was written with the same network, layers, action, sampling
+            and seed. Images that it has already, by their content, are left out.
+        chunk_bytes : int, optional
+            About the size of one of the store's files, which one process writes. Default: a
+            sixteenth of the orbits, so that processes have something to share, at most 64 MiB.
+        n_jobs : int, optional
+            Processes that read images at the same time, as joblib has it: a surrounding
+            ``joblib.parallel_config`` chooses the backend, such as Dask or Ray.
+        progress : bool, default=False
+            Show a progress bar.
+
+        Returns
+        -------
+        store : OrbitStore
+
+        Raises
+        ------
+        ValueError
+            If the store was written with other settings, or an image is damaged.
+        OSError
+            If it cannot be written.
+
+        Warns
+        -----
+        UserWarning
+            If some images are copies of others.
+        """
+        return extract(
+            self,
+            path,
+            dtype=dtype,
+            append=append,
+            chunk_bytes=chunk_bytes,
+            n_jobs=n_jobs,
+            progress=progress,
+        )
 
     def patches(
         self,
@@ -226,75 +461,36 @@ class OrbitDataset(Dataset[Tensor]):
         chosen = [0] if elements is None else list(elements)
         cut = np.empty((len(samples), len(chosen), size, size, 3), dtype=np.float32)
         for row, sample in enumerate(samples):
-            index, position = divmod(int(sample), self.n_positions)
+            index = int(np.searchsorted(self._starts, sample, side="right")) - 1
             image = self.images.load(index, self.source_size)
-            at = self._positions(index)[position]
+            at = self._positions(index)[int(sample - self._starts[index])]
             views = self.action.transform_about(image[None], at[None], size, chosen)[0]
             cut[row] = views.permute(0, 2, 3, 1).clamp(0, 1).numpy()
         return cut
 
 
-class InceptionOrbitDataset(OrbitDataset):
-    """Orbits of InceptionV1 activations: the paper's setting by default.
-
-    Parameters
-    ----------
-    images : path, sequence of paths, array or sequence of arrays
-        See `ImageSource`.
-    group : PlanarGroup, default=Dihedral(32)
-    layer : str, optional
-        Default: ``"mixed3b"``, or the corresponding layer of the other networks.
-    network : {"inceptionv1", "googlenet", "bvlc_googlenet"}, default="inceptionv1"
-        Which training of the architecture; see `load_network`.
-    weights : path, optional
-        See `load_network`.
-    **options
-        The other parameters of `OrbitDataset`.
-    """
-
-    def __init__(
-        self,
-        images: Any,
-        *,
-        group: PlanarGroup | None = None,
-        layer: str | None = None,
-        network: str = "inceptionv1",
-        weights: str | os.PathLike[str] | None = None,
-        **options: Any,
-    ) -> None:
-        known = ("inceptionv1", "googlenet", "bvlc_googlenet")
-        if network not in known:
-            raise ValueError(f"InceptionOrbitDataset reads {', '.join(known)}; got {network!r}.")
-        super().__init__(
-            images,
-            network=load_network(network, weights),
-            group=Dihedral(32) if group is None else group,
-            layer=layer,
-            **options,
+def _resolve_action(group: PlanarGroup | None, action: PositionedAction | None) -> PositionedAction:
+    if action is None:
+        if group is None:
+            raise ValueError("Give a group, such as Dihedral(16), or an action.")
+        return ImageAction(group)
+    if not isinstance(action, PositionedAction):
+        raise TypeError(
+            f"An action that moves images and positions is needed; got {action!r}. For functions "
+            "of inputs that have no positions see stack_orbits."
         )
+    if group is not None and group != action.group:
+        raise ValueError(f"The action is one of {action.group!r}, and group is {group!r}.")
+    return action
 
 
-def _source_size(input_size: int) -> int:
+def _source_size(input_size: int, action: PositionedAction) -> int:
     """Side to scale images to, of the input's parity: a little more than any turn needs.
 
     It is 320 for 224, a size in which photographs often come, and then they are not resampled.
+    Behind a mask no margin is needed.
     """
+    if math.isfinite(action.visible_radius(input_size)):
+        return action.source_size(input_size)
     size = math.ceil(input_size * 10 / 7)
-    return max(size + (size - input_size) % 2, required_source_size(input_size))
-
-
-def _fill(dataset: OrbitDataset, indices: Iterable[int], file: Path | None) -> NDArray[np.float32]:
-    """Write orbits image by image into an array, in memory or in a ``.npy`` file."""
-    array: NDArray[np.float32] | None = None
-    for index in indices:
-        orbits = dataset[index].numpy()
-        if array is None:
-            shape = (dataset.n_samples, *orbits.shape[1:])
-            if file is None:
-                array = np.empty(shape, dtype=np.float32)
-            else:
-                array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
-                reserve_space(file)
-        array[index * dataset.n_positions : (index + 1) * dataset.n_positions] = orbits
-    assert array is not None  # ImageSource holds at least one image
-    return array
+    return max(size + (size - input_size) % 2, action.source_size(input_size))

@@ -3,76 +3,132 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..actions import ImageAction
+from ..actions import PositionedAction
 from ..networks import Network, ReceptiveField
 
-
-def draw_positions(n_positions: int, radius: float, seed: int, image_id: int) -> Tensor:
-    """Draw positions uniformly from a disk about the image centre.
-
-    They are continuous: on the layer's grid the identity block would be read at a unit and the
-    others between units, which alone makes its norm larger. Every image has a generator
-    of its own, so its positions do not depend on the images beside it.
-
-    Returns
-    -------
-    positions : Tensor of shape (n_positions, 2), float32
-        (column, row) in pixels from the image centre.
-    """
-    rng = np.random.default_rng((seed, image_id))
-    distance = radius * np.sqrt(rng.random(n_positions))
-    angle = 2 * math.pi * rng.random(n_positions)
-    positions = np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1)
-    return torch.from_numpy(positions.astype(np.float32))
+#: What `OrbitDataset` calls ``interpolation``.
+INTERPOLATIONS = ("bilinear", "exact")
 
 
-def read_orbits(
-    image: Tensor,
-    positions: Tensor,
-    *,
-    action: ImageAction,
-    network: Network,
-    layer: str,
-    field: ReceptiveField,
-    batch_size: int,
-) -> Tensor:
-    """Read the orbit of every position: ``O[p, g] = a(g·x)`` at ``g·p``.
+@dataclass(frozen=True)
+class OrbitReader:
+    """Reads ``O[p, g] = a(g·x)`` at ``g·p`` from one or several layers of a network.
 
     Parameters
     ----------
-    image : Tensor of shape (3, source_size, source_size)
-        RGB in [0, 1], large enough to be turned without showing its corners.
-    positions : Tensor of shape (n_positions, 2)
-        (column, row) in pixels from the image centre.
-    action : ImageAction
+    action : PositionedAction
     network : Network
-    layer : str
-    field : ReceptiveField
-        Of that layer at the input size to which the turned images are cropped.
+    layers : tuple of str
+    fields : tuple of ReceptiveField
+        Of those layers, at the input size to which transformed images are cropped.
+    interpolation : {"bilinear", "exact"}
+        ``"bilinear"`` passes each transformed image through the network once and interpolates its
+        map at all positions. ``"exact"`` cuts a patch about each moved position such that the
+        position falls on one and the same unit for every element.
     batch_size : int
         Transformed images that pass through the network at once.
-
-    Returns
-    -------
-    orbits : Tensor of shape (n_positions, order, n_channels)
     """
-    views = action.transform(image[None], field.input_size)[0]
-    units = field.to_units(action.transform_positions(positions)).transpose(0, 1)
-    blocks = [
-        _read_maps(network.activations(views[start : start + batch_size], layer), at)
-        for start, at in zip(range(0, len(views), batch_size), units.split(batch_size), strict=True)
-    ]
-    return torch.cat(blocks).transpose(0, 1).contiguous()
+
+    action: PositionedAction
+    network: Network
+    layers: tuple[str, ...]
+    fields: tuple[ReceptiveField, ...]
+    interpolation: str
+    batch_size: int
+
+    def read(self, image: Tensor, positions: Tensor) -> Tensor:
+        """Read the orbit of every position.
+
+        Parameters
+        ----------
+        image : Tensor of shape (3, source_size, source_size)
+            RGB in [0, 1].
+        positions : Tensor of shape (n_positions, 2)
+            (column, row) in pixels from the image centre.
+
+        Returns
+        -------
+        orbits : Tensor of shape (n_positions, order, n_channels)
+            The layers' channels side by side.
+        """
+        read = self._read_exactly if self.interpolation == "exact" else self._read_maps
+        return read(image, positions)
+
+    def at_maps(self) -> OrbitReader:
+        """Return a reader of the same orbits that is cheap for many positions."""
+        return replace(self, interpolation="bilinear")
+
+    def _read_maps(self, image: Tensor, positions: Tensor) -> Tensor:
+        size = self.fields[0].input_size
+        views = self.action.transform(image[None], size)[0]
+        moved = self.action.transform_positions(positions).transpose(0, 1)
+        orbits: list[Tensor] = []
+        for start in range(0, len(views), self.batch_size):
+            batch = slice(start, start + self.batch_size)
+            maps = self._activations(views[batch])
+            blocks = [
+                interpolate_map(maps[layer], field.to_units(moved[batch]))
+                for layer, field in zip(self.layers, self.fields, strict=True)
+            ]
+            orbits.append(torch.cat(blocks, dim=-1))
+        return torch.cat(orbits).transpose(0, 1).contiguous()
+
+    def _read_exactly(self, image: Tensor, positions: Tensor) -> Tensor:
+        by_layer = [
+            self._read_unit(image, positions, layer, field)
+            for layer, field in zip(self.layers, self.fields, strict=True)
+        ]
+        return torch.cat(by_layer, dim=-1)
+
+    def _read_unit(
+        self, image: Tensor, positions: Tensor, layer: str, field: ReceptiveField
+    ) -> Tensor:
+        side, unit = field.smallest_input()
+        at = landing_point(field)
+        order = self.action.group.order
+        n_at_once = max(1, self.batch_size // order)
+        orbits = []
+        for part in positions.split(n_at_once):
+            source = image.expand(len(part), -1, -1, -1)
+            patches = self.action.transform_about(source, part, side, at=at).flatten(0, 1)
+            values = [
+                self._activations(batch, layer)[layer][:, :, unit[1], unit[0]]
+                for batch in patches.split(self.batch_size)
+            ]
+            orbits.append(torch.cat(values).reshape(len(part), order, -1))
+        return torch.cat(orbits)
+
+    def _activations(self, images: Tensor, layer: str | None = None) -> dict[str, Tensor]:
+        layers = self.layers if layer is None else (layer,)
+        return self.network.activations(images, layers)
 
 
-def _read_maps(maps: Tensor, units: Tensor) -> Tensor:
-    """Interpolate maps (n, c, h, w) at fractional units (n, p, 2), giving (n, p, c)."""
+def landing_point(field: ReceptiveField) -> tuple[float, float]:
+    """Where in the patch of an exact reading the position falls: pixels from the patch centre."""
+    side, unit = field.smallest_input()
+    column, row = (
+        offset + k * stride - (side - 1) / 2
+        for k, offset, stride in zip(unit, field.offset, field.stride, strict=True)
+    )
+    return column, row
+
+
+def exact_reach(field: ReceptiveField) -> float:
+    """How far from a position, in pixels, an exact reading looks under any turn."""
+    side, _ = field.smallest_input()
+    if max(field.size) <= side and not field.global_context:
+        return math.hypot(*((size - 1) / 2 for size in field.size))
+    return math.hypot(*((side - 1) / 2 + abs(offset) for offset in landing_point(field)))
+
+
+def interpolate_map(maps: Tensor, units: Tensor) -> Tensor:
+    """Interpolate maps (n, c, h, w) bilinearly at fractional units (n, p, 2), giving (n, p, c)."""
     size = maps.new_tensor([maps.shape[-1], maps.shape[-2]])
     grid = (2 * units.to(maps) + 1) / size - 1
     values = F.grid_sample(maps, grid[:, None], padding_mode="border", align_corners=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+# Less than this on a side is a flat patch of colour once it is scaled to a network's input.
+_SMALLEST_SIDE = 8
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
@@ -51,6 +54,8 @@ class ImageSource:
     def load(self, index: int, size: int) -> Tensor:
         """Decode an image, scale its shorter side to `size` and cut out the central square.
 
+        Of an animation it is the first frame.
+
         Parameters
         ----------
         index : int
@@ -68,14 +73,28 @@ class ImageSource:
             If the file is not an image or is damaged; the message names it.
         """
         picture = self._decode(index)
+        if min(picture.size) < _SMALLEST_SIDE:
+            raise ValueError(
+                f"{self.name(index)} has {picture.width} x {picture.height} pixels, and at least "
+                f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE} are needed: leave it out."
+            )
         # fit() scales and crops in one antialiased step, and leaves pixels alone where it need not
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
         pixels = torch.from_numpy(np.array(picture, dtype=np.float32))
         return pixels.permute(2, 0, 1).contiguous() / 255.0
 
+    def digest(self, index: int) -> str:
+        """SHA-256 of a file's bytes, or of an array: the same for copies under other names."""
+        item = self._items[index]
+        if isinstance(item, Path):
+            return hashlib.sha256(item.read_bytes()).hexdigest()
+        state = hashlib.sha256(f"{item.dtype} {item.shape}".encode())
+        state.update(np.ascontiguousarray(item).data)
+        return state.hexdigest()
+
     def check(self, index: int) -> None:
         """Decode an image and throw it away: raises the errors of `load`."""
-        self._decode(index)
+        self.load(index, _SMALLEST_SIDE)
 
     def _decode(self, index: int) -> Image.Image:
         item = self._items[index]

@@ -79,6 +79,27 @@ def test_orientation_tags_are_followed(tmp_path):
     assert picture_seen.size == (20, 40)
 
 
+@pytest.mark.parametrize("suffix", ["webp", "png", "tif"])
+def test_of_an_animation_it_is_the_first_frame(tmp_path, suffix):
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
+    path = tmp_path / f"moving.{suffix}"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    first = ImageSource(tmp_path).load(0, 40)
+    assert first[0].mean() > 0.9
+    assert first[2].mean() < 0.1
+
+
+def test_copies_have_one_digest(tmp_path):
+    picture = np.full((20, 20, 3), 7, np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())
+    Image.fromarray(picture + 1).save(tmp_path / "c.png")
+    digests = [ImageSource(tmp_path).digest(i) for i in range(3)]
+    assert digests[0] == digests[1] != digests[2]
+    arrays = ImageSource([picture, picture.copy(), picture[:, ::-1].copy() + 1])
+    assert arrays.digest(0) == arrays.digest(1) != arrays.digest(2)
+
+
 class TestBadInput:
     def test_an_empty_folder(self, tmp_path):
         with pytest.raises(ValueError, match="No images in .*looked for files that end in .bmp"):
@@ -114,6 +135,21 @@ class TestBadInput:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(ValueError, match=rf"short\.{suffix} cannot be decoded"):
             ImageSource(tmp_path).load(0, 32)
+
+    def test_a_decompression_bomb(self, tmp_path, monkeypatch):
+        """A few bytes that claim to be more pixels than any photograph."""
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+        Image.new("RGB", (40, 40)).save(tmp_path / "bomb.png")
+        with pytest.raises(ValueError, match=r"bomb\.png cannot be decoded: .* exceeds limit"):
+            ImageSource(tmp_path).check(0)
+
+    @pytest.mark.parametrize("size", [(1, 1), (200, 7)])
+    def test_images_of_a_few_pixels(self, tmp_path, size):
+        Image.new("RGB", size).save(tmp_path / "dot.png")
+        with pytest.raises(ValueError, match=rf"dot\.png has {size[0]} x {size[1]} pixels"):
+            ImageSource(tmp_path).check(0)
+        with pytest.raises(ValueError, match="image 0 has 1 x 1 pixels"):
+            ImageSource([np.zeros((1, 1, 3), np.uint8)]).load(0, 32)
 
     @pytest.mark.parametrize(
         ("images", "message"),

@@ -1,0 +1,309 @@
+"""`OrbitStore`: orbits on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..groups import FiniteGroup
+from ._store_chunk import ChunkFiles, locked
+from ._store_format import FORMAT_VERSION, MANIFEST, Manifest, StoredImage
+from ._store_reading import ChunkedArray, StoredOrbits
+from ._store_verify import StoreReport, verify_chunks
+from ._store_writer import ChunkWriter
+
+_LOCK = ".manifest.lock"
+# Seconds to wait for another process that changes the manifest: it takes well under one.
+_PATIENCE = 60.0
+
+
+class OrbitStore(StoredOrbits):
+    """Orbits on disk, in chunks of images, readable as an array.
+
+    A store is a folder: a manifest, and for each chunk of images two ``.npy`` files and a journal
+    that says which images are in them. Several processes, also on several machines, write different
+    chunks at once. What is killed loses the image in work and no other.
+
+    Indexed by a number, a slice, an array of numbers in any order or a boolean mask, a store reads
+    those rows into a new array; ``store[rows, ...]`` is a view that reads nothing until it is
+    indexed itself. It is an X for `GroupCrosscoder` and for scikit-learn's model selection, which
+    then reads folds batch by batch, and a `torch.utils.data.Dataset`. It knows the group that its
+    orbits were made with, and `GroupCrosscoder` refuses to fit another.
+
+    Parameters
+    ----------
+    path : path
+        The store's folder, which `create` made.
+    allow_incomplete : bool, default=False
+        Give the rows that are there, as of the first time they are asked for. Otherwise a store
+        with pending images is not readable.
+
+    Attributes
+    ----------
+    path : Path
+    allow_incomplete : bool
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no store.
+    ValueError
+        If the manifest is damaged or of a newer format.
+
+    See Also
+    --------
+    OrbitDataset : Orbits as they are read from a network.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_groupcross import Dihedral, OrbitStore, make_orbits
+    >>> from sklearn_groupcross.orbits import StoredImage
+    >>> group = Dihedral(3)
+    >>> orbits = make_orbits(40, group=group, n_channels=8, random_state=0).orbits
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> images = [StoredImage("left.jpg", "5ca1", n_rows=20), StoredImage("right.jpg", "ab1e", 20)]
+    >>> store = OrbitStore.create(folder.name, group=group, n_channels=8, images=images)
+    >>> for chunk in store.pending():
+    ...     with store.writer(chunk) as writer:
+    ...         for image in writer.pending_images:
+    ...             rows = slice(20 * image, 20 * image + 20)
+    ...             writer.write(image, orbits[rows], positions=np.zeros((20, 2)))
+    >>> store
+    OrbitStore(...): Dihedral(3), shape (40, 6, 8), float16, complete
+    >>> store[[39, 0]].shape
+    (2, 6, 8)
+    >>> store.verify().ok
+    True
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, allow_incomplete: bool = False) -> None:
+        self.path = Path(path)
+        self.allow_incomplete = allow_incomplete
+        self._adopt(Manifest.read(self.path))
+
+    def _adopt(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._files = [ChunkFiles(self.path, manifest, c) for c in range(manifest.n_chunks)]
+        starts = manifest.row_starts[list(manifest.chunk_starts)]
+        shape, dtype = (manifest.group.order, manifest.n_channels), np.dtype(manifest.dtype)
+        self._orbits = ChunkedArray("orbits", self._files, starts, shape, dtype)
+        self._positions = ChunkedArray("positions", self._files, starts, (2,), np.dtype(np.float32))
+        self._channels = range(manifest.n_channels)
+        self._is_complete = False
+        self._present: NDArray[np.int64] | None = None
+
+    # --- making --------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        group: FiniteGroup,
+        n_channels: int,
+        images: Sequence[StoredImage],
+        metadata: Mapping[str, Any] | None = None,
+        dtype: str = "float16",
+        chunk_bytes: int = 64 * 2**20,
+    ) -> OrbitStore:
+        """Make a store without rows, or reopen one of the same configuration to go on with it.
+
+        Parameters
+        ----------
+        path : path
+            Its folder, by convention ``NAME.orbits``.
+        group : FiniteGroup
+        n_channels : int
+        images : sequence of StoredImage
+            All images whose orbits it will hold, in the order of its rows.
+        metadata : mapping, optional
+            Where the orbits come from, in what JSON can hold: network and its hash, action,
+            sampling. ``metadata["layers"]`` maps names to ``[first, stop]`` channels, for `layer`.
+        dtype : {"float16", "float32"}, default="float16"
+            float16 has three digits and ends at 65504.
+        chunk_bytes : int, default=64 MiB
+            What one process writes at a time. A chunk holds whole images, at least one.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range, the folder is something else, or the store that is there
+            has another configuration; the message names the first difference.
+        OSError
+            If the folder cannot be made or written to.
+        """
+        path = Path(path)
+        plan = Manifest.plan(
+            group=group,
+            n_channels=n_channels,
+            dtype=dtype,
+            metadata={} if metadata is None else metadata,
+            images=images,
+            chunk_bytes=chunk_bytes,
+        )
+        path.mkdir(parents=True, exist_ok=True)
+        if not (path / MANIFEST).exists() and any(not _is_own_trace(p) for p in path.iterdir()):
+            raise ValueError(f"{path} is a folder with other files in it, and no orbit store.")
+        with _manifest_locked(path):  # two processes may begin at once
+            if not (path / MANIFEST).exists():
+                plan.write(path)
+            elif difference := Manifest.read(path).difference(plan):
+                raise ValueError(
+                    f"There is another store at {path}: {difference}. Choose another folder, or "
+                    "remove this one."
+                )
+        return cls(path)
+
+    def append(self, images: Sequence[StoredImage]) -> None:
+        """Add images, in new chunks, which are then pending.
+
+        Parameters
+        ----------
+        images : sequence of StoredImage
+
+        Raises
+        ------
+        ValueError
+            If one of them is in the store already.
+        OSError
+            If the folder is read-only or full.
+        """
+        with _manifest_locked(self.path):
+            manifest = Manifest.read(self.path).with_more(images)  # another process may have added
+            manifest.write(self.path)
+        self._adopt(manifest)
+
+    def writer(self, chunk: int) -> ChunkWriter:
+        """Give the writer of a chunk, for a ``with``: only one at a time may be open.
+
+        Parameters
+        ----------
+        chunk : int
+            See `pending`.
+
+        Returns
+        -------
+        writer : ChunkWriter
+            ``writer.pending_images`` are to be given to ``writer.write(image, orbits, positions)``.
+            On entering, BlockingIOError says that another process writes this chunk.
+        """
+        return ChunkWriter(self.path, self._manifest, chunk)
+
+    def discard(self, images: Sequence[int]) -> None:
+        """Have images written again, such as those that `verify` found damaged.
+
+        Parameters
+        ----------
+        images : sequence of int
+
+        Raises
+        ------
+        BlockingIOError
+            If one of their chunks is being written.
+        """
+        wanted = set(map(int, images))
+        for files in self._files:
+            if wanted.isdisjoint(files.images):
+                continue
+            with locked(files.lock, f"Chunk {files.chunk} of {self.path} is being written."):
+                kept = {i: s for i, s in files.cut_torn_line().items() if i not in wanted}
+                files.rewrite_journal(kept)
+        self._adopt(self._manifest)
+
+    # --- what is there -------------------------------------------------------------------------
+
+    @property
+    def images(self) -> tuple[StoredImage, ...]:
+        """All images, also those whose orbits are pending; `image_ids_` are their numbers."""
+        return self._manifest.images
+
+    def pending(self) -> list[int]:
+        """Numbers of the chunks that are not complete, as of now."""
+        return [f.chunk for f in self._files if len(f.read_journal()) < len(f.images)]
+
+    def pending_images(self) -> list[int]:
+        """Numbers of the images whose orbits are not there, as of now."""
+        return [i for f in self._files for i in sorted(set(f.images) - f.read_journal().keys())]
+
+    def _selected(self) -> NDArray[np.int64] | None:
+        if self._is_complete:
+            return None
+        if self._present is None:
+            pending = self.pending_images()
+            if not pending:
+                self._is_complete = True
+                return None
+            if not self.allow_incomplete:
+                raise ValueError(
+                    f"{self.path} is incomplete: {len(pending)} of {len(self.images)} images are "
+                    "missing. Write them (see pending), or open it with allow_incomplete=True to "
+                    "have the rows that are there."
+                )
+            there = np.ones(len(self.images), dtype=bool)
+            there[pending] = False
+            n_rows = np.diff(self._manifest.row_starts)
+            self._present = np.flatnonzero(np.repeat(there, n_rows))
+        return self._present
+
+    def __repr__(self) -> str:
+        order, n_rows = self.group.order, int(self._manifest.row_starts[-1])
+        n_pending = len(self.pending_images())
+        state = f"{n_pending} images pending" if n_pending else "complete"
+        shape = (n_rows, order, self._manifest.n_channels)
+        return (
+            f"OrbitStore({str(self.path)!r}): {self.group!r}, shape {shape}, {self.dtype}, {state}"
+        )
+
+    def info(self) -> dict[str, Any]:
+        """Summarise the store for people.
+
+        Returns
+        -------
+        info : dict
+            Texts, numbers and the metadata, in the order in which to show them.
+        """
+        manifest, n_pending = self._manifest, len(self.pending_images())
+        size = sum(f.stat().st_size for f in self.path.iterdir() if f.is_file())
+        return {
+            "path": str(self.path),
+            "format version": FORMAT_VERSION,
+            "group": repr(self.group),
+            "shape": (int(manifest.row_starts[-1]), self.group.order, manifest.n_channels),
+            "dtype": manifest.dtype,
+            "images": f"{len(self.images) - n_pending} of {len(self.images)}",
+            "chunks": f"{manifest.n_chunks - len(self.pending())} of {manifest.n_chunks}",
+            "bytes on disk": size,
+            **{f"metadata: {key}": value for key, value in self.metadata.items()},
+        }
+
+    def verify(self, *, progress: bool = False) -> StoreReport:
+        """Read everything and compare it with its checksums.
+
+        Parameters
+        ----------
+        progress : bool, default=False
+            Show a progress bar.
+
+        Returns
+        -------
+        report : StoreReport
+            ``report.ok``, ``report.problems``, ``report.damaged_images``.
+        """
+        return verify_chunks(self._manifest, self._files, progress)
+
+
+def _manifest_locked(path: Path) -> Any:
+    message = f"The manifest of {path} has been locked for {_PATIENCE:g} s by another process."
+    return locked(path / _LOCK, message, _PATIENCE)
+
+
+def _is_own_trace(path: Path) -> bool:
+    """Whether a file is what a store's killed beginning leaves."""
+    return path.name == _LOCK or path.name.startswith(f".{Path(MANIFEST).stem}-")

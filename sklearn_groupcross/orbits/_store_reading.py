@@ -1,0 +1,268 @@
+"""Rows of an orbit store as an array that is read as it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from torch.utils.data import Dataset
+
+from ..groups import FiniteGroup
+from ._store_chunk import ChunkFiles
+from ._store_format import Manifest
+
+
+class ChunkedArray:
+    """One array over the files of all chunks; each is mapped when it is first read.
+
+    Parameters
+    ----------
+    name : {"orbits", "positions"}
+    files : sequence of ChunkFiles
+    starts : ndarray of shape (n_chunks,)
+        First row of each chunk.
+    row_shape : tuple of int
+    dtype : numpy.dtype
+    """
+
+    def __init__(
+        self,
+        name: str,
+        files: Sequence[ChunkFiles],
+        starts: NDArray[np.int64],
+        row_shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> None:
+        self._name, self._files, self._starts = name, files, starts
+        self._row_shape, self._dtype = row_shape, dtype
+        self._maps: dict[int, NDArray[Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_maps": {}}  # another process maps the files itself
+
+    def gather(
+        self, rows: NDArray[np.int64], parts: tuple[slice, ...], shape: tuple[int, ...]
+    ) -> NDArray[Any]:
+        """Copy rows into a new array.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (n,)
+            In any order, repetitions included.
+        parts : tuple of slice
+            Which part of each row is wanted.
+        shape : tuple of int
+            The shape of that part.
+
+        Returns
+        -------
+        gathered : ndarray of shape (n, *shape)
+        """
+        out = np.empty((len(rows), *shape), dtype=self._dtype)
+        if len(rows) == 0:
+            return out
+        # chunk by chunk and in the order on disk, whatever the order that is asked for
+        order = None if (rows[1:] >= rows[:-1]).all() else np.argsort(rows, kind="stable")
+        ordered = rows if order is None else rows[order]
+        first, last = np.searchsorted(self._starts, ordered[[0, -1]], side="right") - 1
+        chunks = range(int(first), int(last) + 1)
+        bounds = [0, *np.searchsorted(ordered, self._starts[chunks[1:]]).tolist(), len(rows)]
+        for chunk, start, stop in zip(chunks, bounds[:-1], bounds[1:], strict=True):
+            if start == stop:
+                continue
+            source = self._map(chunk)
+            local = ordered[start:stop] - self._starts[chunk]
+            target: Any = slice(start, stop) if order is None else order[start:stop]
+            if (local[1:] == local[:-1] + 1).all():
+                out[target] = source[(slice(local[0], local[-1] + 1), *parts)]
+            elif order is None and shape == self._row_shape:
+                # take into place: fancy indexing would copy twice ("clip": "raise" would as well)
+                np.take(source, local, axis=0, out=out[target], mode="clip")
+            else:
+                out[target] = source[(local, *parts)]
+        return out
+
+    def _map(self, chunk: int) -> NDArray[Any]:
+        if chunk not in self._maps:
+            self._maps[chunk] = self._files[chunk].open_array(self._name)
+        return self._maps[chunk]
+
+
+class StoredOrbits(Dataset[NDArray[np.floating]]):
+    """What an `OrbitStore` and the views of it have in common: rows to be read.
+
+    Indexed by a number, a slice, an array of numbers in any order or a boolean mask, it reads those
+    rows into a new array. Indexed by ``[rows, ...]`` it gives a `StoredOrbits` of those rows that
+    reads nothing yet: that is how scikit-learn cuts folds. numpy, `GroupCrosscoder` and
+    `torch.utils.data.DataLoader` read it as it is.
+    """
+
+    _manifest: Manifest
+    _orbits: ChunkedArray
+    _positions: ChunkedArray
+    _channels: range
+
+    def _selected(self) -> NDArray[np.int64] | None:
+        """Rows of the whole store that are seen; None if all."""
+        raise NotImplementedError
+
+    # --- what it is ----------------------------------------------------------------------------
+
+    @property
+    def group(self) -> FiniteGroup:
+        """The group of the orbits."""
+        return self._manifest.group
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the store's maker said of it, as JSON holds it."""
+        return self._manifest.metadata
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float16 or float32."""
+        return np.dtype(self._manifest.dtype)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n_samples, order, n_channels)."""
+        rows = self._selected()
+        n_rows = self._manifest.row_starts[-1] if rows is None else len(rows)
+        return int(n_rows), self.group.order, len(self._channels)
+
+    @property
+    def ndim(self) -> int:
+        """3."""
+        return 3
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def image_ids_(self) -> NDArray[np.int64]:
+        """Number of the image of every sample: ``groups=`` of `GroupKFold`."""
+        return np.searchsorted(self._manifest.row_starts, self._rows(), side="right") - 1
+
+    @property
+    def positions_(self) -> NDArray[np.float32]:
+        """(column, row) of every sample in pixels from the image centre, (n_samples, 2)."""
+        return self._positions.gather(self._rows(), (slice(None),), (2,))
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, tuple):
+            if len(index) != 2 or index[1] is not Ellipsis:
+                raise IndexError(
+                    "A store is indexed by rows; see layer for channels, read_blocks for blocks."
+                )
+            return StoreView(self, self._rows(index[0]), self._channels)
+        if isinstance(index, int | np.integer):
+            return self._read(self._rows([index]))[0]
+        return self._read(self._rows(index))
+
+    def __getitems__(self, indices: Sequence[int]) -> list[NDArray[np.floating]]:
+        """Samples of one batch, read at once: `torch.utils.data.DataLoader` calls it."""
+        return list(self._read(self._rows(indices)))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("A store becomes an array only by reading: a copy cannot be avoided.")
+        return np.asarray(self._read(self._rows()), dtype=dtype)
+
+    def read_blocks(self, index: ArrayLike | slice, n_blocks: int) -> NDArray[np.floating]:
+        """Read only the first blocks of rows.
+
+        Parameters
+        ----------
+        index : slice or array-like of int
+        n_blocks : int
+            1 is the identity block alone, which is all that an encoder of it needs.
+
+        Returns
+        -------
+        blocks : ndarray of shape (n_rows, n_blocks, n_channels)
+        """
+        return self._read(self._rows(index), min(n_blocks, self.group.order))
+
+    def layer(self, name: str) -> StoredOrbits:
+        """See only the channels of one layer; nothing is read.
+
+        Parameters
+        ----------
+        name : str
+            A key of ``metadata["layers"]``, which maps names to ``[first, stop]`` channels.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        """
+        layers = self.metadata.get("layers", {})
+        if name not in layers:
+            known = ", ".join(layers) or "none: its metadata have no 'layers'"
+            raise ValueError(f"The store has no layer {name!r}. Layers: {known}.")
+        if len(self._channels) != self._manifest.n_channels:
+            raise ValueError("These are the channels of one layer already; take it of the store.")
+        return StoreView(self, self._selected(), range(*layers[name]))
+
+    def _read(self, rows: NDArray[np.int64], n_blocks: int | None = None) -> NDArray[np.floating]:
+        n_blocks = self.group.order if n_blocks is None else n_blocks
+        parts = (slice(0, n_blocks), slice(self._channels.start, self._channels.stop))
+        return self._orbits.gather(rows, parts, (n_blocks, len(self._channels)))
+
+    def _rows(self, index: Any = slice(None)) -> NDArray[np.int64]:
+        """Rows of the whole store that an index of this one means.
+
+        Raises
+        ------
+        IndexError
+        """
+        n_samples = len(self)
+        if isinstance(index, slice):
+            rows = np.arange(*index.indices(n_samples), dtype=np.int64)
+        else:
+            rows = np.asarray(index)
+            if rows.ndim != 1 or (rows.dtype.kind not in "iub" and rows.size):
+                raise IndexError(
+                    "Rows are a slice, integers or a boolean mask, along one axis; got "
+                    f"{rows.dtype} of shape {rows.shape}."
+                )
+            if rows.dtype == bool:
+                if len(rows) != n_samples:
+                    raise IndexError(f"A mask of {len(rows)} for {n_samples} samples.")
+                rows = np.flatnonzero(rows)
+            rows = rows.astype(np.int64)
+            bad = rows[(rows < -n_samples) | (rows >= n_samples)]
+            if len(bad):
+                raise IndexError(f"Row {bad[0]} is out of range: there are {n_samples} samples.")
+            rows = np.where(rows < 0, rows + n_samples, rows)
+        selected = self._selected()
+        return rows if selected is None else selected[rows]
+
+
+class StoreView(StoredOrbits):
+    """Some rows, or some channels, of a store; see `StoredOrbits`.
+
+    Parameters
+    ----------
+    source : StoredOrbits
+    rows : ndarray of int or None
+        Rows of the whole store; None for all.
+    channels : range
+    """
+
+    def __init__(
+        self, source: StoredOrbits, rows: NDArray[np.int64] | None, channels: range
+    ) -> None:
+        self._manifest = source._manifest
+        self._orbits, self._positions = source._orbits, source._positions
+        self._chosen, self._channels = rows, channels
+
+    def __repr__(self) -> str:
+        return f"<view of an orbit store: shape {self.shape}, {self.dtype}>"
+
+    def _selected(self) -> NDArray[np.int64] | None:
+        return self._chosen

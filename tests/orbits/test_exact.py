@@ -1,0 +1,96 @@
+"""Exact readings: every element at one and the same unit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_groupcross import Dihedral, InceptionOrbitDataset, OrbitDataset
+from sklearn_groupcross.actions import ImageAction
+
+SQUARE = Dihedral(4)
+
+
+def symmetric_image(image, h):
+    """An image that h fixes: the mean over the powers of h, h of the square's group."""
+    views = ImageAction(SQUARE).transform(image[None])[0]
+    powers = [0]
+    while (following := SQUARE.multiply(powers[-1], h)) != 0:
+        powers.append(following)
+    return views[powers].mean(dim=0)
+
+
+def relative(found, expected):
+    return float(((found - expected).norm(dim=2) / expected.norm(dim=2).clamp_min(1e-6)).max())
+
+
+@pytest.mark.parametrize("h", range(1, 8))
+def test_orbits_of_an_image_that_h_fixes(small_network, smooth_images, h):
+    """O_{h·p}[g] = O_p[g h] at every position, for a group that is finer than the square's."""
+    group = Dihedral(8)
+    in_group = int(2 * SQUARE.turns[h] + 8 * SQUARE.mirrored[h])
+    dataset = OrbitDataset(
+        smooth_images, network=small_network, group=group, interpolation="exact", n_positions=20
+    )
+    image = symmetric_image(dataset.images.load(0, dataset.source_size), h)
+    positions = dataset._positions(0)
+    moved = dataset.action.transform_positions(positions)[:, in_group]
+    at_p, at_hp = dataset.read_orbits(image, positions), dataset.read_orbits(image, moved)
+    assert relative(at_hp, at_p[:, torch.tensor(group.right_translation(in_group))]) < 1e-4
+    wrong = torch.tensor(group.right_translation(group.multiply(in_group, 1)))
+    assert relative(at_hp, at_p[:, wrong]) > 1e-2
+
+
+@pytest.mark.parametrize("h", [2, 5])
+def test_orbits_of_an_image_that_h_fixes_on_real_weights(shared_data, h):
+    group = Dihedral(8)
+    in_group = int(2 * SQUARE.turns[h] + 8 * SQUARE.mirrored[h])
+    dataset = InceptionOrbitDataset(
+        sorted((shared_data / "images").glob("*.jpg"))[3:4],
+        network="bvlc_googlenet",
+        weights=shared_data / "bvlc_googlenet.safetensors",
+        group=group,
+        interpolation="exact",
+        n_positions=4,
+    )
+    image = symmetric_image(dataset.images.load(0, dataset.source_size), h)
+    positions = dataset._positions(0)
+    moved = dataset.action.transform_positions(positions)[:, in_group]
+    at_p, at_hp = dataset.read_orbits(image, positions), dataset.read_orbits(image, moved)
+    assert relative(at_hp, at_p[:, torch.tensor(group.right_translation(in_group))]) < 1e-4
+
+
+def test_at_a_unit_the_identity_block_is_the_map_itself(small_network, smooth_images):
+    """A patch of one receptive field gives what the whole image gives at that unit."""
+    dataset = OrbitDataset(
+        smooth_images,
+        network=small_network,
+        group=SQUARE,
+        interpolation="exact",
+        sampling="grid",
+        radius=8,
+    )
+    image, positions = dataset.images.load(1, dataset.source_size), dataset._positions(1)
+    exact = dataset.read_orbits(image, positions)
+    # on a unit, bilinear interpolation of the map is the map's value
+    by_maps = dataset.read_orbits(image, positions, "bilinear")
+    torch.testing.assert_close(exact[:, 0], by_maps[:, 0], atol=1e-5, rtol=1e-4)
+
+
+def test_energy_chooses_by_maps_and_reads_exactly(small_network, smooth_images):
+    options = {"network": small_network, "group": SQUARE, "n_positions": 5, "radius": 8}
+    by_maps, exact = (
+        OrbitDataset(smooth_images, sampling="energy", interpolation=way, **options)
+        for way in ("bilinear", "exact")
+    )
+    np.testing.assert_array_equal(by_maps.positions_, exact.positions_)
+    image = exact.images.load(0, exact.source_size)
+    again = exact.read_orbits(image, torch.from_numpy(exact.positions_[:5]), "exact")
+    np.testing.assert_allclose(exact[0], again, atol=1e-6)
+
+
+def test_a_mask_and_exact_readings_do_not_go_together(small_network, smooth_images):
+    action = ImageAction(SQUARE, mask=True)
+    with pytest.raises(ValueError, match="mask lies about the image centre"):
+        OrbitDataset(smooth_images, network=small_network, action=action, interpolation="exact")

@@ -1,0 +1,255 @@
+"""Orbits of many images into a store: resumed, appended to, written by several processes."""
+
+from __future__ import annotations
+
+import copy
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import distributed
+import joblib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sklearn_groupcross import Dihedral, GroupCrosscoder, Network, OrbitDataset, OrbitStore
+from sklearn_groupcross.orbits._extract import network_digest
+from sklearn_groupcross.orbits._extraction import OrbitReader
+
+CHUNK = 2 * 7 * 8 * 96 * 2  # bytes: the orbits of two images
+
+
+@pytest.fixture
+def folder(tmp_path, smooth_images) -> Path:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number, image in enumerate(smooth_images):
+        Image.fromarray(image).save(images / f"{number}.png")
+    return images
+
+
+def dataset(images, **options):
+    options = {"network": "bundled", "group": Dihedral(4), "n_positions": 7, **options}
+    return OrbitDataset(images, **options)
+
+
+def files(store: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(store)): p.read_bytes() for p in store.rglob("*") if p.is_file()}
+
+
+def same_files(one: Path, other: Path) -> bool:
+    ours, theirs = files(one), files(other)
+    return {k: v for k, v in ours.items() if "lock" not in k} == {
+        k: v for k, v in theirs.items() if "lock" not in k
+    }
+
+
+def test_a_store_holds_what_the_array_holds(folder, tmp_path):
+    orbits = dataset(folder)
+    store = orbits.extract(tmp_path / "store")
+    assert store.shape == (42, 8, 96)
+    assert store.dtype == np.float16
+    np.testing.assert_allclose(np.asarray(store), orbits.as_array(), rtol=2e-3, atol=1e-4)
+    np.testing.assert_array_equal(store.positions_, orbits.positions_)
+    np.testing.assert_array_equal(store.image_ids_, orbits.image_ids_)
+    assert store.group == Dihedral(4)
+    assert store.metadata["layers"] == {"relu3": [0, 96]}
+    assert [image.name for image in store.images] == [f"{i}.png" for i in range(6)]
+    assert store.verify().ok
+    GroupCrosscoder(group=Dihedral(4), n_features=8, max_epochs=1, random_state=0).fit(store)
+    with pytest.raises(ValueError, match="Dihedral"):
+        GroupCrosscoder(group=Dihedral(2), n_features=8).fit(store)
+
+
+def test_there_is_something_to_share_for_several_processes(folder, tmp_path):
+    dataset(folder).extract(tmp_path / "store")
+    assert len(list((tmp_path / "store").glob("chunk-*.jsonl"))) == 6
+
+
+def test_what_is_there_is_not_read_again(folder, tmp_path, monkeypatch):
+    dataset(folder).extract(tmp_path / "store")
+
+    def never(*arguments):
+        raise AssertionError("an image was read again")
+
+    again = dataset(folder)
+    monkeypatch.setattr(again, "_read", never)
+    again.extract(tmp_path / "store")
+
+
+def test_ctrl_c_loses_nothing_that_was_read(folder, tmp_path, monkeypatch):
+    interrupted, read = dataset(folder), OrbitDataset._read
+    n_read = 0
+
+    def at_the_third(self, *arguments):
+        nonlocal n_read
+        n_read += 1
+        if n_read == 4:
+            raise KeyboardInterrupt
+        return read(self, *arguments)
+
+    monkeypatch.setattr(OrbitDataset, "_read", at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.extract(tmp_path / "store")
+    interrupted.extract(tmp_path / "store")
+    assert n_read == 4 + 3  # the third image and what follows are read again, not the first three
+    monkeypatch.undo()
+    dataset(folder).extract(tmp_path / "whole")
+    assert same_files(tmp_path / "store", tmp_path / "whole")
+
+
+def test_other_settings_are_refused_by_name(folder, tmp_path):
+    dataset(folder).extract(tmp_path / "store")
+    for changes, word in [
+        ({"random_state": 1}, "random_state"),
+        ({"layer": "relu2"}, "n_channels|layer"),
+        ({"group": Dihedral(2)}, "group"),
+        ({"n_positions": 8}, "its image 0 is"),
+        ({"sampling": "energy"}, "sampling"),
+    ]:
+        with pytest.raises(ValueError, match=word):
+            dataset(folder, **changes).extract(tmp_path / "store")
+
+
+def test_appended_images_have_positions_of_their_own(folder, tmp_path):
+    images = sorted(folder.iterdir())
+    dataset(images[:4]).extract(tmp_path / "store")
+    store = dataset(images).extract(tmp_path / "store", append=True)  # four of them are there
+    np.testing.assert_allclose(np.asarray(store), dataset(images).as_array(), rtol=2e-3, atol=1e-4)
+    np.testing.assert_array_equal(store.positions_, dataset(images).positions_)
+    with pytest.raises(ValueError, match="random_state"):
+        dataset(images, random_state=3).extract(tmp_path / "store", append=True)
+
+
+def test_several_processes_write_the_same_store(folder, tmp_path):
+    one = dataset(folder).extract(tmp_path / "one", chunk_bytes=CHUNK)
+    dataset(folder).extract(tmp_path / "two", chunk_bytes=CHUNK, n_jobs=2)
+    assert same_files(tmp_path / "one", tmp_path / "two")
+    assert one.verify().ok
+
+
+def test_a_dask_cluster_writes_the_same_store(folder, tmp_path):
+    dataset(folder).extract(tmp_path / "one", chunk_bytes=CHUNK)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        dataset(folder).extract(tmp_path / "two", chunk_bytes=CHUNK, n_jobs=2)
+    assert same_files(tmp_path / "one", tmp_path / "two")
+
+
+def test_killed_at_ten_moments_it_ends_as_if_nothing_had_happened(folder, tmp_path, smooth_images):
+    """Ten lives of one extraction end by SIGKILL at random moments, the eleventh by its end."""
+    for number in range(6, 30):
+        turned = np.rot90(np.roll(smooth_images[number % 6], number, axis=0), number)
+        Image.fromarray(np.ascontiguousarray(turned)).save(folder / f"{number}.png")
+    # one process imports the package, and forks a child for each life
+    program = textwrap.dedent(
+        f"""
+        import os, sys, time
+        from sklearn_groupcross import Dihedral, OrbitDataset
+        read = OrbitDataset._read
+        def slowly(self, *arguments):
+            time.sleep(0.05)
+            return read(self, *arguments)
+        OrbitDataset._read = slowly
+        for line in sys.stdin:
+            if child := os.fork():
+                print(child, flush=True)
+                os.waitpid(child, 0)
+                print("dead", flush=True)
+            else:
+                OrbitDataset(
+                    {str(folder)!r}, network="bundled", group=Dihedral(4), n_positions=7
+                ).extract({str(tmp_path / "store")!r}, chunk_bytes={2 * CHUNK})
+                os._exit(0)
+        """
+    )
+    rng = np.random.default_rng(0)
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for _ in range(10):
+            print(file=process.stdin, flush=True)
+            child = int(process.stdout.readline())
+            time.sleep(rng.uniform(0, 0.3))
+            os.kill(child, signal.SIGKILL)
+            assert process.stdout.readline() == "dead\n"
+        process.stdin.close()
+    store = dataset(folder).extract(tmp_path / "store", chunk_bytes=2 * CHUNK)
+    assert store.verify().ok
+    dataset(folder).extract(tmp_path / "whole", chunk_bytes=2 * CHUNK)
+    assert same_files(tmp_path / "store", tmp_path / "whole")
+
+
+def test_copies_are_reported(folder, tmp_path):
+    (folder / "copy.png").write_bytes((folder / "3.png").read_bytes())
+    with pytest.warns(
+        UserWarning, match=r"1 of 7 images are copies of others \(3\.png = copy\.png"
+    ):
+        store = dataset(folder).extract(tmp_path / "store")
+    assert len(store.images) == 7
+
+
+def test_a_damaged_image_is_named_and_the_rest_kept(folder, tmp_path):
+    (folder / "4.png").write_text("no image")
+    with pytest.raises(ValueError, match=r"4\.png is not an image"):
+        dataset(folder).extract(tmp_path / "store")
+    assert os.path.exists(tmp_path / "store")
+    incomplete = OrbitStore(tmp_path / "store", allow_incomplete=True)
+    assert len(np.unique(incomplete.image_ids_)) == 4
+    with pytest.raises(ValueError, match="2"):
+        OrbitStore(tmp_path / "store")[0]
+
+
+def test_the_digest_knows_weights_and_structure(small_network):
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    digests = [network_digest(Network(module)), network_digest(Network(copy.deepcopy(module)))]
+    assert digests[0] == digests[1]
+    other = copy.deepcopy(module)
+    other[0].bias.data[2] += 1e-6
+    digests.append(network_digest(Network(other)))
+    digests.append(network_digest(Network(torch.nn.Sequential(module[0], torch.nn.GELU()))))
+    digests.append(network_digest(Network(copy.deepcopy(module).to(torch.bfloat16))))
+    assert len(set(digests[1:])) == 4
+
+
+def test_batches_shrink_until_they_fit_in_memory(folder, monkeypatch):
+    expected = dataset(folder, batch_size=8)[1]
+    sizes, read = [], OrbitReader.read
+
+    def short_of_memory(self, image, positions):
+        sizes.append(self.batch_size)
+        if self.batch_size > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return read(self, image, positions)
+
+    monkeypatch.setattr(OrbitReader, "read", short_of_memory)
+    crowded = dataset(folder, batch_size=8)
+    torch.testing.assert_close(crowded[1], expected, atol=1e-5, rtol=1e-5)
+    assert sizes == [8, 4, 2]
+    _ = crowded[2]
+    assert sizes == [8, 4, 2, 2]  # what was learned is kept
+
+
+def test_an_image_that_never_fits_is_an_error(folder, monkeypatch):
+    def no_memory(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(OrbitReader, "read", no_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        _ = dataset(folder)[0]
