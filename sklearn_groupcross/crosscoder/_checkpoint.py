@@ -47,7 +47,7 @@ class Checkpoint:
     Raises
     ------
     OSError
-        If the folder cannot be made or written to.
+        If the folder cannot be made or written to, or is a file.
     """
 
     def __init__(
@@ -63,6 +63,11 @@ class Checkpoint:
         self.path = Path(folder) / f"crosscoder-{key}.checkpoint.safetensors"
         self._configuration, self._model = configuration, model
         self._interval, self._last = interval, time.monotonic()
+        if self.path.parent.exists() and not self.path.parent.is_dir():
+            raise NotADirectoryError(
+                f"checkpoint_dir {self.path.parent} is a file: name a folder, which is made if it "
+                "is missing."
+            )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(self.path.parent, os.W_OK):
             raise PermissionError(f"checkpoint_dir {self.path.parent} cannot be written to.")

@@ -21,16 +21,38 @@ from ..groups import FiniteGroup, Trivial
 from ._checkpoint import Checkpoint, fingerprint
 from ._fitted import FittedCrosscoder
 from ._options import TrainingOptions
-from ._parameters import Parameters, fold_scale, initialise
+from ._outcome import warn_of_failure
+from ._parameters import Parameters, Units, initialise
 from ._persistence import parameters_to_json, value_to_json
 from ._rows import Rows
 from ._summary import DataSummary, summarise
 from ._trainer import Trainer
 from ._training import EarlyStopping, Passes, calibrate_threshold, train
-from ._validation import count_channels, flatten_orbits, validate_rows
+from ._validation import (
+    check_group_parameter,
+    check_groups,
+    count_channels,
+    flatten_orbits,
+    validate_rows,
+)
 
 # Parameters that change neither the weights nor the codes of a run, and may differ on resuming.
 _WITHOUT_EFFECT = ("verbose", "checkpoint_interval", "sparse_output")
+# Training options that `partial_fit` takes from its first call, and the parameters they come from.
+_KEPT_BY_PARTIAL_FIT = {
+    "n_atoms": "n_features",
+    "activation": "activation",
+    "k": "k",
+    "l1": "l1",
+    "l1_weight": "l1_weight",
+    "encoder_input": "encoder_input",
+    "augment": "augment",
+    "learning_rate": "learning_rate",
+    "max_grad_norm": "max_grad_norm",
+    "dead_features": "dead_features",
+}
+# Typical values of X between which training in float32 neither overflows nor loses digits.
+_SMALLEST_SIZE, _LARGEST_SIZE = 1e-30, 1e30
 
 
 class GroupCrosscoder(FittedCrosscoder):
@@ -60,7 +82,7 @@ class GroupCrosscoder(FittedCrosscoder):
         ``"jumprelu"`` [3]_ those above a threshold of each atom.
     k : int, optional
         Active codes of a sample with ``"topk"`` and ``"batch_topk"``. Default: 32, or `n_features`
-        if that is less. No effect with ``"relu"`` and ``"jumprelu"``.
+        if that is less. No effect with ``"relu"`` and ``"jumprelu"``; `fit` then warns.
     l1_weight : {"joint", "blockwise"}, default="joint"
         What a code is weighted by in the L1 penalty: the norm of its whole atom, or the mean norm
         of the atom's blocks, which favours atoms that live in few blocks. For ``"relu"``.
@@ -92,9 +114,9 @@ class GroupCrosscoder(FittedCrosscoder):
     dead_after : float, default=0.05
         An atom counts as dead after this share of the run's samples without firing.
     early_stopping : bool, default=False
-        Hold out `validation_fraction` of the samples, stop when the fraction of their variance
-        that is not explained has not fallen by `tol` for `n_iter_no_change` epochs, and keep the
-        weights of the best epoch.
+        Hold out `validation_fraction` of the samples, stop when the objective on them, penalty
+        included, has not fallen by `tol` for `n_iter_no_change` epochs after the warm-ups, and keep
+        the weights of the best epoch. The unit of `tol` is the fraction of variance unexplained.
     validation_fraction : float, default=0.1
     n_iter_no_change : int, default=10
     tol : float, default=1e-4
@@ -136,11 +158,13 @@ class GroupCrosscoder(FittedCrosscoder):
     k_ : int or None
         Active codes of a sample with ``"topk"`` and, on average, ``"batch_topk"``.
     scale_ : float
-        Factor by which the data were multiplied during training; folded back into the weights.
+        Factor by which the data, less their mean, were multiplied during training, such that the
+        root mean square norm of a block was √d. Both are folded back into the weights.
     history_ : dict of str to list of float
         For every epoch: ``loss``; ``fvu``, the fraction of variance unexplained; ``l0``, mean
-        number of active codes; ``dead``, number of atoms that did not fire; ``validation_fvu`` with
-        early stopping. For every step: ``step_loss``, ``step_fvu``, ``step_l0``.
+        number of active codes; ``dead``, number of atoms that did not fire; with early stopping
+        ``validation_fvu`` and ``validation_loss``, the objective in the same unit. For every step:
+        ``step_loss``, ``step_fvu``, ``step_l0``.
     n_iter_ : int
         Number of training steps.
     n_features_in_ : int
@@ -293,11 +317,12 @@ class GroupCrosscoder(FittedCrosscoder):
             Orbit stacks, block index = element index, of float16, float32 or float64. Memory maps
             and stores are read batch by batch, in an order shuffled over all rows, and never held
             whole. A plain array cannot say which group it was made with: only its number of columns
-            is checked. Data with an attribute ``group`` must have the estimator's.
+            is checked. Data with an attribute ``group``, as an `OrbitStore` has, must have the
+            estimator's.
         y : Ignored
         groups : array-like of shape (n_samples,), optional
             Which samples belong together, such as `OrbitDataset.image_ids_`: early stopping holds
-            out whole groups.
+            out whole groups. Without `early_stopping` only their number is checked.
 
         Returns
         -------
@@ -307,20 +332,38 @@ class GroupCrosscoder(FittedCrosscoder):
         ------
         ValueError
             If the columns do not divide into the group's blocks, X holds NaN or infinity (the
-            message names rows), there is one sample only, `k` exceeds `n_features`, training
-            diverges, or a checkpoint is damaged.
+            message names rows), there is one sample only, `k` exceeds `n_features`, `groups` are
+            not one a sample, training diverges, or a checkpoint is damaged.
+        TypeError
+            If X is an `OrbitDataset`: ``as_array()`` and ``extract(path)`` give what can be fitted.
         OSError
             If `checkpoint_dir` cannot be made or written to.
         KeyboardInterrupt
             After Ctrl-C, at the end of the step. The estimator is then fitted with the weights of
             that step, and a checkpoint is written if `checkpoint_dir` is set.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If nothing was learned in 100 steps or more: at the end the reconstruction is no better
+            than the mean, or almost all atoms are dead.
+        UserWarning
+            If all samples are equal, or `k` is given and has no effect.
         """
+        if self.k is not None and self.activation not in ("topk", "batch_topk"):
+            warnings.warn(
+                f"k={self.k} has no effect with activation={self.activation!r}: l1 decides how "
+                'sparse codes are. Leave k at None, or choose "topk" or "batch_topk".',
+                UserWarning,
+                stacklevel=3,
+            )
         rows, summary = self._learn_from(X, reset=True)
         if len(rows) < 2:
             raise ValueError(
                 "X has n_samples=1: a dictionary needs at least 2 samples, and many more to mean "
                 "anything."
             )
+        groups = check_groups(groups, len(rows), to_split=self.early_stopping)
         checkpoint = self._open_checkpoint(summary, groups)
         saved = None if checkpoint is None else checkpoint.read()
         seed = self._draw_seed() if saved is None else saved[1]["options"]["seed"]
@@ -331,7 +374,8 @@ class GroupCrosscoder(FittedCrosscoder):
         if held_out is not None:
             stopping = EarlyStopping(held_out, int(self.n_iter_no_change), float(self.tol))
         if saved is None:
-            trainer = self._start(options, summary, self._weights() if self.warm_start else None)
+            weights = self._weights("warm_start") if self.warm_start else None
+            trainer = self._start(options, summary, weights)
         else:
             trainer = Trainer.from_state(options, *saved)
             if stopping is not None:
@@ -350,6 +394,8 @@ class GroupCrosscoder(FittedCrosscoder):
             raise KeyboardInterrupt(self._describe_interrupt(checkpoint))
         if checkpoint is not None:
             checkpoint.remove()
+        if summary.variance > 0:
+            warn_of_failure(trainer.history, trainer.options)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -359,7 +405,10 @@ class GroupCrosscoder(FittedCrosscoder):
         For data that arrive in portions. The first portion decides scale and start, so it should be
         typical; it also stands for the length of an epoch where `dead_after` asks for one. As no
         end is known, the learning rate and `l1` rise over 100 steps and then stay, and atoms are
-        not resampled.
+        not resampled. So `max_epochs`, `warm_up`, `decay`, `l1_warm_up`, `warm_start`, the
+        parameters of early stopping and those of checkpoints have no effect here.
+
+        After `fit` or `load` it goes on from their weights, with a new optimiser.
 
         Parameters
         ----------
@@ -373,15 +422,19 @@ class GroupCrosscoder(FittedCrosscoder):
         Raises
         ------
         ValueError
-            As `fit`; also if the number of columns changes.
+            As `fit`; also if the number of columns changes, or since the first call a parameter
+            of which the training is made: `group`, `n_features`, `activation`, `k`, `l1`,
+            `l1_weight`, `encoder_input`, `augment`, `learning_rate`, `max_grad_norm`,
+            `dead_features`.
         """
-        rows, summary = self._learn_from(X, reset=not hasattr(self, "components_"))
         trainer: Trainer | None = getattr(self, "_trainer", None)
+        self._check_unchanged(trainer)
+        rows, summary = self._learn_from(X, reset=not hasattr(self, "components_"))
         if trainer is None:
             seed = self._draw_seed()
             one_epoch = self._passes(np.arange(len(rows)), seed)
             options = replace(self._options(one_epoch), n_steps=None)
-            trainer = self._start(options, summary, self._weights())
+            trainer = self._start(options, summary, self._weights("partial_fit"))
         trainer = trainer.on(resolve_device(self.device))
         passes = replace(
             self._passes(np.arange(len(rows)), trainer.options.seed),
@@ -397,6 +450,30 @@ class GroupCrosscoder(FittedCrosscoder):
             raise KeyboardInterrupt(self._describe_interrupt(None))
         return self
 
+    def _check_unchanged(self, trainer: Trainer | None) -> None:
+        """Refuse, in `partial_fit`, parameters that are not those of the training so far."""
+        if not hasattr(self, "components_"):
+            return
+        group = Trivial() if self.group is None else self.group
+        changed = [] if group == self.group_ else [f"group={group!r} (was {self.group_!r})"]
+        if trainer is not None:
+            before, now = trainer.options, self._options(self._passes(np.arange(2), 0))
+            changed += [
+                f"{parameter}={getattr(now, option)!r} (was {getattr(before, option)!r})"
+                for option, parameter in _KEPT_BY_PARTIAL_FIT.items()
+                if getattr(now, option) != getattr(before, option)
+            ]
+        if changed:
+            raise ValueError(
+                f"partial_fit goes on with what was trained before, but since then parameters have "
+                f"changed: {', '.join(changed)}. Set them back, or call fit, or partial_fit of a "
+                "clone, to start anew."
+            )
+
+    def _validate_params(self) -> None:
+        check_group_parameter(self)
+        super()._validate_params()
+
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if state.get("_trainer") is not None:
@@ -407,13 +484,27 @@ class GroupCrosscoder(FittedCrosscoder):
     def _learn_from(self, X: ArrayLike, *, reset: bool) -> tuple[Rows, DataSummary]:
         """Check the data to learn from, and what can be decided once they are known."""
         if reset:
-            self.group_ = Trivial() if self.group is None else self.group
+            group = Trivial() if self.group is None else self.group
+            if self.warm_start and hasattr(self, "components_") and group != self.group_:
+                raise ValueError(
+                    f"warm_start goes on from the last fit, under {self.group_!r}; now group is "
+                    f"{group!r}, whose blocks mean something else. Fit a clone, or set "
+                    "warm_start=False."
+                )
+            self.group_ = group
         rows = validate_rows(self, X, self.group_, reset=reset)
         if reset:
             self.n_channels_ = count_channels(rows.shape[1], self.group_)
         self._resolve_k(self._count_atoms())
         resolve_device(self.device)
-        summary = summarise(rows, self.group_.order, with_digest=self.checkpoint_dir is not None)
+        summary = summarise(rows, with_digest=self.checkpoint_dir is not None)
+        size = ((summary.variance + summary.mean @ summary.mean) / rows.shape[1]) ** 0.5
+        if size > 0 and not _SMALLEST_SIZE < size < _LARGEST_SIZE:
+            raise ValueError(
+                f"Values of X are of the size of {size:.0e}; training computes in float32, for "
+                f"which they must lie between {_SMALLEST_SIZE:g} and {_LARGEST_SIZE:g}. Multiply X "
+                "by one number."
+            )
         if summary.variance == 0 and len(rows) > 1:
             warnings.warn(
                 f"All {len(rows)} samples of X are equal: only the intercept is learned.",
@@ -500,18 +591,25 @@ class GroupCrosscoder(FittedCrosscoder):
             )
         return k
 
-    def _weights(self) -> Parameters | None:
-        """Weights of the last fit, in the units of the data; None if there was none."""
+    def _weights(self, caller: str) -> Parameters | None:
+        """Weights of the last fit, in the units of the data; None if there was none.
+
+        `caller` is what goes on from them, for the message if it cannot.
+        """
         if not hasattr(self, "components_"):
             return None
         shape = (self._count_atoms(), self.n_features_in_)
         n_read = self.n_channels_ if self.encoder_input == "identity" else self.n_features_in_
         if self.components_.shape != shape or self.encoder_.shape[1] != n_read:
+            way_out = (
+                "Fit a clone, or set warm_start=False."
+                if caller == "warm_start"
+                else "Set the parameters back, or call fit to start anew."
+            )
             raise ValueError(
-                f"warm_start goes on from the last fit, whose components_ have shape "
+                f"{caller} goes on from the last fit, whose components_ have shape "
                 f"{self.components_.shape} and encoder_ {self.encoder_.shape}; these parameters "
-                f"and data ask for {shape} and {(shape[0], n_read)}. Fit a clone, or set "
-                "warm_start=False."
+                f"and data ask for {shape} and {(shape[0], n_read)}. {way_out}"
             )
         weights = self._dictionary(np.dtype(np.float32)).parameters
         if self.activation == "jumprelu" and isinstance(self.threshold_, np.ndarray):
@@ -522,20 +620,22 @@ class GroupCrosscoder(FittedCrosscoder):
         self, options: TrainingOptions, summary: DataSummary, weights: Parameters | None = None
     ) -> Trainer:
         """Make a trainer at the start of a run, or at weights that are there already."""
-        # One factor for all blocks: one a block would break the symmetry under permuting them.
-        scale = options.n_channels**0.5 / summary.block_norm if summary.block_norm > 0 else 1.0
-        mean = torch.as_tensor(summary.mean * scale, dtype=torch.float32)
-        parameters = initialise(
-            options, mean.reshape(options.group.order, -1), self._initial_dictionary()
-        )
+        order = options.group.order
+        parameters = initialise(options, self._initial_dictionary())
+        centre = torch.as_tensor(summary.mean, dtype=torch.float32).reshape(order, -1)
+        if options.augment:
+            centre = centre.mean(0, keepdim=True)
+        # the root mean square norm of a centred block becomes √d
+        scale = (options.width / summary.variance) ** 0.5 if summary.variance > 0 else 1.0
+        units = Units(centre, scale)
         if weights is not None:
             threshold = parameters.log_threshold
-            parameters = fold_scale(weights, 1 / scale)
+            parameters = units.unfold(weights, order)
             if options.augment:  # one bias for all blocks
                 parameters.decoder_bias = parameters.decoder_bias.mean(0, keepdim=True)
             if parameters.log_threshold is None:
                 parameters.log_threshold = threshold
-        return Trainer(options, parameters, scale, summary.variance * scale**2)
+        return Trainer(options, parameters, units, summary.variance * scale**2)
 
     def _initial_dictionary(self) -> torch.Tensor | None:
         if self.dict_init is None:

@@ -14,10 +14,10 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
 
 from .._device import resolve_device
-from ..groups import FiniteGroup, Trivial
+from ..groups import FiniteGroup, Trivial, group_from_json
 from ._inference import FittedDictionary, decode, encode, explained_variance
 from ._options import TrainingOptions
-from ._parameters import Parameters, fold_scale
+from ._parameters import Parameters
 from ._persistence import (
     CHECKPOINT_FORMAT,
     MODEL_FORMAT,
@@ -36,6 +36,7 @@ _FITTED = (
     "intercept_",
     "encoder_",
     "encoder_intercept_",
+    "group_",
     "threshold_",
     "n_features_in_",
     "n_channels_",
@@ -146,7 +147,8 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Returns
         -------
         explained_variance : float
-            ``1 − Σ‖O − Ô‖² / Σ‖O − mean‖²``: 1 is perfect, 0 no better than the mean of X.
+            ``1 − Σ‖O − Ô‖² / Σ‖O − mean‖²``: 1 is perfect, 0 no better than the mean of X. NaN,
+            with a warning, for a single sample.
         """
         check_is_fitted(self)
         rows = validate_rows(self, X, self.group_, reset=False)
@@ -154,6 +156,9 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one safetensors file; it appears when it is complete.
+
+        The state of an optimiser is not part of it: after `load`, `partial_fit` goes on from the
+        weights with a new optimiser, whose learning rate and penalty rise anew. A pickle keeps it.
 
         Parameters
         ----------
@@ -163,7 +168,7 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Raises
         ------
         OSError
-            If the folder is missing, read-only or full.
+            If the folder is missing, read-only or full, or `path` is a folder.
         """
         check_is_fitted(self)
         fitted = {name: getattr(self, name) for name in _FITTED if hasattr(self, name)}
@@ -192,7 +197,7 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         file_format, arrays, header = read_tensors(path, MODEL_FORMAT, CHECKPOINT_FORMAT)
         if file_format == CHECKPOINT_FORMAT:
             model = header["model"]
-            estimator = cls(**parameters_from_json(model["parameters"]))
+            estimator = cls(**cls._known_parameters(model["parameters"], path))
             estimator._set_fitted(model["fitted"])
             options = TrainingOptions(
                 group=estimator.group_,
@@ -202,9 +207,21 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             tensors = {name: torch.tensor(array) for name, array in arrays.items()}
             estimator._adopt(Trainer.from_state(options, tensors, header["values"]))
             return estimator
-        estimator = cls(**parameters_from_json(header["parameters"]))
+        estimator = cls(**cls._known_parameters(header["parameters"], path))
         estimator._set_fitted({**header["fitted"], **arrays})
         return estimator
+
+    @classmethod
+    def _known_parameters(
+        cls, saved: dict[str, Any], path: str | os.PathLike[str]
+    ) -> dict[str, Any]:
+        unknown = sorted(set(saved) - set(cls._get_param_names()))
+        if unknown:
+            raise ValueError(
+                f"{path} was saved with parameters that this version of the package does not know: "
+                f"{', '.join(unknown)}. Read it with the version that wrote it, or a newer one."
+            )
+        return parameters_from_json(saved)
 
     @property
     def _n_features_out(self) -> int:
@@ -223,12 +240,15 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.group_ = Trivial() if self.group is None else self.group
         for name, value in fitted.items():
             setattr(self, name, value)
+        # models saved before `group_` was have the parameter alone
+        if isinstance(fitted.get("group_"), dict):
+            self.group_ = group_from_json(fitted["group_"])
         if "feature_names_in_" in fitted:
             self.feature_names_in_ = np.asarray(fitted["feature_names_in_"], dtype=object)
 
     def _adopt(self, trainer: Trainer) -> None:
         """Take over what was learned, in the units of the data."""
-        parameters = fold_scale(trainer.parameters, trainer.scale)
+        parameters = trainer.units.fold(trainer.parameters, self.group_.order)
         arrays = (
             parameters.decoder,
             parameters.flat_bias(self.group_.order),
@@ -243,7 +263,7 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         if threshold is not None:
             self.threshold_ = threshold.cpu().numpy().copy() if threshold.ndim else float(threshold)
         self.k_ = trainer.options.k
-        self.scale_ = trainer.scale
+        self.scale_ = trainer.units.scale
         self.history_ = {name: list(values) for name, values in trainer.history.items()}
         self.n_iter_ = trainer.step
 

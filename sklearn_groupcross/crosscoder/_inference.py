@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
+from sklearn.exceptions import UndefinedMetricWarning
 from torch import Tensor
 
 from ._activations import above, topk
+from ._moments import Moments
 from ._objective import preactivations, reconstruct
 from ._parameters import Parameters
 from ._rows import Rows, check_finite
-from ._summary import Moments
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,31 @@ def decode(
 
 
 def explained_variance(rows: Rows, dictionary: FittedDictionary) -> float:
-    """Share of the variance of orbit stacks (n, |G| d) that their reconstruction explains."""
+    """Share of the variance of orbit stacks (n, |G| d) that their reconstruction explains.
+
+    NaN, with a warning, for a single sample.
+    """
     encoder = dictionary.parameters.encoder
-    moments, error = Moments(), 0.0
+    moments, error = Moments(rows.shape[1]), 0.0
     for part in rows.slices():
         block = rows.read(part, dtype=encoder.dtype)
         check_finite(block, part.start)
-        moments.update(block)
+        moments.update(block.numpy())
         block = block.to(encoder.device)
         residual = block - dictionary.decode(dictionary.encode(block[:, : encoder.shape[1]]))
-        error += float(residual.square().sum(dtype=torch.float64))
+        # widened first: squares of small and large numbers leave the range of float32
+        error += float(residual.double().square().sum())
+    if len(rows) < 2:
+        warn_of_one_sample("explained variance")
+        return float("nan")
     total = moments.variance * len(rows)
     return 1.0 - error / total if total > 0 else float(error == 0)
+
+
+def warn_of_one_sample(score: str) -> None:
+    """Warn, as scikit-learn's scores do, that one sample has no variance to explain."""
+    warnings.warn(
+        f"{score} is not well-defined with less than two samples.",
+        UndefinedMetricWarning,
+        stacklevel=4,
+    )

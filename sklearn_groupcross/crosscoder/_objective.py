@@ -30,21 +30,15 @@ def reconstruct(
 
 
 def sparse_codes(
-    values: Tensor, parameters: Parameters, options: TrainingOptions, l1: float
+    values: Tensor, parameters: Parameters, options: TrainingOptions
 ) -> tuple[Tensor, Tensor | None]:
-    """Codes of pre-activations while training, and the price of their being active.
-
-    The price of a sample is, for ReLU, ``l1 · Σ_i f_i ‖W_dec[i]‖ / √(|G| d)`` (Gorton 2024, with
-    the factor that lets one `l1` mean about the same for every group and width). For JumpReLU it
-    is ``(l1/2)² · Σ_i [f_i > 0]``: dropping a feature that adds r to the root mean square of the
-    reconstruction costs r², and L1 drops it below r = l1/2; so with either activation one `l1`
-    sets the same bar. TopK and BatchTopK have no price.
+    """Codes of pre-activations while training.
 
     Returns
     -------
     codes : Tensor of shape (n, m)
-    price : Tensor, scalar, or None
-        Mean over the samples.
+    active : Tensor of shape (n, m) or None
+        For JumpReLU, 1 where a code is active; its gradient reaches the thresholds.
     """
     if options.activation == "topk":
         assert options.k is not None
@@ -54,13 +48,40 @@ def sparse_codes(
         return batch_topk(values, options.k), None
     if options.activation == "jumprelu":
         assert parameters.log_threshold is not None
-        codes, gates = jumprelu(values, parameters.log_threshold.exp())
-        return codes, (l1 / 2) ** 2 * gates.sum(1).mean() if l1 > 0 else None
-    codes = above(values, 0.0)
+        return jumprelu(values, parameters.log_threshold.exp())
+    return above(values, 0.0), None
+
+
+def price_of(
+    codes: Tensor,
+    active: Tensor | None,
+    parameters: Parameters,
+    options: TrainingOptions,
+    l1: float,
+) -> Tensor | None:
+    """Price of codes in the loss, the mean over samples; None if there is none.
+
+    For ReLU a sample pays ``l1 · Σ_i f_i ‖W_dec[i]‖ / √(|G| d)`` (Gorton 2024, with the factor that
+    lets one `l1` mean about the same for every group and width). For JumpReLU it pays
+    ``(l1/2)² · Σ_i [f_i > 0]``: dropping a feature that adds r to the root mean square of the
+    reconstruction costs r², and L1 drops it below r = l1/2; so with either activation one `l1` sets
+    the same bar. TopK and BatchTopK have no price.
+
+    Parameters
+    ----------
+    codes : Tensor of shape (n, m)
+    active : Tensor of shape (n, m) or None
+        What is counted for JumpReLU.
+    """
     if l1 == 0:
-        return codes, None
-    # weighted by the atoms' norms: otherwise L1 shrinks codes by growing the decoder
-    return codes, l1 * (codes.mean(0) @ atom_weights(parameters.decoder, options))
+        return None
+    if options.activation == "relu":
+        # weighted by the atoms' norms: otherwise L1 shrinks codes by growing the decoder
+        return l1 * (codes.mean(0) @ atom_weights(parameters.decoder, options))
+    if options.activation == "jumprelu":
+        assert active is not None
+        return (l1 / 2) ** 2 * active.sum(1).mean()
+    return None
 
 
 def atom_weights(decoder: Tensor, options: TrainingOptions) -> Tensor:

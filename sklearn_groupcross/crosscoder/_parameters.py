@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -57,23 +57,19 @@ class Parameters:
         )
 
 
-def initialise(
-    options: TrainingOptions, mean: Tensor, dictionary: Tensor | None = None
-) -> Parameters:
-    """Atoms of equal norm; the encoder starts as what it reads of the decoder.
+def initialise(options: TrainingOptions, dictionary: Tensor | None = None) -> Parameters:
+    """Atoms of equal norm; the encoder starts as what it reads of the decoder, biases at 0.
 
     Parameters
     ----------
     options : TrainingOptions
-    mean : Tensor of shape (|G|, d)
-        Mean of the scaled data: the start of the decoder bias.
     dictionary : Tensor of shape (m, |G| d), optional
         Directions of the atoms. Default: random.
 
     Returns
     -------
     parameters : Parameters
-        On the CPU, so that every device starts alike.
+        For centred and scaled data (`Units`). On the CPU, so that every device starts alike.
     """
     generator = generator_for(options.seed, 0)
     if dictionary is None:
@@ -86,27 +82,80 @@ def initialise(
         )
     else:
         encoder = decoder.clone()
-    bias = mean.mean(0, keepdim=True) if options.augment else mean.clone()
     log_threshold = None
     if options.activation == "jumprelu":
         # The code of a feature whose part in the reconstruction is just worth its price l1.
         unit = math.sqrt(options.width) / options.atom_norm
         log_threshold = torch.full((options.n_atoms,), math.log(max(options.l1, 1e-6) / 2 * unit))
-    read = bias.expand(options.group.order, -1).reshape(-1)[: encoder.shape[1]]
-    # so that a sample at the mean has no code to begin with
-    return Parameters(encoder, -(encoder @ read), decoder, bias, log_threshold)
+    n_biases = 1 if options.augment else options.group.order
+    bias = torch.zeros(n_biases, options.n_channels)
+    return Parameters(encoder, torch.zeros(options.n_atoms), decoder, bias, log_threshold)
 
 
-@torch.no_grad()
-def fold_scale(parameters: Parameters, scale: float) -> Parameters:
-    """Return weights for the data as they came, from weights for the data times `scale`.
+@dataclass(frozen=True)
+class Units:
+    """How training sees the data: ``(x − centre) · scale``, folded back into the weights after.
 
-    Codes, and so thresholds, stay what they are; atoms and decoder bias get the units of the data.
+    The centre matters where the mean is large beside the spread: the penalty would count a code by
+    the size of the mean, and gradients would be gradients of the bias.
+
+    Attributes
+    ----------
+    centre : Tensor of shape (|G|, d) or (1, d), float32
+        In the units of the data; one row if all blocks share the decoder's bias.
+    scale : float
+        One factor for all columns: one a block would break the symmetry under permuting them.
     """
-    return Parameters(
-        encoder=parameters.encoder * scale,
-        encoder_bias=parameters.encoder_bias.clone(),
-        decoder=parameters.decoder / scale,
-        decoder_bias=parameters.decoder_bias / scale,
-        log_threshold=parameters.log_threshold,
-    )
+
+    centre: Tensor
+    scale: float
+
+    def on(self, device: torch.device) -> Units:
+        """Return the same units, with the centre on a device."""
+        return replace(self, centre=self.centre.to(device))
+
+    def apply(self, columns: Tensor, order: int) -> Tensor:
+        """Centre and scale the first columns of orbit stacks, (n, up to |G| d)."""
+        centre = self._flat_centre(order)[: columns.shape[1]].to(columns.device)
+        return (columns - centre).mul_(self.scale)
+
+    @torch.no_grad()
+    def fold(self, parameters: Parameters, order: int) -> Parameters:
+        """Return weights for the data as they came. Codes, and so thresholds, stay what they are.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            For centred and scaled data.
+        order : int
+            |G|.
+        """
+        encoder = parameters.encoder * self.scale
+        return Parameters(
+            encoder=encoder,
+            encoder_bias=parameters.encoder_bias - self._at_centre(encoder, order),
+            decoder=parameters.decoder / self.scale,
+            decoder_bias=parameters.decoder_bias / self.scale
+            + self.centre.to(parameters.decoder_bias),
+            log_threshold=parameters.log_threshold,
+        )
+
+    @torch.no_grad()
+    def unfold(self, parameters: Parameters, order: int) -> Parameters:
+        """Return weights for centred and scaled data: the inverse of `fold`."""
+        return Parameters(
+            encoder=parameters.encoder / self.scale,
+            encoder_bias=parameters.encoder_bias + self._at_centre(parameters.encoder, order),
+            decoder=parameters.decoder * self.scale,
+            decoder_bias=(parameters.decoder_bias - self.centre.to(parameters.decoder_bias))
+            * self.scale,
+            log_threshold=parameters.log_threshold,
+        )
+
+    def _flat_centre(self, order: int) -> Tensor:
+        return self.centre.expand(order, -1).reshape(-1)
+
+    def _at_centre(self, encoder: Tensor, order: int) -> Tensor:
+        """Pre-activations at the centre; summed in float64, since a bias is to cancel them."""
+        centre = self._flat_centre(order)[: encoder.shape[1]].to(encoder.device)
+        return (encoder.double() @ centre.double()).to(encoder.dtype)

@@ -26,6 +26,10 @@ def crosscoder_path(
     their penalties rise from the smallest to their own. All are held in memory meanwhile, with
     their optimisers: 16 bytes a weight.
 
+    So, but for the first, the dictionaries are not those of separate fits: they are relatives of
+    the first, and have been trained for ``1 + refine`` times as long as it. Where `max_epochs` is
+    too small for the first to settle, a larger penalty may even explain more than a smaller one.
+
     Parameters
     ----------
     estimator : GroupCrosscoder
@@ -34,7 +38,7 @@ def crosscoder_path(
         for paths.
     X : array-like of shape (n_samples, order, n_channels) or (n_samples, order * n_channels)
     l1s : sequence of float
-        At least one.
+        At least one, no two alike.
     refine : float, default=0.5
         Passes for the penalties after the first, as a share of `max_epochs`.
 
@@ -46,7 +50,10 @@ def crosscoder_path(
     Raises
     ------
     ValueError
-        If there is no penalty, or the estimator cannot be used for a path.
+        If there is no penalty, one of them twice, or one that is negative or not finite; or the
+        estimator cannot be used for a path.
+    TypeError
+        If `estimator` is not a `GroupCrosscoder`.
 
     See Also
     --------
@@ -61,8 +68,7 @@ def crosscoder_path(
     >>> [fitted.l1 for fitted in crosscoder_path(estimator, orbits, [0.3, 0.03])]
     [0.03, 0.3]
     """
-    _check(estimator, l1s, refine)
-    penalties = sorted({float(l1) for l1 in l1s})
+    penalties = _check(estimator, l1s, refine)
     path = [clone(estimator).set_params(l1=l1) for l1 in penalties]
     first, others = path[0], path[1:]
     progress = bool(estimator.verbose)
@@ -81,7 +87,7 @@ def crosscoder_path(
             Trainer(
                 replace(fitted._options(more), l1_start=first.l1),
                 _start_of(trainer.parameters, fitted.l1, first.l1),
-                trainer.scale,
+                trainer.units,
                 trainer.variance,
             )
             for fitted in others
@@ -102,9 +108,24 @@ def _start_of(parameters: Parameters, l1: float, first_l1: float) -> Parameters:
     return replace(parameters, log_threshold=raised)
 
 
-def _check(estimator: GroupCrosscoder, l1s: Sequence[float], refine: float) -> None:
-    if len(l1s) == 0 or min(l1s) < 0:
-        raise ValueError(f"l1s are penalties of at least 0, one or more; got {list(l1s)}.")
+def _check(estimator: GroupCrosscoder, l1s: Sequence[float], refine: float) -> list[float]:
+    """Penalties in rising order."""
+    if not isinstance(estimator, GroupCrosscoder):
+        raise TypeError(
+            f"crosscoder_path takes a GroupCrosscoder; got a {type(estimator).__name__}. Of a "
+            "pipeline, pass pipeline[-1] and X transformed by the steps before it."
+        )
+    penalties = np.asarray(l1s, dtype=np.float64)
+    if penalties.ndim != 1:
+        raise ValueError(f"l1s is a sequence of penalties, such as [0.03, 0.1]; got {l1s!r}.")
+    if len(penalties) == 0 or not (np.isfinite(penalties) & (penalties >= 0)).all():
+        raise ValueError(
+            f"l1s are finite penalties of at least 0, one or more; got {penalties.tolist()}."
+        )
+    if len(np.unique(penalties)) < len(penalties):
+        raise ValueError(
+            f"l1s holds a penalty twice: {penalties.tolist()}; one model each is made."
+        )
     if not 0 < refine <= 1:
         raise ValueError(f"refine is a share of max_epochs, in (0, 1]; got {refine!r}.")
     if estimator.activation not in ("relu", "jumprelu"):
@@ -116,3 +137,4 @@ def _check(estimator: GroupCrosscoder, l1s: Sequence[float], refine: float) -> N
         if getattr(estimator, name):
             raise ValueError(f"crosscoder_path does not do {name}; leave it at its default.")
     estimator.check_parameters()
+    return sorted(penalties.tolist())

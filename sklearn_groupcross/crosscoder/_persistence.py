@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import groups
-from ..groups import FiniteGroup
+from ..groups import FiniteGroup, group_from_json, group_to_json
 
 #: Formats of the files that `GroupCrosscoder` writes; the number changes with their content.
 MODEL_FORMAT = "sklearn_groupcross.GroupCrosscoder/2"
-CHECKPOINT_FORMAT = "sklearn_groupcross.GroupCrosscoder.checkpoint/1"
+CHECKPOINT_FORMAT = "sklearn_groupcross.GroupCrosscoder.checkpoint/2"
 
 # Matters of the machine, not of the model.
 _OF_THE_MACHINE = ("device", "checkpoint_dir")
@@ -33,14 +32,13 @@ def parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
 def parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
     """Constructor parameters from what `parameters_to_json` made."""
     group = parameters["group"]
-    return {**parameters, "group": None if group is None else _group_from_json(group)}
+    return {**parameters, "group": None if group is None else group_from_json(group)}
 
 
 def value_to_json(value: Any) -> Any:
     """Turn a parameter or a fitted attribute into what JSON can hold."""
     if isinstance(value, FiniteGroup):
-        family, arguments = value.__reduce__()
-        return {"family": family.__name__, "arguments": [value_to_json(a) for a in arguments]}
+        return group_to_json(value)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -50,15 +48,3 @@ def value_to_json(value: Any) -> Any:
     if isinstance(value, np.random.RandomState):
         return None  # its state has moved on since: nothing to come back to
     return value
-
-
-def _group_from_json(description: dict[str, Any]) -> FiniteGroup:
-    family = getattr(groups, description["family"], None)
-    if not (isinstance(family, type) and issubclass(family, FiniteGroup)):
-        raise ValueError(f"Unknown family of groups: {description['family']!r}.")
-    arguments: list[Any] = [
-        # factors of a product are groups themselves
-        _group_from_json(argument) if isinstance(argument, dict) else argument
-        for argument in description["arguments"]
-    ]
-    return family(*arguments)

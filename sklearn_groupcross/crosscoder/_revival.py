@@ -11,6 +11,7 @@ from ._batches import generator_for
 from ._objective import reconstruct
 from ._options import TrainingOptions
 from ._parameters import Parameters
+from ._schedule import l1_at
 
 if TYPE_CHECKING:
     from ._trainer import Trainer
@@ -83,7 +84,13 @@ def resample(trainer: Trainer, batch: Tensor) -> int:
     options, parameters = trainer.options, trainer.parameters
     dead = trainer.dead_atoms()
     error = batch - trainer.reconstruction(batch)
-    badness = error.square().sum(1).square().cpu()
+    squared_error = error.square().sum(1)
+    if options.activation == "jumprelu":
+        # An atom gains a sample no more than its whole error. Where one active code costs more, it
+        # should stay dead: its new threshold would be too low, and rises by the learning rate only.
+        price = (l1_at(trainer.step, options) / 2) ** 2
+        squared_error = squared_error * (squared_error / options.width > price)
+    badness = squared_error.square().cpu()
     n_new = min(len(dead), int((badness > 0).sum()))
     if n_new == 0:
         return 0

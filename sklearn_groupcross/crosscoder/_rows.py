@@ -24,7 +24,8 @@ class Rows:
     data : ndarray, Tensor or store
         Of shape (n_samples, order, n_channels) or (n_samples, order * n_channels), floating. A
         store is anything with a ``shape``, a ``dtype`` and rows by slice or by an array of
-        increasing indices.
+        increasing indices. If it has ``read_blocks(rows, n_blocks)``, which gives the first blocks
+        alone, fewer columns are read by it.
 
     Attributes
     ----------
@@ -57,7 +58,8 @@ class Rows:
         rows : slice or ndarray of int
             Increasing.
         n_columns : int, optional
-            Only the first columns. Of a memory map, no others are then read from a slice of rows.
+            Only the first columns. Of a slice of a memory map, or of a store with ``read_blocks``,
+            no others are then read.
         dtype : torch.dtype, default=torch.float32
 
         Returns
@@ -69,10 +71,19 @@ class Rows:
             index = index.to(self._data.device) if isinstance(index, Tensor) else index
             block = self._data[index].reshape(-1, self.shape[1])[:, :n_columns]
             return block.to("cpu", dtype, copy=True)
-        part = np.asarray(self._data[rows]).reshape(-1, self.shape[1])[:, :n_columns]
+        part = self._read_part(rows, n_columns)
         # a copy in every case: torch warns of read-only memory, and may not write to the user's
         target = np.float64 if dtype == torch.float64 else np.float32
         return torch.from_numpy(np.array(part, dtype=target)).to(dtype)
+
+    def _read_part(
+        self, rows: slice | NDArray[np.integer], n_columns: int | None
+    ) -> NDArray[np.floating]:
+        """The first columns of rows, as they are stored."""
+        n_channels = self._data.shape[-1]
+        if n_columns is not None and n_columns <= n_channels and hasattr(self._data, "read_blocks"):
+            return self._data.read_blocks(rows, 1)[:, 0, :n_columns]
+        return np.asarray(self._data[rows]).reshape(-1, self.shape[1])[:, :n_columns]
 
     def slices(self, n_columns: int | None = None) -> Iterator[slice]:
         """Consecutive rows that fit in some 64 MiB as float64."""

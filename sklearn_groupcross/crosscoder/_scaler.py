@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +19,15 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..groups import FiniteGroup, Trivial
+from ._moments import Moments
 from ._rows import Rows, check_finite, is_row_readable
-from ._validation import FLOATS, count_channels, flatten_orbits, validate_rows
+from ._validation import (
+    FLOATS,
+    check_group_parameter,
+    count_channels,
+    flatten_orbits,
+    validate_rows,
+)
 
 # A relative variance that rounding alone may leave: such channels are constant.
 _ROUNDING = 1e-20
@@ -38,8 +45,9 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     group : FiniteGroup, optional
-        The group whose elements index the blocks. Default: `Trivial`, one block, which makes
-        ordinary columns of the channels.
+        The group whose elements index the blocks. Default: `Trivial`, one block. Flat orbit
+        stacks do not say how many blocks they have: without their group every column is a channel
+        of its own and has its own mean, as with ``StandardScaler``.
     with_mean : bool, default=True
         Subtract the mean of each channel over all samples and blocks.
     scaling : {"norm", "channel"} or None, default="norm"
@@ -154,18 +162,18 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         rows = validate_rows(self, X, group, reset=first_call)
         n_channels = count_channels(rows.shape[1], group)
         if first_call:
-            moments = _Moments(0, np.zeros(n_channels), np.zeros(n_channels))
+            moments = Moments(n_channels)
         else:
             n_blocks = self.n_samples_seen_ * group.order
-            moments = _Moments(n_blocks, self.mean_, self.var_ * n_blocks)
+            moments = Moments(n_channels, n_blocks, self.mean_, self.var_ * n_blocks)
         for _, block in _chunks(rows, torch.float64):
-            moments = moments.join(block.reshape(-1, n_channels))
+            moments.update(block.reshape(-1, n_channels))
         # nothing changes before all rows have passed the checks
         self.group_: FiniteGroup = group
         self.n_channels_: int = n_channels
-        self.n_samples_seen_: int = moments.n_blocks // group.order
+        self.n_samples_seen_: int = moments.n_rows // group.order
         self.mean_: NDArray[np.float64] = moments.mean
-        self.var_: NDArray[np.float64] = moments.squares / moments.n_blocks
+        self.var_: NDArray[np.float64] = moments.squares / moments.n_rows
         self.scale_: float | NDArray[np.float64] = self._spread()
         return self
 
@@ -210,6 +218,10 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
         return self._rescale(rows, back=True)
 
+    def _validate_params(self) -> None:
+        check_group_parameter(self)
+        super()._validate_params()
+
     def __sklearn_is_fitted__(self) -> bool:
         # n_features_in_ is set before the data are read: a fit that failed has not fitted anything
         return hasattr(self, "n_samples_seen_")
@@ -242,31 +254,6 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             blocks = blocks * scale + mean if back else (blocks - mean) / scale
             rescaled[part] = blocks.reshape(block.shape)
         return rescaled
-
-
-class _Moments(NamedTuple):
-    """Count, mean and sum of squares about the mean of blocks of shape (n_channels,)."""
-
-    n_blocks: int
-    mean: NDArray[np.float64]
-    squares: NDArray[np.float64]
-
-    def join(self, blocks: NDArray[np.float64]) -> _Moments:
-        """Moments of these and more blocks (n, n_channels), which are overwritten.
-
-        Squares are summed about the mean of each chunk, and chunks joined by the formula of Chan,
-        Golub and LeVeque: sums of squares about zero would cancel where the mean is large.
-        """
-        n_blocks = self.n_blocks + len(blocks)
-        mean = blocks.mean(axis=0)
-        blocks -= mean
-        squares = np.einsum("nd,nd->d", blocks, blocks)
-        step = mean - self.mean
-        return _Moments(
-            n_blocks,
-            self.mean + step * (len(blocks) / n_blocks),
-            self.squares + squares + np.square(step) * (self.n_blocks * len(blocks) / n_blocks),
-        )
 
 
 def _chunks(rows: Rows, dtype: torch.dtype) -> Iterator[tuple[slice, NDArray[Any]]]:

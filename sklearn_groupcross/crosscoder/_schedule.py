@@ -23,6 +23,14 @@ def l1_at(step: int, options: TrainingOptions) -> float:
     return options.l1_start + (options.l1 - options.l1_start) * rise
 
 
+def is_warming_up(step: int, options: TrainingOptions) -> bool:
+    """Whether learning rate or penalty still rise after so many steps."""
+    return (
+        min(_rise(step, share, options.n_steps) for share in (options.warm_up, options.l1_warm_up))
+        < 1
+    )
+
+
 def _rise(step: int, share: float, n_steps: int | None) -> float:
     length = share * n_steps if n_steps is not None else float(_STEPS_WITHOUT_END)
     return min(1.0, (step + 1) / max(1.0, length))

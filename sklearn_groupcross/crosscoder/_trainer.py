@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ._activations import above
-from ._objective import preactivations, reconstruct, sparse_codes
+from ._objective import preactivations, price_of, reconstruct, sparse_codes
 from ._options import TrainingOptions
-from ._parameters import Parameters
+from ._parameters import Parameters, Units
 from ._revival import LAST_RESAMPLING, N_RESAMPLINGS, auxk_loss, resample
 from ._schedule import l1_at, learning_rate_factor
 
@@ -29,9 +29,9 @@ class Trainer:
     ----------
     options : TrainingOptions
     parameters : Parameters
-        The start, for scaled data.
-    scale : float
-        Factor by which the data are multiplied.
+        The start, for data in these units.
+    units : Units
+        How the data are centred and scaled.
     variance : float
         Of the scaled data: mean squared distance of a sample from the mean.
 
@@ -47,12 +47,21 @@ class Trainer:
     """
 
     def __init__(
-        self, options: TrainingOptions, parameters: Parameters, scale: float, variance: float
+        self, options: TrainingOptions, parameters: Parameters, units: Units, variance: float
     ) -> None:
-        self.options, self.scale, self.variance = options, scale, variance
+        self.options, self.variance = options, variance
+        self.units = units.on(options.device)
         self.parameters = parameters.learnable(options.device)
+        bias = self.parameters.encoder_bias
+        weights = [tensor for tensor in self.parameters.tensors() if tensor is not bias]
+        # Adam moves every number alike, and a row of n weights moves a pre-activation by some √n
+        # times as much as a bias does: without this, biases would take far too long to silence
+        # atoms on centred data.
+        gain = self.parameters.encoder.shape[1] ** 0.5
         self.optimiser = torch.optim.Adam(
-            self.parameters.tensors(), lr=options.learning_rate, fused=True
+            [{"params": weights, "gain": 1.0}, {"params": [bias], "gain": gain}],
+            lr=options.learning_rate,
+            fused=True,
         )
         self.step = 0
         self.idle = torch.zeros(options.n_atoms, dtype=torch.int64, device=options.device)
@@ -73,15 +82,18 @@ class Trainer:
         return (self.idle >= self.options.dead_samples).nonzero()[:, 0]
 
     def train_on(self, batch: Tensor) -> None:
-        """Make one step on scaled orbits of shape (n, |G| d)."""
+        """Make one step on centred and scaled orbits of shape (n, |G| d)."""
         options, parameters = self.options, self.parameters
         if self._resamples_now():
             resample(self, batch)
+        learning_rate = options.learning_rate * learning_rate_factor(self.step, options)
         for group in self.optimiser.param_groups:
-            group["lr"] = options.learning_rate * learning_rate_factor(self.step, options)
+            group["lr"] = group["gain"] * learning_rate
 
         values = preactivations(batch[:, : parameters.encoder.shape[1]], parameters)
-        codes, price = sparse_codes(values, parameters, options, l1_at(self.step, options))
+        l1 = l1_at(self.step, options)
+        codes, active = sparse_codes(values, parameters, options)
+        price = price_of(codes, active, parameters, options, l1)
         error = batch - reconstruct(codes, parameters, options.group.order, options.matmul_dtype)
         squared_error = error.square().sum() / len(batch)
         loss = squared_error / options.width
@@ -149,19 +161,40 @@ class Trainer:
 
     @torch.no_grad()
     def reconstruction(self, batch: Tensor) -> Tensor:
-        """Reconstruction of scaled orbits as after training, of shape (n, |G| d)."""
-        parameters, options = self.parameters, self.options
-        values = preactivations(batch[:, : parameters.encoder.shape[1]], parameters)
+        """Reconstruction of centred and scaled orbits as after training, of shape (n, |G| d)."""
+        order, dtype = self.options.group.order, self.options.matmul_dtype
+        return reconstruct(self._codes(batch), self.parameters, order, dtype)
+
+    @torch.no_grad()
+    def evaluate(self, batch: Tensor) -> tuple[float, float]:
+        """Mean squared error of centred and scaled orbits, and the price of their codes in full.
+
+        Returns
+        -------
+        squared_error : float
+            Of a sample.
+        price : float
+            At the `l1` to which the warm-up leads, in units of the loss.
+        """
+        options = self.options
+        codes = self._codes(batch)
+        rebuilt = reconstruct(codes, self.parameters, options.group.order, options.matmul_dtype)
+        active = (codes > 0).to(codes.dtype)
+        price = price_of(codes, active, self.parameters, options, options.l1)
+        squared_error = float((batch - rebuilt).square().sum()) / len(batch)
+        return squared_error, 0.0 if price is None else float(price)
+
+    def _codes(self, batch: Tensor) -> Tensor:
+        values = preactivations(batch[:, : self.parameters.encoder.shape[1]], self.parameters)
         threshold = self.inference_threshold()
         if threshold is None:
-            codes, _ = sparse_codes(values, parameters, options, 0.0)
-        else:
-            codes = above(values, threshold)
-        return reconstruct(codes, parameters, options.group.order, options.matmul_dtype)
+            return sparse_codes(values, self.parameters, self.options)[0]
+        return above(values, threshold)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that a step depends on: tensors, and values that JSON can hold exactly."""
         tensors = {"idle": self.idle, "fired": self.fired, "threshold": self.threshold}
+        tensors["centre"] = self.units.centre
         if self.records:
             tensors["records"] = torch.stack(self.records)
         if self._dead is not None:
@@ -170,7 +203,7 @@ class Trainer:
             tensors[name] = tensor.detach()
             for moment, value in self.optimiser.state.get(tensor, {}).items():
                 tensors[f"{name}.{moment}"] = value
-        numbers = {"step": self.step, "scale": self.scale, "variance": self.variance}
+        numbers = {"step": self.step, "scale": self.units.scale, "variance": self.variance}
         return tensors, {**numbers, "options": self.options.to_json(), "history": self.history}
 
     def on(self, device: torch.device) -> Trainer:
@@ -186,7 +219,8 @@ class Trainer:
         """Take up a run where `state` was asked for."""
         names = [name for name in Parameters.__dataclass_fields__ if name in tensors]
         start = Parameters(**{name: tensors[name] for name in names})
-        trainer = cls(options, start, values["scale"], values["variance"])
+        units = Units(tensors["centre"], values["scale"])
+        trainer = cls(options, start, units, values["variance"])
         trainer.step = values["step"]
         trainer.history = values["history"]
         moved = {name: tensor.to(options.device) for name, tensor in tensors.items()}

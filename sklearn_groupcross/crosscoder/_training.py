@@ -17,6 +17,7 @@ from ._checkpoint import Checkpoint
 from ._interrupt import deferred_interrupt
 from ._objective import preactivations
 from ._rows import Rows
+from ._schedule import is_warming_up
 from ._trainer import Trainer
 
 # BatchTopK's threshold is looked for within a factor of e^6 of its running mean, to 0.1 %.
@@ -57,6 +58,10 @@ class Passes:
 class EarlyStopping:
     """Stops a run that no longer improves on rows held out, and keeps its best weights.
 
+    What should fall is the objective with the penalty in full: by the reconstruction alone, the
+    state before the penalty took hold would be the best. Epochs within the warm-ups do not count,
+    since little is learned in them.
+
     Parameters
     ----------
     rows : ndarray of int
@@ -80,10 +85,13 @@ class EarlyStopping:
 
     def update(self, trainer: Trainer, source: Rows, batch_size: int) -> bool:
         """Measure, remember, and say whether training should stop."""
-        unexplained = self._unexplained(trainer, source, batch_size)
+        unexplained, objective = self._measure(trainer, source, batch_size)
         trainer.history.setdefault("validation_fvu", []).append(unexplained)
-        if unexplained < self.best - self.tol:
-            self.best, self.waited = unexplained, 0
+        trainer.history.setdefault("validation_loss", []).append(objective)
+        if is_warming_up(trainer.step, trainer.options):
+            return False
+        if objective < self.best - self.tol:
+            self.best, self.waited = objective, 0
             self.best_tensors = {
                 name: tensor.detach().clone() for name, tensor in self._kept(trainer).items()
             }
@@ -119,14 +127,18 @@ class EarlyStopping:
     def _kept(trainer: Trainer) -> dict[str, Tensor]:
         return {**trainer.parameters.named(), "threshold": trainer.threshold}
 
-    def _unexplained(self, trainer: Trainer, source: Rows, batch_size: int) -> float:
+    def _measure(self, trainer: Trainer, source: Rows, batch_size: int) -> tuple[float, float]:
+        """Fraction of variance unexplained, and the objective in the same unit."""
+        options = trainer.options
         n_batches = -(-len(self.rows) // batch_size)
         batches = [Batch(part, 0) for part in np.array_split(self.rows, n_batches)]
-        error = 0.0
-        for block in read_ahead(source, batches, trainer.options.device):
-            scaled = block * trainer.scale
-            error += float((scaled - trainer.reconstruction(scaled)).square().sum())
-        return error / len(self.rows) / (trainer.variance or 1.0)
+        error = price = 0.0
+        for block in read_ahead(source, batches, options.device):
+            its_error, its_price = trainer.evaluate(trainer.units.apply(block, options.group.order))
+            error += its_error * len(block) / len(self.rows)
+            price += its_price * len(block) / len(self.rows)
+        variance = trainer.variance or 1.0
+        return error / variance, (error + price * options.width) / variance
 
 
 def train(
@@ -140,7 +152,7 @@ def train(
 ) -> bool:
     """Let trainers make the passes, from where the first of them stands.
 
-    Each batch is read, scaled and translated once, for all of them; they share scale, group and
+    Each batch is read, scaled and translated once, for all of them; they share units, group and
     device. Early stopping and checkpoints are for a single one.
 
     Returns
@@ -173,7 +185,9 @@ def train(
             )[start_batch if epoch == start_epoch else 0 :]
             stop = False
             for number, block in enumerate(read_ahead(source, batches, device), start=1):
-                scaled = translate(block * first.scale, group, batches[number - 1].translation)
+                # where batches are translated, all blocks have one centre: the order is the same
+                centred = first.units.apply(block, group.order)
+                scaled = translate(centred, group, batches[number - 1].translation)
                 for trainer in trainers:
                     trainer.train_on(scaled)
                 bar.update()
@@ -205,7 +219,8 @@ def calibrate_threshold(trainer: Trainer, source: Rows) -> None:
     edges = edges.to(options.device) * trainer.threshold.clamp_min(1e-6)
     n_above = torch.zeros(len(edges) + 1, dtype=torch.int64, device=options.device)
     for part in source.slices(max(n_read, options.n_atoms)):
-        block = source.read(part, n_columns=n_read).to(options.device) * trainer.scale
+        block = source.read(part, n_columns=n_read).to(options.device)
+        block = trainer.units.apply(block, options.group.order)
         bins = torch.bucketize(preactivations(block, parameters).flatten(), edges)
         n_above += torch.bincount(bins, minlength=len(n_above))
     # codes above each edge: those in the bins to its right

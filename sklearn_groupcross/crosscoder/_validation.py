@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import validate_data
 
 from ..groups import FiniteGroup
@@ -35,8 +36,12 @@ def validate_rows(estimator: BaseEstimator, X: Any, group: FiniteGroup, *, reset
     ------
     ValueError
         If the shape, the number of columns or the group is not what is expected.
+    TypeError
+        If X is a dataset that is still to be read.
     """
     check_same_group(X, group)
+    if not reset:
+        _check_not_one_orbit(estimator, X, group)
     if is_row_readable(X):
         check_blocks(X, group)
         rows = Rows(X)
@@ -56,14 +61,77 @@ def flatten_orbits(X: Any, group: FiniteGroup) -> Any:
     Raises
     ------
     ValueError
-        If the second axis is not the group's.
+        If the second axis is not the group's, or there are more than three.
+    TypeError
+        If X is a dataset that is still to be read.
     """
-    if isinstance(X, list | tuple) and np.ndim(X) == 3:
+    if hasattr(X, "as_array") and not hasattr(X, "shape"):
+        raise TypeError(
+            f"X is an {type(X).__name__}, which reads orbits from images whenever it is asked. "
+            "Call as_array() for an array of them, or extract(path) for a store on disk, and pass "
+            "that."
+        )
+    if isinstance(X, list | tuple) and np.ndim(X) >= 3:
         X = np.asarray(X)
+    if hasattr(X, "ndim") and X.ndim > 3:
+        raise ValueError(
+            f"X has shape {tuple(X.shape)}; orbit stacks have shape (n_samples, order, "
+            "n_channels), or flat (n_samples, order * n_channels). All positions of all images "
+            "stand along the first axis, as OrbitDataset.as_array() gives them."
+        )
     if not hasattr(X, "ndim") or X.ndim != 3:
         return X
     check_blocks(X, group)
     return np.asarray(X).reshape(X.shape[0], X.shape[1] * X.shape[2])
+
+
+def check_group_parameter(estimator: BaseEstimator) -> None:
+    """Check that the parameter `group` is a group, and say how one is made.
+
+    Raises
+    ------
+    InvalidParameterError
+        A ValueError and a TypeError, as of scikit-learn's own checks.
+    """
+    group = estimator.group
+    if group is not None and not isinstance(group, FiniteGroup):
+        raise InvalidParameterError(
+            f"The 'group' parameter of {type(estimator).__name__} must be a FiniteGroup, such as "
+            f"Dihedral(4) of sklearn_groupcross, or None. Got {group!r} instead."
+        )
+
+
+def check_groups(groups: Any, n_samples: int, *, to_split: bool) -> Any:
+    """Check that there is one group label for each sample, and enough of them to split.
+
+    Raises
+    ------
+    ValueError
+    """
+    if groups is None:
+        return None
+    labels = np.asarray(groups)
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"groups says for each of the {n_samples} samples of X which group it belongs to; got "
+            f"shape {labels.shape}."
+        )
+    if to_split and len(np.unique(labels)) < 2:
+        raise ValueError(
+            "early_stopping holds out whole groups, so that it needs at least 2; all samples are "
+            f"of group {labels[0]!s}. Leave groups out to hold out single samples."
+        )
+    return labels
+
+
+def _check_not_one_orbit(estimator: BaseEstimator, X: Any, group: FiniteGroup) -> None:
+    one_orbit = (group.order, estimator.n_channels_)
+    if group.order > 1 and getattr(X, "shape", None) == one_orbit:
+        raise ValueError(
+            f"X has shape {one_orbit}, that of one orbit; orbit stacks have shape (n_samples, "
+            "order, n_channels). To pass the first orbit of a stack alone, write orbits[:1] for "
+            "orbits[0]."
+        )
 
 
 def check_blocks(X: Any, group: FiniteGroup) -> None:

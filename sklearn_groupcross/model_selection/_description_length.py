@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from ..crosscoder._inference import warn_of_one_sample
 from ._statistics import Statistics, collect_statistics
 
 # Shares of the budget that the rounding of the codes may take, of which the best is used. Finer
@@ -78,7 +79,7 @@ def description_length(
     estimator : GroupCrosscoder or Pipeline
         Fitted; a pipeline ends in a crosscoder.
     X : array-like of shape (n_samples, n_columns) or (n_samples, order, n_channels)
-        Held-out samples.
+        Held-out samples. Of a single one, every number is NaN, with a warning.
     distortion : float, default=0.1
         Share of the variance that may be lost, above 0 and below 1. It decides what counts as
         detail: the smaller it is, the more codes are worth sending.
@@ -130,6 +131,10 @@ def from_statistics(statistics: Statistics, distortion: float) -> DescriptionLen
         raise ValueError(
             f"distortion={distortion!r} must be a share of the variance, above 0 and below 1."
         )
+    if statistics.n_samples < 2:
+        warn_of_one_sample("description length")
+        nan = math.nan
+        return DescriptionLength(nan, nan, nan, nan, nan, distortion)
     # all from the same rows: then the residual and the budget it is measured by fit each other
     rows = statistics.rows.astype(np.float64)
     centred = rows - rows.mean(axis=0)

@@ -34,7 +34,8 @@ def score_crosscoder(
     Returns
     -------
     scores : dict of str to float
-        Greater is better, as scikit-learn has it:
+        Greater is better, as scikit-learn has it. Of a single sample, explained variance and
+        description length are NaN, with a warning.
 
         - ``explained_variance``, what `GroupCrosscoder.score` returns;
         - ``neg_l0``, minus the mean number of positive codes of a sample;

@@ -14,6 +14,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..crosscoder import GroupCrosscoder
+from ..crosscoder._inference import warn_of_one_sample
+from ..crosscoder._moments import Moments
 
 # What one batch may occupy: its rows, their reconstruction and their codes, as float64.
 _BYTES_A_BATCH = 2**28
@@ -21,8 +23,6 @@ _BYTES_A_BATCH = 2**28
 # would not change the numbers by much, and the second is cubic in them.
 _CODE_ROWS = 10_000
 _SPECTRUM_ROWS = 1000
-# A standard deviation of less than this share of the mean is rounding: the data are constant.
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,13 @@ class Statistics:
 
     @property
     def explained_variance(self) -> float:
-        """Share of the variance that the reconstruction explains, as `GroupCrosscoder.score`."""
+        """Share of the variance that the reconstruction explains, as `GroupCrosscoder.score`.
+
+        NaN, with a warning, for a single sample.
+        """
+        if self.n_samples < 2:
+            warn_of_one_sample("explained variance")
+            return float("nan")
         if self.total_variance == 0:
             return float(self.squared_error == 0)
         return 1.0 - self.squared_error / self.total_variance
@@ -103,7 +109,7 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
     sampled_codes = _evenly_spaced(n_samples, _CODE_ROWS if keep_rows else 0)
     sampled_rows = _evenly_spaced(n_samples, _SPECTRUM_ROWS if keep_rows else 0)
 
-    squared_error, moments, n_active = 0.0, _Moments(n_columns), 0
+    squared_error, moments, n_active = 0.0, Moments(n_columns), 0
     fired = np.zeros(n_atoms, dtype=bool)
     kept_codes: list[sparse.csr_array] = []
     kept_rows: list[NDArray[np.floating]] = []
@@ -122,7 +128,7 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
                 f"{batch_rows.stop - 1}: such samples cannot be scored."
             )
         squared_error += error
-        moments.add(flat)
+        moments.update(flat)
         active = codes > 0
         n_active += int(active.sum())
         fired |= active.any(axis=0)
@@ -133,35 +139,13 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
         crosscoder=crosscoder,
         n_samples=n_samples,
         squared_error=squared_error,
-        total_variance=0.0 if moments.is_constant else moments.squares,
+        total_variance=moments.variance * moments.n_rows,
         n_active=n_active,
         fired=fired,
         codes=sparse.vstack(kept_codes, format="csr"),
         rows=np.concatenate(kept_rows),
         row_codes=sparse.vstack(kept_row_codes, format="csr"),
     )
-
-
-class _Moments:
-    """Mean and squared distances from it, merged batch by batch (Chan et al. 1983).
-
-    Sums of squares minus the square of sums would lose all digits on data far from 0.
-    """
-
-    def __init__(self, n_columns: int) -> None:
-        self.n, self.mean, self.squares = 0, np.zeros(n_columns), 0.0
-
-    def add(self, rows: NDArray[np.floating]) -> None:
-        mean = rows.mean(axis=0, dtype=np.float64)
-        shift, total = mean - self.mean, self.n + len(rows)
-        self.squares += float(np.square(rows - mean).sum())
-        self.squares += float(shift @ shift) * self.n * len(rows) / total
-        self.mean += shift * (len(rows) / total)
-        self.n = total
-
-    @property
-    def is_constant(self) -> bool:
-        return self.squares <= self.n * _ROUNDING**2 * float(self.mean @ self.mean)
 
 
 def _split(estimator: Any) -> tuple[list[Any], GroupCrosscoder]:

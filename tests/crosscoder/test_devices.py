@@ -12,7 +12,12 @@ import torch
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
-from sklearn_groupcross.crosscoder._objective import preactivations, reconstruct, sparse_codes
+from sklearn_groupcross.crosscoder._objective import (
+    preactivations,
+    price_of,
+    reconstruct,
+    sparse_codes,
+)
 from sklearn_groupcross.crosscoder._parameters import Parameters
 from sklearn_groupcross.crosscoder._revival import auxk_loss
 
@@ -40,9 +45,11 @@ def test_the_loss_mixes_no_devices(orbits, activation):
     options = replace(trainer.options, device=torch.device("meta"), precision="bfloat16")
     named = trainer.parameters.named().items()
     parameters = Parameters(**{name: value.detach().to("meta") for name, value in named})
-    batch = torch.empty(50, options.width, device="meta")
+    units = trainer.units.on(options.device)
+    batch = units.apply(torch.empty(50, options.width, device="meta"), GROUP.order)
     values = preactivations(batch[:, : options.n_channels], parameters)
-    codes, price = sparse_codes(values, parameters, options, 0.1)
+    codes, active = sparse_codes(values, parameters, options)
+    price = price_of(codes, active, parameters, options, 0.1)
     error = batch - reconstruct(codes, parameters, GROUP.order, options.matmul_dtype)
     dead = torch.empty(5, dtype=torch.int64, device="meta")
     loss = error.square().mean() + auxk_loss(values, error, dead, parameters, options)

@@ -84,26 +84,27 @@ def test_codes_that_read_orbits_move_with_the_group(data):
 
 @pytest.mark.parametrize("encoder_input", ["identity", "orbit"])
 @pytest.mark.parametrize("activation", ["relu", "topk", "batch_topk", "jumprelu"])
-def test_folding_the_scale_changes_neither_codes_nor_reconstructions(activation, encoder_input):
-    """What training computed on scaled data is what the fitted estimator computes on the data."""
+def test_folding_the_units_changes_neither_codes_nor_reconstructions(activation, encoder_input):
+    """What training computed in its units the fitted estimator computes in those of the data."""
     import torch
 
     from sklearn_groupcross.crosscoder._objective import preactivations
 
     group = Dihedral(3)
-    orbits = 37.0 * make_orbits(200, group=group, n_channels=8, random_state=0).orbits
+    orbits = 5.0 + 37.0 * make_orbits(200, group=group, n_channels=8, random_state=0).orbits
     crosscoder = GroupCrosscoder(
         group=group, n_features=12, activation=activation, k=3, encoder_input=encoder_input
     ).partial_fit(orbits)
     trainer = crosscoder._trainer
-    scaled = torch.from_numpy(orbits.reshape(200, -1)) * trainer.scale
+    scaled = trainer.units.apply(torch.from_numpy(orbits.reshape(200, -1)), group.order)
     read = scaled[:, : trainer.parameters.encoder.shape[1]]
     values = preactivations(read, trainer.parameters).detach().numpy()
     codes = crosscoder.transform(orbits)
     active = codes > 0
     np.testing.assert_allclose(codes[active], values[active], rtol=1e-4, atol=1e-6)
+    reconstruction = torch.from_numpy(crosscoder.inverse_transform(codes))
     np.testing.assert_allclose(
-        crosscoder.inverse_transform(codes) * trainer.scale,
+        trainer.units.apply(reconstruction, group.order),
         trainer.reconstruction(scaled).numpy(),
         rtol=1e-4,
         atol=1e-4,

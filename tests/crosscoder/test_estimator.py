@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError, UndefinedMetricWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, Trivial, make_orbits
-from sklearn_groupcross.crosscoder._objective import sparse_codes
+from sklearn_groupcross.crosscoder._objective import price_of
 
 GROUP = Dihedral(3)
 
@@ -28,6 +28,8 @@ def small(**options):
     return GroupCrosscoder(**{**defaults, **options})
 
 
+# the data of scikit-learn's checks are noise, of which nothing is learned
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
     [GroupCrosscoder(max_epochs=5), GroupCrosscoder(activation="topk", k=1, max_epochs=5)]
 )
@@ -35,6 +37,8 @@ def test_scikit_learn_compatible(estimator, check):
     check(estimator)
 
 
+# the data of scikit-learn's checks are noise, of which nothing is learned
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_default_constructed_passes_every_check():
     """The estimator as it comes; scikit-learn itself skips the array API check."""
     from sklearn.utils.estimator_checks import check_estimator
@@ -122,6 +126,8 @@ def test_topk_keeps_k_codes_and_l1_has_no_effect_on_it(orbits):
     np.testing.assert_array_equal(crosscoder.components_, other.components_)
 
 
+# the largest penalty is meant to leave nothing
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_larger_l1_is_sparser(orbits):
     l0 = [
         (small(l1=l1, max_epochs=150).fit(orbits).transform(orbits) > 0).sum(1).mean()
@@ -137,12 +143,26 @@ def test_growing_atoms_gains_nothing(orbits, l1_weight):
     trainer = crosscoder._trainer
     parameters, options = trainer.parameters, trainer.options
     values = torch.rand(300, 12)
-    _, price = sparse_codes(values, parameters, options, 2.0)
+    price = price_of(values, None, parameters, options, 2.0)
     parameters.decoder.data *= 10
-    _, rescaled = sparse_codes(values / 10, parameters, options, 2.0)
+    rescaled = price_of(values / 10, None, parameters, options, 2.0)
     torch.testing.assert_close(price, rescaled)
-    _, dearer = sparse_codes(values, parameters, options, 2.0)
+    dearer = price_of(values, None, parameters, options, 2.0)
     torch.testing.assert_close(dearer, 10 * price)
+
+
+@pytest.mark.parametrize("activation", ["relu", "topk"])
+@pytest.mark.parametrize("offset", [1.0, 100.0])
+def test_the_mean_of_the_data_does_not_matter(orbits, activation, offset):
+    """Nor does one loud channel: what counts is how data vary, not where they lie."""
+    options = {"activation": activation, "max_epochs": 20}
+    plain = small(**options).fit(orbits).score(orbits)
+    assert plain > 0.1
+    shifted = orbits + offset
+    assert small(**options).fit(shifted).score(shifted) == pytest.approx(plain, abs=0.01)
+    loud = orbits.copy()
+    loud[:, :, 3] += offset
+    assert small(**options).fit(loud).score(loud) == pytest.approx(plain, abs=0.01)
 
 
 def test_planted_dictionaries_are_recovered():
@@ -267,7 +287,100 @@ def test_constant_data_are_learned_by_the_bias():
         assert np.isfinite(small().fit(np.zeros((20, 48))).components_).all()
 
 
+@pytest.mark.parametrize("factor", [1e-25, 1e20])
+def test_the_score_of_very_small_and_large_values(orbits, factor):
+    X = (orbits * factor).astype(np.float32)
+    assert small().fit(X).score(X) == pytest.approx(small().fit(orbits).score(orbits), abs=1e-3)
+    far = small().fit(orbits)
+    expected = orbits - orbits.mean(0, dtype=np.float64)
+    residual = X.astype(float) - far.inverse_transform(far.transform(X)).reshape(X.shape)
+    total = np.square(expected).sum() * factor**2
+    assert far.score(X) == pytest.approx(1 - np.square(residual).sum() / total, rel=1e-3)
+
+
+def test_the_score_of_one_sample_is_not_defined(orbits):
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        assert np.isnan(small().fit(orbits).score(orbits[:1]))
+
+
+class TestWarnings:
+    def test_all_atoms_dead(self, orbits):
+        with pytest.warns(ConvergenceWarning, match="12 of 12 atoms did not fire.*a lower l1"):
+            small(l1=100, dead_features=None, max_epochs=60, batch_size=100).fit(orbits)
+
+    def test_no_better_than_the_mean(self, orbits):
+        with pytest.warns(ConvergenceWarning, match="no better than the mean") as caught:
+            small(activation="topk", k=3, batch_size=3, max_epochs=1, learning_rate=1e-9).fit(
+                orbits
+            )
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+        assert "l1" not in str(caught[0].message)
+
+    def test_a_short_trial_is_left_alone(self, orbits):
+        small(activation="topk", k=3, max_epochs=1, learning_rate=1e-9).fit(orbits)
+
+    def test_k_without_effect(self, orbits):
+        with pytest.warns(UserWarning, match="k=3 has no effect with activation='relu'") as caught:
+            small(k=3).fit(orbits)
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+
+
 class TestBadInput:
+    def test_a_dataset_that_is_still_to_be_read(self, small_dataset):
+        with pytest.raises(TypeError, match=r"OrbitDataset, .*Call as_array\(\).*extract\(path\)"):
+            small(group=Dihedral(4)).fit(small_dataset)
+
+    def test_more_than_three_dimensions(self, orbits):
+        message = r"shape \(300, 1, 6, 8\); orbit stacks have shape \(n_samples, order, "
+        for X in (orbits[:, None], orbits[:, None].tolist()):
+            with pytest.raises(ValueError, match=message):
+                small().fit(X)
+
+    def test_one_orbit(self, orbits):
+        crosscoder = small().fit(orbits)
+        with pytest.raises(ValueError, match=r"that of one orbit.*orbits\[:1\]"):
+            crosscoder.transform(orbits[0])
+        assert crosscoder.transform(orbits[:1]).shape == (1, 12)
+
+    @pytest.mark.parametrize("group", ["dihedral:3", 6])
+    def test_groups_that_are_none(self, orbits, group):
+        with pytest.raises(ValueError, match=r"must be a FiniteGroup, such as Dihedral\(4\)"):
+            small(group=group).fit(orbits)
+
+    @pytest.mark.parametrize(
+        ("factor", "message"),
+        [
+            (1e300, "squares cannot be represented"),
+            (1e-300, "squares cannot be represented"),
+            (1e60, "computes in float32"),
+            (1e-60, "computes in float32"),
+        ],
+    )
+    def test_values_beyond_what_can_be_computed_with(self, orbits, factor, message):
+        with pytest.raises(ValueError, match=message):
+            small().fit(orbits.astype(np.float64) * factor)
+
+    def test_values_that_cannot_be_scored(self, orbits):
+        with pytest.raises(ValueError, match="squares cannot be represented"):
+            small().fit(orbits).score(orbits.astype(np.float64) * 1e300)
+
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    def test_groups_of_another_length(self, orbits, early_stopping):
+        with pytest.raises(ValueError, match=r"each of the 300 samples.*shape \(299,\)"):
+            small(early_stopping=early_stopping).fit(orbits, groups=np.arange(299))
+
+    def test_early_stopping_with_one_group(self, orbits):
+        with pytest.raises(ValueError, match="at least 2; all samples are of group 7"):
+            small(early_stopping=True).fit(orbits, groups=np.full(300, 7))
+
+    def test_devices_that_torch_cannot_use(self, orbits, monkeypatch):
+        if torch.backends.mps.is_available():
+            pytest.skip("this machine has the device that should be missing")
+        with pytest.raises(ValueError, match="Device 'mps' was asked for, but torch cannot use it"):
+            small(device="mps").fit(orbits)
+
     def test_columns_that_do_not_divide_into_blocks(self):
         message = r"X has 130 columns; Dihedral\(32\) has 64 elements.*multiple of 64"
         with pytest.raises(ValueError, match=message):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, crosscoder_path, make_orbits
 
@@ -67,7 +68,7 @@ def test_the_passes_are_shared(orbits):
 
 def test_the_estimator_is_left_alone_and_its_clones_are_whole(orbits, tmp_path):
     template = estimator(max_epochs=2)
-    path = crosscoder_path(template, orbits, [0.3, 0.1, 0.1])
+    path = crosscoder_path(template, orbits, [0.3, 0.1])
     assert len(path) == 2
     assert not hasattr(template, "components_")
     for fitted in path:
@@ -81,6 +82,9 @@ def test_the_estimator_is_left_alone_and_its_clones_are_whole(orbits, tmp_path):
     [
         ({}, [], 0.5, "one or more; got"),
         ({}, [-0.1, 1.0], 0.5, "at least 0"),
+        ({}, [0.1, np.nan], 0.5, "finite penalties"),
+        ({}, 0.1, 0.5, r"a sequence of penalties, such as \[0.03, 0.1\]; got 0.1"),
+        ({}, [0.3, 0.1, 0.1], 0.5, r"a penalty twice: \[0.3, 0.1, 0.1\]"),
         ({}, [0.1], 0.0, "refine is a share"),
         ({"activation": "topk"}, [0.1], 0.5, "no effect with activation='topk'"),
         ({"early_stopping": True}, [0.1], 0.5, "does not do early_stopping"),
@@ -91,3 +95,8 @@ def test_the_estimator_is_left_alone_and_its_clones_are_whole(orbits, tmp_path):
 def test_bad_input(orbits, options, l1s, refine, message):
     with pytest.raises(ValueError, match=message):
         crosscoder_path(estimator(**options), orbits, l1s, refine=refine)
+
+
+def test_a_pipeline_is_refused_by_name(orbits):
+    with pytest.raises(TypeError, match=r"got a Pipeline.*pass pipeline\[-1\]"):
+        crosscoder_path(make_pipeline(estimator()), orbits, [0.1])

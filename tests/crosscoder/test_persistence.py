@@ -9,6 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross.crosscoder._persistence import MODEL_FORMAT
+from sklearn_groupcross.crosscoder._tensor_file import read_tensors, write_tensors
 from sklearn_groupcross.groups import FiniteGroup, Quaternion, SemidirectProduct
 
 GROUP = Dihedral(3)
@@ -115,3 +117,44 @@ def test_fitting_outside_the_main_thread_works(orbits):
     thread.start()
     thread.join()
     assert crosscoder.n_iter_ == 1
+
+
+def test_the_group_is_that_of_the_fit(crosscoder, orbits, tmp_path):
+    crosscoder.set_params(group=Cyclic(6)).save(tmp_path / "model.safetensors")
+    again = GroupCrosscoder.load(tmp_path / "model.safetensors")
+    assert again.group_ == GROUP
+    assert again.group == Cyclic(6)
+    np.testing.assert_array_equal(again.transform(orbits), crosscoder.transform(orbits))
+
+
+def rewritten(path, change):
+    """The file, with a changed header."""
+    _, arrays, header = read_tensors(path, MODEL_FORMAT)
+    change(header)
+    write_tensors(path, MODEL_FORMAT, arrays, header)
+
+
+def test_files_without_the_group_of_the_fit_are_read(crosscoder, tmp_path):
+    path = tmp_path / "model.safetensors"
+    crosscoder.save(path)
+    rewritten(path, lambda header: header["fitted"].pop("group_"))
+    assert GroupCrosscoder.load(path).group_ == GROUP
+
+
+def test_unknown_parameters_are_named(crosscoder, tmp_path):
+    path = tmp_path / "model.safetensors"
+    crosscoder.save(path)
+    rewritten(path, lambda header: header["parameters"].update(momentum=0.9))
+    with pytest.raises(ValueError, match=r"model.safetensors was saved with .*: momentum"):
+        GroupCrosscoder.load(path)
+
+
+def test_places_that_cannot_be_written_to_are_named(crosscoder, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder '.*absent'.*absent/model.safetensors'"):
+        crosscoder.save(tmp_path / "absent" / "model.safetensors")
+    with pytest.raises(IsADirectoryError, match=f"This is a folder.*{tmp_path.name}'$"):
+        crosscoder.save(tmp_path)
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(NotADirectoryError, match="checkpoint_dir .*file is a file: name a folder"):
+        crosscoder.set_params(checkpoint_dir=file).fit(np.eye(48, dtype=np.float32))

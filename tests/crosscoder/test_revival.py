@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
 from sklearn_groupcross.crosscoder._revival import auxk_loss, resample
@@ -24,7 +25,7 @@ def crippled(data, activation, dead_features, **options):
         "group": GROUP,
         "n_features": N_ALIVE + N_DEAD,
         "activation": activation,
-        "k": 3,
+        "k": 3 if "topk" in activation else None,
         "dead_features": dead_features,
         "warm_start": True,
         "batch_size": 100,
@@ -90,7 +91,7 @@ def trainer(data):
 
 @pytest.fixture
 def batch(data, trainer):
-    return torch.from_numpy(data.orbits.reshape(1200, -1)[:50]) * trainer.scale
+    return trainer.units.apply(torch.from_numpy(data.orbits.reshape(1200, -1)[:50]), GROUP.order)
 
 
 def test_resampled_atoms_point_at_badly_reconstructed_samples(trainer, batch):
@@ -114,7 +115,7 @@ def test_resampled_thresholds_let_an_atom_fire_on_its_sample(data):
     ).partial_fit(data.orbits)
     trainer = crosscoder._trainer
     trainer.idle[4:] = 10**9
-    batch = torch.from_numpy(data.orbits.reshape(1200, -1)) * trainer.scale
+    batch = trainer.units.apply(torch.from_numpy(data.orbits.reshape(1200, -1)), GROUP.order)
     assert resample(trainer, batch) == 6
     values = batch[:, :16] @ trainer.parameters.encoder.T + trainer.parameters.encoder_bias
     fires = (values > trainer.parameters.log_threshold.exp())[:, 4:].float().mean(0)
@@ -157,3 +158,19 @@ def test_the_auxiliary_loss_is_a_share_of_the_error_at_most_by_scale(trainer, ba
     error = batch - trainer.reconstruction(batch)
     loss = auxk_loss(values, error, trainer.dead_atoms(), trainer.parameters, trainer.options)
     assert loss.item() == pytest.approx(error.square().mean().item() / 32, rel=1e-5)
+
+
+def test_no_atom_is_brought_back_for_less_than_its_price(data):
+    """Thresholds rise slowly: atoms that come back with low ones would outlive any penalty."""
+    options = {"group": GROUP, "n_features": 16, "activation": "jumprelu", "batch_size": 50}
+    crosscoder = GroupCrosscoder(**options, l1=10.0, max_epochs=20, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="did not fire"):
+        crosscoder.fit(data.orbits)
+    assert not crosscoder.transform(data.orbits).any()
+    # where the price is low, they are
+    assert (
+        GroupCrosscoder(**options, l1=0.3, max_epochs=20, random_state=0)
+        .fit(data.orbits)
+        .transform(data.orbits)
+        .any()
+    )

@@ -357,3 +357,8 @@ class TestBadInput:
     def test_parameters_out_of_range(self, orbits, options):
         with pytest.raises(ValueError, match=f"'{next(iter(options))}' parameter"):
             OrbitScaler(**options).fit(orbits)
+
+
+def test_groups_are_made_by_classes():
+    with pytest.raises(ValueError, match="OrbitScaler must be a FiniteGroup"):
+        OrbitScaler(group=4).fit(np.eye(4))

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import copy
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
-from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, make_orbits
 from sklearn_groupcross.crosscoder._options import TrainingOptions
 from sklearn_groupcross.crosscoder._schedule import l1_at, learning_rate_factor
 
@@ -153,6 +155,13 @@ class TestWarmStart:
         with pytest.raises(ValueError, match="warm_start goes on from the last fit.*Fit a clone"):
             fitted.fit(orbits)
 
+    def test_under_another_group_it_is_refused(self, orbits):
+        """Of the same order, so that all shapes agree."""
+        fitted = small(warm_start=True).fit(orbits).set_params(group=Cyclic(6))
+        with pytest.raises(ValueError, match=r"last fit, under Dihedral\(3\); now group is Cyclic"):
+            fitted.fit(orbits)
+        assert fitted.group_ == GROUP
+
 
 class TestDictInit:
     def test_atoms_start_there(self, orbits):
@@ -205,6 +214,35 @@ class TestPartialFit:
         crosscoder = small().partial_fit(orbits)
         assert_same_weights(crosscoder.fit(orbits), small().fit(orbits))
 
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"n_features": 13}, r"n_features=13 \(was 12\)"),
+            ({"activation": "topk", "k": 2}, r"activation='topk' \(was 'relu'\), k=2 \(was None\)"),
+            ({"l1": 0.5}, r"l1=0.5 \(was 0.1\)"),
+            ({"encoder_input": "orbit"}, "encoder_input='orbit'"),
+            ({"augment": True}, "augment=True"),
+            ({"group": Cyclic(6)}, r"group=Cyclic\(6\) \(was Dihedral\(3\)\)"),
+        ],
+    )
+    def test_changed_parameters_are_refused(self, orbits, changes, message):
+        crosscoder = small().partial_fit(orbits)
+        before = crosscoder.components_.copy()
+        with pytest.raises(ValueError, match="partial_fit goes on with.*" + message):
+            crosscoder.set_params(**changes).partial_fit(orbits)
+        np.testing.assert_array_equal(crosscoder.components_, before)
+        assert len(clone(crosscoder).fit(orbits).components_) == crosscoder.n_features
+
+    def test_what_has_no_effect_may_change(self, orbits):
+        crosscoder = small().partial_fit(orbits)
+        changed = copy.deepcopy(crosscoder).set_params(max_epochs=3, early_stopping=True, verbose=0)
+        assert_same_weights(crosscoder.partial_fit(orbits), changed.partial_fit(orbits))
+
+    def test_after_fit_the_message_is_about_partial_fit(self, orbits):
+        fitted = small().fit(orbits).set_params(n_features=13)
+        with pytest.raises(ValueError, match="^partial_fit goes on from the last.*or call fit"):
+            fitted.partial_fit(orbits)
+
     def test_other_columns_are_refused(self, orbits):
         with pytest.raises(ValueError, match="expecting 48 features"):
             small().partial_fit(orbits).partial_fit(orbits[:, :, :4])
@@ -216,6 +254,7 @@ class TestEarlyStopping:
             early_stopping=True, max_epochs=400, n_iter_no_change=3, learning_rate=0.05, l1=0.0
         ).fit(orbits[:60])
         unexplained = stopped.history_["validation_fvu"]
+        np.testing.assert_allclose(stopped.history_["validation_loss"], unexplained)  # l1 is 0
         assert len(unexplained) < 400
         assert np.argmin(unexplained) == len(unexplained) - 4
         held_out = stopped._split(60, None, stopped._draw_seed())[1]
@@ -223,6 +262,25 @@ class TestEarlyStopping:
         error = np.square(part - stopped.inverse_transform(stopped.transform(part))).sum(1).mean()
         variance = np.square(orbits[:60] - orbits[:60].mean(0)).sum((1, 2)).mean()
         assert error / variance == pytest.approx(min(unexplained), rel=1e-3)
+
+    @pytest.mark.parametrize("activation", ["relu", "jumprelu"])
+    def test_it_does_not_stop_before_learning_has_begun(self, orbits, activation):
+        """A warm-up is a share of the longest run that is allowed: little is learned within it."""
+        options = {"activation": activation, "l1": 0.3, "learning_rate": 0.02}
+        stopped = small(early_stopping=True, max_epochs=1000, **options).fit(orbits)
+        assert 50 < len(stopped.history_["validation_fvu"]) < 1000
+        assert (
+            stopped.score(orbits) > small(max_epochs=200, **options).fit(orbits).score(orbits) - 0.1
+        )
+
+    def test_the_best_state_is_not_the_one_before_the_penalty(self, orbits):
+        """The penalty costs reconstruction, and is what the dictionary is for."""
+        options = {"l1": 1.0, "max_epochs": 100, "learning_rate": 0.02}
+        l0 = [
+            (small(early_stopping=stop, **options).fit(orbits).transform(orbits) > 0).sum(1).mean()
+            for stop in (True, False)
+        ]
+        assert l0[0] < 2 * l0[1] + 0.5
 
     def test_groups_are_held_out_whole(self):
         groups = np.repeat(np.arange(20), 15)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -49,7 +49,8 @@ class Store:
 
 @pytest.mark.parametrize("activation", ["relu", "topk"])
 def test_scores_are_what_they_say(train_orbits, test_orbits, activation):
-    crosscoder = small_crosscoder(activation=activation, k=3).fit(train_orbits)
+    k = 3 if "topk" in activation else None
+    crosscoder = small_crosscoder(activation=activation, k=k).fit(train_orbits)
     scores = score_crosscoder(crosscoder, test_orbits)
     codes = crosscoder.transform(test_orbits)
     assert scores["explained_variance"] == pytest.approx(crosscoder.score(test_orbits), rel=1e-6)
@@ -173,3 +174,11 @@ def test_what_cannot_be_scored(fitted, test_orbits):
     broken[30, 2, 1] = np.nan  # not in the block that the encoder reads
     with pytest.raises(ValueError, match="NaN or infinity in rows 0 to 99"):
         score_crosscoder(fitted, broken)
+
+
+def test_one_sample_has_no_scores_of_fidelity(fitted, test_orbits):
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        scores = score_crosscoder(fitted, test_orbits[:1])
+    assert np.isnan(scores["explained_variance"])
+    assert np.isnan(scores["neg_description_length"])
+    assert scores["neg_l0"] < 0
