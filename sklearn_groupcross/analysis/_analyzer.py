@@ -10,12 +10,14 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._device import resolve_device
 from ..crosscoder import GroupCrosscoder, flatten_orbits
+from ..crosscoder._validation import check_group_parameter
 from ..groups import FiniteGroup, find_stabilizers
 from ._embedding import embed
 from ._families import cluster_families, describe_families
@@ -30,6 +32,9 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     other [1]_: ``s_ij = max_h cos(W_i, R_h W_j)``. A feature's own profile, ``cos(W_i, R_h W_i)``,
     says which transformations leave it as it is; features that are one another's transforms
     form a family.
+
+    It reads a dictionary, not data: fit a crosscoder, alone or in a pipeline and a grid search,
+    and give it to `fit`.
 
     Parameters
     ----------
@@ -116,7 +121,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         ----------
         X : GroupCrosscoder or array-like of shape (m, order * n_channels)
             A fitted crosscoder; or atoms, flat or of shape (m, order, n_channels), with `group`
-            given.
+            given. Codes are not atoms, but cannot be told from them: the analyzer does not go
+            behind a crosscoder in a `~sklearn.pipeline.Pipeline`, where it would get codes.
         y : Ignored
 
         Returns
@@ -127,6 +133,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         ------
         ValueError
             If atoms come without a group, or do not divide into its blocks.
+        TypeError
+            If X is a pipeline: its last step holds the atoms.
         """
         self.components_, self.group_ = self._resolve(X)
         self.n_features_in_ = self.components_.shape[1]
@@ -177,6 +185,10 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             self._embedding = embed(self.distances_, self._seed)
         return self._embedding
 
+    def _validate_params(self) -> None:
+        check_group_parameter(self)
+        super()._validate_params()
+
     def _resolve(self, X: GroupCrosscoder | ArrayLike) -> tuple[NDArray[np.floating], FiniteGroup]:
         if isinstance(X, GroupCrosscoder):
             check_is_fitted(X)
@@ -185,6 +197,11 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
                     f"The analyzer was given {self.group!r}, the crosscoder has {X.group_!r}."
                 )
             return X.components_, X.group_
+        if isinstance(X, Pipeline):
+            raise TypeError(
+                "X is a Pipeline; the atoms are in its last step: pass pipeline[-1]. Behind a "
+                "scaler they are in scaled units, which matters where it has one factor a channel."
+            )
         if self.group is None:
             raise ValueError("Atoms alone do not name their group: SymmetryAnalyzer(group=...).")
         flat = flatten_orbits(X, self.group)

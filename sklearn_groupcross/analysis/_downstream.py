@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
 
 from .._device import resolve_device
 from ..actions import centre_crop
@@ -18,6 +18,7 @@ from ..crosscoder import GroupCrosscoder
 from ..networks import Network
 from ..orbits import ImageSource
 from ._class_scores import ClassScores, check_scores, summarise
+from ._inputs import check_reads_activations, resolve_network
 
 Crosscoders = GroupCrosscoder | Sequence[GroupCrosscoder] | Mapping[str, GroupCrosscoder]
 # Maps activations (n_positions, c) to what replaces them, and the number of active codes.
@@ -28,7 +29,7 @@ _CODES_A_PASS = 1 << 25  # 128 MiB of float32, whatever the number of atoms
 
 def downstream_effect(
     crosscoders: Crosscoders,
-    network: Network,
+    network: Network | nn.Module | str,
     images: Any,
     *,
     layer: str | None = None,
@@ -49,10 +50,10 @@ def downstream_effect(
     ----------
     crosscoders : GroupCrosscoder, sequence or mapping of names to GroupCrosscoder
         Fitted on activations of that layer; several, for example, of different sparsity. They
-        encode on their own `device`.
-    network : Network
-        Puts out class scores, (n_images, n_classes): logits, or probabilities, which are
-        recognised by being non-negative with a sum of 1 in every row.
+        encode on their own `device`. A pipeline is refused: activations come as they are.
+    network : Network, torch.nn.Module or str
+        As `OrbitDataset` takes it. It puts out class scores, (n_images, n_classes): logits, or
+        probabilities, which are recognised by being non-negative with a sum of 1 in every row.
     images : path, sequence of paths, array or sequence of arrays
         See `ImageSource`. They should not be among those of the fit.
     layer : str, optional
@@ -117,6 +118,7 @@ def downstream_effect(
     ['original', 'crosscoder', 'mean ablation', 'zero ablation']
     """
     named = _check_crosscoders(crosscoders)
+    network = resolve_network(network)
     if batch_size < 1:
         raise ValueError(f"batch_size is at least 1; got {batch_size}.")
     layer = network.check_layer(layer)
@@ -252,10 +254,11 @@ def _check_source_size(source_size: int | None, input_size: int) -> int:
 
 
 def _check_crosscoders(crosscoders: Crosscoders) -> dict[str, GroupCrosscoder]:
-    if isinstance(crosscoders, GroupCrosscoder):
-        named = {"crosscoder": crosscoders}
-    elif isinstance(crosscoders, Mapping):
+    named: dict[str, Any]
+    if isinstance(crosscoders, Mapping):
         named = dict(crosscoders)
+    elif isinstance(crosscoders, BaseEstimator):  # a pipeline has a length and items, too
+        named = {"crosscoder": crosscoders}
     else:
         named = {f"crosscoder {i}": crosscoder for i, crosscoder in enumerate(crosscoders)}
     if not named:
@@ -263,13 +266,7 @@ def _check_crosscoders(crosscoders: Crosscoders) -> dict[str, GroupCrosscoder]:
     if reserved := {"original", "mean ablation", "zero ablation"} & set(named):
         raise ValueError(f"{min(reserved)!r} is the name of a control: rename the crosscoder.")
     for name, crosscoder in named.items():
-        check_is_fitted(crosscoder)
-        if getattr(crosscoder, "encoder_input", "identity") != "identity":
-            raise ValueError(
-                f"{name!r} has encoder_input={crosscoder.encoder_input!r}: it reads whole orbits, "
-                "of which a forward pass computes one block only. Fit with "
-                "encoder_input='identity'."
-            )
+        check_reads_activations(crosscoder, name)
     return named
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 MIN_FEATURES_FOR_A_MAP = 5
@@ -39,7 +42,7 @@ def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
             "ignore", message="Tensorflow not installed", category=ImportWarning
         )
         from umap import UMAP
-    with warnings.catch_warnings():
+    with _kept_threads(), warnings.catch_warnings():
         # a precomputed metric has no inverse transform; we ask for none
         warnings.filterwarnings("ignore", message="using precomputed metric; inverse_transform")
         # families far apart leave the neighbour graph in pieces, which UMAP lays out one by one
@@ -52,3 +55,16 @@ def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
             n_jobs=1,
         )
         return np.asarray(mapper.fit_transform(distances.astype(np.float32)), dtype=np.float32)
+
+
+@contextmanager
+def _kept_threads() -> Iterator[None]:
+    """Give torch its number of threads back: numba, within UMAP, sets that of the whole process.
+
+    Another number would change the bits of what is trained afterwards.
+    """
+    n_threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)

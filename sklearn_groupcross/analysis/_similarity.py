@@ -63,11 +63,13 @@ def best_alignment(
 
 def self_profiles(atoms: FloatArray, group: FiniteGroup) -> FloatArray:
     """Cosine of every atom with its own translates, ``c_ii(h)``, of shape (m, order)."""
+    # torch: the bits of numpy's einsum depend on where in memory the arrays happen to lie
+    blocks = torch.tensor(atoms)
     profiles = [
-        np.einsum("mgd,mgd->m", atoms, atoms[:, group.right_translation(h)])
+        (blocks * blocks[:, torch.tensor(group.right_translation(h))]).sum(dim=(1, 2))
         for h in range(group.order)
     ]
-    return np.clip(np.stack(profiles, axis=1), -1.0, 1.0)
+    return torch.stack(profiles, dim=1).clamp(-1.0, 1.0).numpy()
 
 
 def transform_block(atom: FloatArray) -> FloatArray:

@@ -1,5 +1,6 @@
 """Displays: they hold numbers and draw them in `plot`. Needs the extra ``plot`` (matplotlib)."""
 
+from ._code_map import CodeMapDisplay
 from ._distance_matrix import DistanceMatrixDisplay
 from ._feature_map import FeatureMapDisplay
 from ._frontier import FrontierDisplay
@@ -9,6 +10,7 @@ from ._transform_block import TransformBlockDisplay, block_to_png
 
 __all__ = [
     "KIND_COLOURS",
+    "CodeMapDisplay",
     "DistanceMatrixDisplay",
     "FeatureMapDisplay",
     "FrontierDisplay",

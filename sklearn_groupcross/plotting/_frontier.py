@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from ..model_selection import collect_statistics, read_frontier
@@ -107,7 +108,7 @@ class FrontierDisplay:
     @classmethod
     def from_estimators(
         cls,
-        estimators: Sequence[Any],
+        estimators: Sequence[Any] | Mapping[str, Any],
         X: ArrayLike,
         *,
         names: Sequence[str] | None = None,
@@ -116,8 +117,19 @@ class FrontierDisplay:
     ) -> FrontierDisplay:
         """Measure fitted crosscoders, or pipelines that end in one, on held-out samples.
 
-        By default points are named by `l1`, or `k` where it decides, with a line an activation.
+        By default points are named by `l1`, or `k` where it decides, with a line an activation. A
+        mapping names them itself.
         """
+        if isinstance(estimators, Mapping):
+            names = list(estimators) if names is None else names
+            estimators = list(estimators.values())
+        if isinstance(estimators, BaseEstimator):
+            raise TypeError(
+                f"estimators is a list of fitted crosscoders; got one {type(estimators).__name__}: "
+                "put it into a list."
+            )
+        if len(estimators) == 0:
+            raise ValueError("estimators is empty: there is nothing to measure.")
         scores = [collect_statistics(estimator, X) for estimator in estimators]
         crosscoders = [e.steps[-1][1] if isinstance(e, Pipeline) else e for e in estimators]
         return cls.from_arrays(

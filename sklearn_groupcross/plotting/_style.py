@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,15 +30,33 @@ def get_axes(ax: Axes | None, size: tuple[float, float] = (5.0, 4.2)) -> Axes:
     ImportError
         If matplotlib is not installed; the message says how to install it.
     """
+    plt = _pyplot()
+    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def get_axes_grid(figure: Figure | None, n_rows: int, n_columns: int, side: float) -> NDArray[Any]:
+    """Return axes (n_rows, n_columns) of `side` inches each in the given figure, or in a new one.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says how to install it.
+    """
+    plt = _pyplot()
+    if figure is None:
+        size = (side * n_columns, side * n_rows + 0.3)
+        figure = plt.figure(figsize=size, layout="constrained")
+    return figure.subplots(n_rows, n_columns, squeeze=False)
+
+
+def _pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
             "Plots need matplotlib: pip install 'sklearn-groupcross[plot]'."
         ) from error
-    if ax is not None:
-        return ax
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    return plt
 
 
 def figure_to_png(figure: Figure | SubFigure, dpi: int = 110) -> bytes:

@@ -5,6 +5,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.pipeline import make_pipeline
 
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, SymmetryAnalyzer, make_orbits
 from sklearn_groupcross.analysis import KINDS, measurable_kinds, name_kinds
@@ -185,3 +186,13 @@ def test_kinds_that_a_group_cannot_show_are_never_named():
     assert name_kinds(np.full((1, 4), 0.9), Cyclic(4))[0] == "other"
     assert name_kinds(np.array([[1.0, 0.0, 0.0]]), Cyclic(3))[0] == "other"
     assert name_kinds(np.array([[1.0, 0.0]]), Cyclic(2))[0] == "other"
+
+
+def test_a_pipeline_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"X is a Pipeline.*pass pipeline\[-1\]"):
+        SymmetryAnalyzer().fit(make_pipeline(GroupCrosscoder()))
+
+
+def test_groups_are_made_by_classes(atoms):
+    with pytest.raises(ValueError, match=r"SymmetryAnalyzer must be a FiniteGroup, such as Dihedr"):
+        SymmetryAnalyzer(group="dihedral:4").fit(atoms)

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, Network, load_network
 from sklearn_groupcross.actions import centre_crop
@@ -26,6 +28,7 @@ class Handmade(GroupCrosscoder):
         crosscoder = cls(group=GROUP, n_features=len(atoms))
         crosscoder.group_ = GROUP
         crosscoder.n_channels_ = atoms.shape[1]
+        crosscoder.encoder_ = np.eye(*atoms.shape)
         others = noise.standard_normal((len(atoms), (GROUP.order - 1) * atoms.shape[1]))
         crosscoder.components_ = np.hstack([atoms, others]).astype(np.float32)
         others = noise.standard_normal((GROUP.order - 1) * atoms.shape[1])
@@ -250,7 +253,7 @@ def test_another_number_of_channels_is_refused(network, smooth_images):
 
 def test_a_crosscoder_that_reads_orbits_is_refused(network, smooth_images):
     crosscoder = exact()
-    crosscoder.encoder_input = "orbit"
+    crosscoder.encoder_ = np.zeros((96, 96 * GROUP.order))
     with pytest.raises(ValueError, match="reads whole orbits"):
         downstream_effect([exact(), crosscoder], network, smooth_images)
 
@@ -285,6 +288,24 @@ def test_other_arguments_that_do_not_fit_are_refused(network, smooth_images):
         downstream_effect(exact(), network, smooth_images, source_size=95)
     with pytest.raises(NotFittedError):
         downstream_effect(GroupCrosscoder(), network, smooth_images)
+
+
+@pytest.mark.parametrize("wrap", [lambda p: p, lambda p: [p], lambda p: {"mine": p}])
+def test_a_pipeline_is_refused_by_name(network, smooth_images, wrap):
+    with pytest.raises(TypeError, match="is a Pipeline; activations.*it scales them itself"):
+        downstream_effect(wrap(make_pipeline(exact())), network, smooth_images)
+
+
+def test_something_else_is_refused(network, smooth_images):
+    with pytest.raises(TypeError, match="must be a GroupCrosscoder; got a PCA"):
+        downstream_effect(PCA(), network, smooth_images)
+    with pytest.raises(TypeError, match="network is a Network.*got a int"):
+        downstream_effect(exact(), 3, smooth_images)
+
+
+def test_networks_may_be_named(network, smooth_images):
+    by_name = downstream_effect(exact(), "bundled", smooth_images)
+    pd.testing.assert_frame_equal(by_name, downstream_effect(exact(), network, smooth_images))
 
 
 def test_real_weights(shared_data):

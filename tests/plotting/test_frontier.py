@@ -185,3 +185,14 @@ def test_without_matplotlib_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"sklearn-groupcross\[plot\]"):
         FrontierDisplay.from_arrays([1], [0.5]).plot()
+
+
+def test_a_mapping_names_its_estimators(orbits):
+    fitted = GroupCrosscoder(group=Dihedral(3), n_features=10, max_epochs=5, random_state=0)
+    fitted.fit(orbits)
+    display = FrontierDisplay.from_estimators({"mine": fitted, "yours": fitted}, orbits)
+    assert display.names == ["mine", "yours"]
+    with pytest.raises(TypeError, match="got one GroupCrosscoder: put it into a list"):
+        FrontierDisplay.from_estimators(fitted, orbits)
+    with pytest.raises(ValueError, match="estimators is empty"):
+        FrontierDisplay.from_estimators([], orbits)

@@ -1,0 +1,59 @@
+"""What may be given as a crosscoder or a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from ..crosscoder import GroupCrosscoder
+from ..networks import Network, load_network
+
+
+def check_reads_activations(crosscoder: Any, name: str = "crosscoder") -> None:
+    """Check for a fitted crosscoder that reads a network's activations as they are.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, a pipeline above all.
+    ValueError
+        If it reads whole orbits.
+    NotFittedError
+    """
+    if isinstance(crosscoder, Pipeline):
+        raise TypeError(
+            f"{name!r} is a Pipeline; activations of the network come as they are, without its "
+            "other steps. Fit a GroupCrosscoder on orbits that no step has transformed: it scales "
+            "them itself. (If no other step changes them, pass pipeline[-1].)"
+        )
+    if not isinstance(crosscoder, GroupCrosscoder):
+        raise TypeError(f"{name!r} must be a GroupCrosscoder; got a {type(crosscoder).__name__}.")
+    check_is_fitted(crosscoder)
+    if crosscoder.encoder_.shape[1] != crosscoder.n_channels_:
+        raise ValueError(
+            f"{name!r} has encoder_input='orbit': it reads whole orbits, of which a forward pass "
+            "computes one block only. Fit with encoder_input='identity'."
+        )
+
+
+def resolve_network(network: Network | nn.Module | str) -> Network:
+    """Take a network, a module that reads RGB in [0, 1], or a name that `load_network` knows.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+    """
+    if isinstance(network, str):
+        return load_network(network)
+    if isinstance(network, nn.Module):
+        return Network(network)
+    if not isinstance(network, Network):
+        raise TypeError(
+            "network is a Network, a torch.nn.Module or a name that load_network knows; got a "
+            f"{type(network).__name__}."
+        )
+    return network

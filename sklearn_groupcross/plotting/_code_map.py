@@ -1,0 +1,78 @@
+"""Where in images features fire, laid over the images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..analysis import FeatureMaps, feature_maps
+from ..crosscoder import GroupCrosscoder
+from ..networks import Network
+from ._style import get_axes_grid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class CodeMapDisplay:
+    """Codes of features over the images in which they fire: a row an image, a column a feature.
+
+    Parameters
+    ----------
+    maps : FeatureMaps
+
+    Attributes
+    ----------
+    axes_ : ndarray of shape (n_images, n_features) of matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(self, maps: FeatureMaps) -> None:
+        self.maps = maps
+
+    @classmethod
+    def from_estimator(
+        cls, crosscoder: GroupCrosscoder, network: Network, images: Any, **options: Any
+    ) -> CodeMapDisplay:
+        """Encode images; options are those of `feature_maps`."""
+        return cls(feature_maps(crosscoder, network, images, **options))
+
+    def plot(self, figure: Figure | None = None, **image_options: Any) -> CodeMapDisplay:
+        """Draw every image in grey, and the codes over it: clear where a feature is silent.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure, optional
+        **image_options
+            Passed on to ``Axes.imshow`` of the codes.
+
+        Returns
+        -------
+        self : CodeMapDisplay
+        """
+        n_images, n_features = self.maps.maps.shape[:2]
+        axes = get_axes_grid(figure, n_images, n_features, 2.2)
+        side = self.maps.images.shape[1]
+        # one scale for a feature in all images: where it is strong can be compared
+        strongest = self.maps.maps.max(axis=(0, 2, 3))
+        for row, image in enumerate(self.maps.images):
+            for column, feature in enumerate(self.maps.features):
+                ax = axes[row, column]
+                ax.imshow(image.mean(axis=2), cmap="gray", vmin=-0.3, vmax=1.3)
+                codes = self.maps.maps[row, column]
+                top = float(strongest[column]) or 1.0
+                options = {
+                    "cmap": "inferno",
+                    "vmin": 0.0,
+                    "vmax": top,
+                    "extent": self.maps.extent,
+                    "alpha": np.clip(2 * codes / top, 0, 0.85),
+                    "interpolation": "nearest",
+                }
+                ax.imshow(codes, **{**options, **image_options})
+                ax.set(xticks=[], yticks=[], xlim=(-0.5, side - 0.5), ylim=(side - 0.5, -0.5))
+                if row == 0:
+                    ax.set_title(f"feature {feature}", fontsize=9)
+        self.axes_, self.figure_ = axes, axes[0, 0].figure
+        return self
