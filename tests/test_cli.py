@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 
 import numpy as np
@@ -8,9 +9,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from sklearn_groupcross import GroupCrosscoder
-from sklearn_groupcross.cli import cut_tiles, main
+from sklearn_groupcross import Dihedral, GroupCrosscoder, OrbitDataset, OrbitStore
+from sklearn_groupcross.cli import main
+from sklearn_groupcross.cli._experiments import cut_tiles
 from sklearn_groupcross.crosscoder._trainer import Trainer
+from tests.orbits.stores import create, fill
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +194,7 @@ def test_ctrl_c_before_training_leaves_nothing(folder, tmp_path, capsys, monkeyp
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_groupcross.orbits._dataset.read_orbits", interrupted)
+    monkeypatch.setattr("sklearn_groupcross.orbits.OrbitDataset.read_orbits", interrupted)
     assert run(folder, tmp_path / "out") == 130
     assert "interrupted" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -201,7 +204,7 @@ def test_a_fault_of_the_program_is_not_a_users_mistake(folder, tmp_path, monkeyp
     def faulty(*args, **kwargs):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("sklearn_groupcross.orbits._dataset.read_orbits", faulty)
+    monkeypatch.setattr("sklearn_groupcross.orbits.OrbitDataset.read_orbits", faulty)
     with pytest.raises(RuntimeError, match="a bug"):
         run(folder, tmp_path / "out")
 
@@ -211,6 +214,45 @@ def test_unknown_commands_print_the_usage(capsys):
         main(["fly"])
     assert stop.value.code == 2
     assert "usage: groupcross" in capsys.readouterr().err
+
+
+class TestStores:
+    @pytest.fixture
+    def store(self, tmp_path):
+        return fill(create(tmp_path / "small.orbits"))
+
+    def test_info(self, store, capsys):
+        assert main(["store", "info", str(store.path)]) == 0
+        printed = capsys.readouterr().out
+        for words in ("Dihedral(3)", "(54, 6, 10)", "float16", "12 of 12", "metadata: network"):
+            assert words in printed
+
+    def test_verify(self, store, capsys):
+        assert main(["store", "verify", str(store.path)]) == 0
+        assert capsys.readouterr().out == "12 of 12 images verified.\n"
+        assert main(["store", "verify", str(store.path), "--quiet"]) == 0
+        assert capsys.readouterr() == ("", "")
+
+    def test_pending_images_are_no_damage(self, store, capsys):
+        store.discard([3, 7])
+        assert main(["store", "verify", str(store.path)]) == 0
+        assert "10 of 12 images verified, 2 pending." in capsys.readouterr().out
+
+    def test_damage_is_named(self, store, capsys):
+        for chunk in (0, 2):
+            shard = store.path / f"chunk-0000{chunk}.npy"
+            shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+        assert main(["store", "verify", str(store.path), "--quiet"]) == 2
+        first, last = capsys.readouterr().err.strip().splitlines()
+        assert "chunk-00000.npy" in first
+        assert "image 2 ('photo 2.jpg')" in first
+        assert last.startswith("groupcross: error: ")
+        assert "chunk-00002.npy" in last
+        assert "2 of 12 images" in last
+
+    def test_no_store(self, tmp_path, capsys):
+        assert main(["store", "info", str(tmp_path)]) == 2
+        assert "No orbit store at" in capsys.readouterr().err
 
 
 def test_tiles_cover_an_image_side_by_side():
@@ -251,3 +293,58 @@ def test_demo_finds_lines_and_curves(tmp_path, capsys):
     assert any(
         "curve or edge" in line and line.strip()[0].isdigit() for line in printed.splitlines()
     )
+
+
+class TestExtract:
+    def extract(self, folder, out, *more):
+        small = ["--network", "bundled", "--group", "dihedral:4", "--positions", "5"]
+        return main(["extract", str(folder), *small, "--out", str(out), *more])
+
+    def test_a_store_appears_and_is_described(self, folder, tmp_path, capsys):
+        assert self.extract(folder, tmp_path / "store") == 0
+        shown = capsys.readouterr().out
+        assert re.search(r"shape +\(30, 8, 96\)", shown)
+        assert main(["store", "verify", str(tmp_path / "store")]) == 0
+        again = OrbitDataset(folder, network="bundled", group=Dihedral(4), n_positions=5)
+        found = np.asarray(OrbitStore(tmp_path / "store"))
+        np.testing.assert_allclose(found, again.as_array(), rtol=2e-3, atol=1e-4)
+
+    def test_options_reach_the_dataset(self, folder, tmp_path):
+        more = ["--sampling", "energy", "--interpolation", "exact", "--layer", "relu2"]
+        more += ["--layer", "relu3", "--hues", "3", "--precision", "bfloat16", "--radius", "9"]
+        more += ["--n-images", "2", "--dtype", "float32", "--max-samples", "7", "--seed", "3"]
+        assert self.extract(folder, tmp_path / "store", *more) == 0
+        store = OrbitStore(tmp_path / "store")
+        assert store.shape == (7, 24, 144)
+        assert store.dtype == np.float32
+        described = store.metadata
+        assert described["layers"] == {"relu2": [0, 48], "relu3": [48, 144]}
+        assert described["sampling"] == "energy"
+        assert described["interpolation"] == "exact"
+        assert described["precision"] == "bfloat16"
+        assert described["random_state"] == 3
+        assert described["radius"] == 9
+        assert "HueAction" in described["action"]
+
+    def test_a_mask_needs_no_margin(self, folder, tmp_path):
+        assert self.extract(folder, tmp_path / "store", "--mask") == 0
+        assert OrbitStore(tmp_path / "store").metadata["source_size"] == 96
+
+    def test_more_images_are_appended(self, folder, tmp_path, capsys):
+        files = sorted(folder.iterdir())
+        assert self.extract(files[0], tmp_path / "store") == 0
+        assert self.extract(folder, tmp_path / "store") == 2
+        assert "another store" in capsys.readouterr().err
+        assert self.extract(folder, tmp_path / "store", "--append") == 0
+        assert len(OrbitStore(tmp_path / "store").images) == 6
+
+    def test_mistakes_are_said_in_one_line(self, folder, tmp_path, capsys):
+        for more, message in [
+            (["--radius", "90"], "between 0 and half the input"),
+            (["--n-images", "7"], "between 1 and 6"),
+            (["--layer", "conv9"], "no layer 'conv9'"),
+            (["--mask", "--interpolation", "exact"], "mask lies about the image centre"),
+        ]:
+            assert self.extract(folder, tmp_path / "store", *more) == 2
+            assert message in capsys.readouterr().err
+        assert not (tmp_path / "store").exists()

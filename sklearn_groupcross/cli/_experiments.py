@@ -1,21 +1,21 @@
-"""The command ``groupcross``."""
+"""``groupcross demo`` and ``groupcross run``: from images to stated symmetries."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from ._device import resolve_device
-from ._experiment import (
+from .._device import resolve_device
+from .._experiment import (
     MODEL,
     REPORT,
     RESULTS,
@@ -24,51 +24,18 @@ from ._experiment import (
     run_experiment,
     turns_of_interest,
 )
-from ._version import __version__
-from .analysis import KINDS, measurable_kinds
-from .crosscoder import GroupCrosscoder
-from .groups import MAX_ORDER_FOR_ALL_SUBGROUPS, Dihedral, PlanarGroup, parse_group
-from .networks import load_network
-from .orbits import ImageSource, OrbitDataset
+from ..analysis import KINDS, measurable_kinds
+from ..crosscoder import GroupCrosscoder
+from ..groups import MAX_ORDER_FOR_ALL_SUBGROUPS, Dihedral, PlanarGroup, parse_group
+from ..networks import load_network
+from ..orbits import ImageSource, OrbitDataset
+from ._arguments import add_source, choose_count, in_words, say
 
-USER_ERROR, INTERRUPTED = 2, 130
 _ROWS_A_KIND = 5
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Default: those of the process.
-
-    Returns
-    -------
-    status : int
-        0; 2 for a user's mistake, said in one line; 130 after Ctrl-C. A fault of the program
-        raises, which ends the process with 1 and a traceback.
-    """
-    options = _parser().parse_args(arguments)
-    try:
-        options.command(options)
-    except KeyboardInterrupt as interrupt:
-        print(f"\ngroupcross: interrupted. {interrupt}".rstrip(), file=sys.stderr)
-        return INTERRUPTED
-    except (ValueError, OSError, ImportError) as error:
-        print(f"groupcross: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return USER_ERROR
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="groupcross",
-        description="Find which features of a vision network move together under a symmetry group.",
-    )
-    parser.add_argument("--version", action="version", version=f"groupcross {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="command")
-
+def add_experiments(commands: Any) -> None:
+    """Add the two commands to a parser's subparsers."""
     demo = commands.add_parser(
         "demo",
         help="a small network and two photographs that ship with the packages: no download",
@@ -80,27 +47,18 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="your images, a network and a layer",
-        description="Read orbits from images, fit a group crosscoder and write a symmetry report.",
+        description="Read orbits from images, fit a group crosscoder and write a symmetry report. "
+        f"Symmetries are named for groups of at most {MAX_ORDER_FOR_ALL_SUBGROUPS} elements.",
     )
     run.set_defaults(command=_run)
-    run.add_argument("images", nargs="+", help="a folder of images, or image files")
-    run.add_argument("--n-images", type=int, metavar="N", help="draw N of the images at random")
+    add_source(run)
     run.add_argument(
         "--held-out",
         type=int,
         metavar="N",
         help="images kept from training, to measure on (default: a sixth)",
     )
-    run.add_argument(
-        "--network", default="inceptionv1", help="see load_network (default: %(default)s)"
-    )
-    run.add_argument("--weights", metavar="FILE", help="weights file of the network")
     run.add_argument("--layer", help="layer to read (default: the network's own)")
-    run.add_argument(
-        "--group",
-        default="dihedral:16",
-        help="dihedral:N, cyclic:N or trivial, at most 128 elements (default: %(default)s)",
-    )
     run.add_argument("--positions", type=int, default=80, help="per image (default: %(default)s)")
     run.add_argument("--features", type=int, default=1024, help="atoms (default: %(default)s)")
     sparsity = run.add_mutually_exclusive_group()
@@ -112,9 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="do not train on turned and mirrored copies of the orbits",
     )
-    run.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     _add_common(run, out="groupcross-run")
-    return parser
 
 
 def _add_common(parser: argparse.ArgumentParser, out: str) -> None:
@@ -138,7 +94,7 @@ def _demo(options: argparse.Namespace) -> None:
     train = [tile for i, tile in enumerate(tiles) if i % 5]
     common = {"network": network, "group": group, "random_state": options.seed}
     with _output_folder(options.out, options.overwrite) as out:
-        _say("Bundled network, two photographs, " + _in_words(group))
+        say("Bundled network, two photographs, " + in_words(group))
         experiment = run_experiment(
             OrbitDataset(train, n_positions=320, **common),
             OrbitDataset(held_out, n_positions=320, **common),
@@ -172,7 +128,7 @@ def _run(options: argparse.Namespace) -> None:
         n_features=options.features,
         l1=0.0 if options.l1 is None else options.l1,
         activation="topk" if options.l1 is None else "relu",
-        k=options.k,
+        k=options.k if options.l1 is None else None,
         augment=not options.no_augment,
         max_epochs=options.epochs,
         random_state=options.seed,
@@ -185,7 +141,7 @@ def _run(options: argparse.Namespace) -> None:
         train, held_out = _read_images(options, group, device)
         network = train.network
         n_images = len(train) + len(held_out)
-        _say(f"{network.name}, layer {train.layer}, {n_images} images, {_in_words(group)}")
+        say(f"{network.name}, layer {train.layer}, {n_images} images, {in_words(group)}")
         experiment = run_experiment(
             train, held_out, crosscoder, out, title=f"Symmetry report: {network.name} {train.layer}"
         )
@@ -198,7 +154,9 @@ def _read_images(
     """Datasets over the images to train on and over those held out, every image checked."""
     images = ImageSource(options.images)
     rng = np.random.default_rng(options.seed)
-    order = rng.permutation(len(images))[: _count(options.n_images, len(images), "--n-images")]
+    order = rng.permutation(len(images))[
+        : choose_count(options.n_images, len(images), "--n-images", 2)
+    ]
     n_held_out = options.held_out if options.held_out is not None else -(-len(order) // 6)
     if not 1 <= n_held_out < len(order):
         raise ValueError(
@@ -255,24 +213,6 @@ def _output_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
             folder.rmdir()
 
 
-def _count(wanted: int | None, available: int, option: str) -> int:
-    if wanted is None:
-        return available
-    if not 2 <= wanted <= available:
-        raise ValueError(
-            f"{option} lies between 2 and {available}, the images there are; got {wanted}."
-        )
-    return wanted
-
-
-def _in_words(group: PlanarGroup) -> str:
-    return f"{group.n_turns} turns{' with mirrors' if group.has_mirrors else ''}"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def _print_results(experiment: Experiment, group: PlanarGroup, out: Path) -> None:
     firing = experiment.firing
     print()
@@ -292,7 +232,3 @@ def _print_results(experiment: Experiment, group: PlanarGroup, out: Path) -> Non
     shown = shown.sort_values("kind", key=lambda kinds: kinds.map(list(KINDS).index), kind="stable")
     print(tabulate(shown[columns], headers=["feature", *columns], floatfmt=".3f"))
     print(f"\nReport: {out / REPORT}\nModel:  {out / MODEL}\nTable:  {out / TABLE}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
