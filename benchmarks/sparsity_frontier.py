@@ -28,8 +28,16 @@ SETTINGS = {  # l1 or k
     ("crosscoder", "relu"): (0.03, 0.06, 0.1, 0.12),
     ("crosscoder", "topk"): (16, 32, 64),
     ("sae", "topk"): (16, 32, 64),
-    ("crosscoder", "batch_topk"): (32, 64),
-    ("crosscoder", "jumprelu"): (0.06, 0.12),
+    ("crosscoder", "batch_topk"): (16, 32, 64),
+    ("crosscoder", "jumprelu"): (0.015, 0.03, 0.06, 0.12),
+}
+# Of these settings three seeds are run, of the others one: how large a difference means something.
+REPEATED = {
+    ("crosscoder", "relu", 0.1),
+    ("crosscoder", "topk", 32),
+    ("crosscoder", "batch_topk", 32),
+    ("crosscoder", "jumprelu", 0.06),
+    ("sae", "topk", 32),
 }
 KEY = ("model", "activation", "setting", "seed")
 EXPLAINED = ("explained_variance", "explained_variance_identity")
@@ -95,7 +103,9 @@ def main(photographs: str, weights: str, folder: str) -> None:
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     train, held_out = read_orbits(photographs, weights, out)
-    runs = [(*kind, setting, 0) for kind, settings in SETTINGS.items() for setting in settings]
+    settings = [(*kind, setting) for kind, values in SETTINGS.items() for setting in values]
+    runs = [(*setting, 0) for setting in settings]
+    runs += [(*setting, seed) for seed in (1, 2) for setting in settings if setting in REPEATED]
     table = out / "frontier.csv"
     rows = list(csv.DictReader(table.open())) if table.exists() else []
     for run in runs:

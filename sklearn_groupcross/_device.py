@@ -21,4 +21,22 @@ def resolve_device(device: str | torch.device) -> torch.device:
         raise ValueError(f"Unknown device {device!r}: expected 'auto', 'cpu' or 'cuda'.") from error
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"Device {device!r} was asked for, but torch finds no CUDA here.")
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"Device {device!r} was asked for, but torch finds {torch.cuda.device_count()} of CUDA "
+            "here, counted from 0."
+        )
+    if resolved.type in ("cpu", "cuda"):
+        return resolved
+    try:
+        torch.empty(1, device=resolved)
+    except (
+        RuntimeError,
+        NotImplementedError,
+        AssertionError,
+    ) as error:  # whatever its backend says
+        raise ValueError(
+            f"Device {device!r} was asked for, but torch cannot use it here; 'auto' takes what "
+            "there is."
+        ) from error
     return resolved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,12 +19,23 @@ def written_whole(target: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the folder is missing, read-only or full.
+        If the folder is missing, read-only or full, or `target` is a folder.
     """
     target = Path(target)
-    descriptor, name = tempfile.mkstemp(
-        prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent
-    )
+    # the target is named: the user knows nothing of the temporary file
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            errno.ENOENT, f"There is no folder {str(target.parent)!r}, make it first", str(target)
+        )
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "This is a folder, name a file in it", str(target))
+    try:
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent
+        )
+    except OSError as error:
+        error.filename = str(target)
+        raise
     os.close(descriptor)
     temporary = Path(name)
     try:
