@@ -71,7 +71,7 @@ def describe_symmetries(crosscoder: GroupCrosscoder, orbits: np.ndarray) -> list
     analysis = SymmetryAnalyzer().fit(crosscoder)
     half = quarter = mirror = nothing = 0
     for feature in np.flatnonzero(fires):
-        elements = set(analysis.stabilizers_[feature].elements)
+        elements = set(analysis.stabilizers_[feature].subgroup.elements)
         if GROUP.rotation_by(90) in elements:
             quarter += 1
         elif GROUP.rotation_by(180) in elements:
