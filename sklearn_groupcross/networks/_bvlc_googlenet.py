@@ -60,7 +60,11 @@ class CaffeLRN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (n, channels, height, width)."""
-        root = F.conv2d(x * x, self.band, self.one).rsqrt()
+        total = F.conv2d(x * x, self.band, self.one)
+        if torch.is_inference_mode_enabled():  # in place: fresh memory costs more than arithmetic
+            root = total.rsqrt_()
+            return root.sqrt().mul_(root).mul_(x)
+        root = total.rsqrt()
         return x * (root * root.sqrt())
 
 
