@@ -146,8 +146,9 @@ def draw(rows: list[dict], file: Path) -> None:
                 label=f"{'plain SAE, ' if model == 'sae' else ''}{activation}",
             )
         ax.set(xscale="log", xlabel="active features (L0), held out", title=title)
+        ax.set_xticks([16, 32, 64, 128], minor=False)
+        ax.minorticks_off()
         ax.xaxis.set_major_formatter("{x:g}")
-        ax.xaxis.set_minor_formatter("{x:g}")
         ax.set_ylabel("explained variance, held out")
         ax.legend()
     figure.savefig(file)
