@@ -20,6 +20,7 @@ _THRESHOLD_MEMORY = 0.99
 # The number of dead atoms is read this often: reading it in every step would stall a GPU.
 _STEPS_BETWEEN_COUNTS = 16
 _RECORDED = ("loss", "fvu", "l0")
+_RECORDS_AT_FIRST = 256
 
 
 class Trainer:
@@ -69,12 +70,15 @@ class Trainer:
         self.history: dict[str, list[float]] = {name: [] for name in (*_RECORDED, "dead")}
         self.history |= {f"step_{name}": [] for name in _RECORDED}
         self._dead: Tensor | None = None
+        # One tensor for all steps: small ones that stay, one a step, would pin what malloc frees
+        # below them, and memory would grow with the number of steps.
+        self._records = torch.empty(_RECORDS_AT_FIRST, len(_RECORDED) + 1, device=options.device)
         self.start_epoch()
 
     def start_epoch(self) -> None:
         """Forget what was recorded of the epoch before."""
         device = self.options.device
-        self.records: list[Tensor] = []
+        self._n_recorded = 0
         self.fired = torch.zeros(self.options.n_atoms, dtype=torch.bool, device=device)
 
     def dead_atoms(self) -> Tensor:
@@ -116,13 +120,22 @@ class Trainer:
         self.fired |= fires
         l0 = active.sum() / len(codes)
         size = torch.full_like(loss, len(codes))
-        self.records.append(torch.stack([loss, squared_error, l0, size]))
+        self._record(torch.stack([loss, squared_error, l0, size]))
         if self.options.activation == "batch_topk":
             smallest = torch.where(active, codes, torch.inf).amin()
             smallest = torch.where(smallest.isinf(), 0.0, smallest)
             averaged = torch.lerp(smallest, self.threshold, _THRESHOLD_MEMORY)
             self.threshold = torch.where(self.threshold < 0, smallest, averaged)
         self.step += 1
+
+    def _record(self, numbers: Tensor) -> None:
+        """Keep numbers of steps, of shape (4,) or (n, 4), on the device until the epoch ends."""
+        numbers = numbers.reshape(-1, self._records.shape[1])
+        end = self._n_recorded + len(numbers)
+        while end > len(self._records):
+            self._records = torch.cat([self._records, torch.empty_like(self._records)])
+        self._records[self._n_recorded : end] = numbers
+        self._n_recorded = end
 
     def _recent_dead(self) -> Tensor:
         if self._dead is None or self.step % _STEPS_BETWEEN_COUNTS == 0:
@@ -140,7 +153,7 @@ class Trainer:
 
     def end_epoch(self) -> None:
         """Read the records from the device into `history`."""
-        steps = torch.stack(self.records).double().cpu()
+        steps = self._records[: self._n_recorded].double().cpu()
         steps[:, 1] /= self.variance if self.variance > 0 else 1.0
         sizes = steps[:, 3]
         for column, name in enumerate(_RECORDED):
@@ -195,8 +208,8 @@ class Trainer:
         """Everything that a step depends on: tensors, and values that JSON can hold exactly."""
         tensors = {"idle": self.idle, "fired": self.fired, "threshold": self.threshold}
         tensors["centre"] = self.units.centre
-        if self.records:
-            tensors["records"] = torch.stack(self.records)
+        if self._n_recorded:
+            tensors["records"] = self._records[: self._n_recorded].clone()
         if self._dead is not None:
             tensors["dead"] = self._dead
         for name, tensor in self.parameters.named().items():
@@ -226,7 +239,8 @@ class Trainer:
         moved = {name: tensor.to(options.device) for name, tensor in tensors.items()}
         trainer.idle, trainer.fired = moved["idle"].clone(), moved["fired"].clone()
         trainer.threshold = moved["threshold"].clone()
-        trainer.records = list(moved["records"].clone()) if "records" in moved else []
+        if "records" in moved:
+            trainer._record(moved["records"])
         trainer._dead = moved["dead"].clone() if "dead" in moved else None
         for name, parameter in trainer.parameters.named().items():
             moments = {
