@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -59,10 +59,6 @@ class OrbitReader:
         """
         read = self._read_exactly if self.interpolation == "exact" else self._read_maps
         return read(image, positions)
-
-    def at_maps(self) -> OrbitReader:
-        """Return a reader of the same orbits that is cheap for many positions."""
-        return replace(self, interpolation="bilinear")
 
     def _read_maps(self, image: Tensor, positions: Tensor) -> Tensor:
         size = self.fields[0].input_size
