@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from .._device import resolve_device
 from ..actions import centre_crop
 from ..crosscoder import GroupCrosscoder
-from ..networks import Network
+from ..networks import Network, resolve_network
 from ..orbits import ImageSource
 from ._class_scores import ClassScores, check_scores, summarise
-from ._inputs import check_reads_activations, resolve_network
+from ._inputs import check_reads_activations
 
 Crosscoders = GroupCrosscoder | Sequence[GroupCrosscoder] | Mapping[str, GroupCrosscoder]
 # Maps activations (n_positions, c) to what replaces them, and the number of active codes.

@@ -13,9 +13,9 @@ from torch import nn
 from .._device import resolve_device
 from ..actions import centre_crop
 from ..crosscoder import GroupCrosscoder
-from ..networks import Network, receptive_field
+from ..networks import Network, receptive_field, resolve_network
 from ..orbits import ImageSource
-from ._inputs import check_reads_activations, resolve_network
+from ._inputs import check_reads_activations
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What may be given as a crosscoder or a network."""
+"""What may be given as a crosscoder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from ..crosscoder import GroupCrosscoder
-from ..networks import Network, load_network
 
 
 def check_reads_activations(crosscoder: Any, name: str = "crosscoder") -> None:
@@ -37,23 +35,3 @@ def check_reads_activations(crosscoder: Any, name: str = "crosscoder") -> None:
             f"{name!r} has encoder_input='orbit': it reads whole orbits, of which a forward pass "
             "computes one block only. Fit with encoder_input='identity'."
         )
-
-
-def resolve_network(network: Network | nn.Module | str) -> Network:
-    """Take a network, a module that reads RGB in [0, 1], or a name that `load_network` knows.
-
-    Raises
-    ------
-    TypeError
-        If it is none of these.
-    """
-    if isinstance(network, str):
-        return load_network(network)
-    if isinstance(network, nn.Module):
-        return Network(network)
-    if not isinstance(network, Network):
-        raise TypeError(
-            "network is a Network, a torch.nn.Module or a name that load_network knows; got a "
-            f"{type(network).__name__}."
-        )
-    return network

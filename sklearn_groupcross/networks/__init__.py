@@ -3,7 +3,7 @@
 from ._footprint import confirm_receptive_field
 from ._network import Network
 from ._receptive_field import ReceptiveField, receptive_field
-from ._zoo import load_network
+from ._zoo import load_network, resolve_network
 
 __all__ = [
     "Network",
@@ -11,4 +11,5 @@ __all__ = [
     "confirm_receptive_field",
     "load_network",
     "receptive_field",
+    "resolve_network",
 ]

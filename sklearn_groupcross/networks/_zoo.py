@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ._bvlc_googlenet import BVLCGoogLeNet, preprocess_caffe
 from ._network import Network
@@ -60,6 +60,44 @@ def load_network(name: str, weights: Weights = None) -> Network:
     if name not in _LOADERS:
         raise ValueError(f"Unknown network {name!r}; the known ones are {', '.join(_LOADERS)}.")
     return _LOADERS[name](weights)
+
+
+def resolve_network(network: Network | nn.Module | str) -> Network:
+    """Turn a module into a `Network` and a name into the network that `load_network` loads.
+
+    Parameters
+    ----------
+    network : Network, torch.nn.Module or str
+        A module reads RGB in [0, 1] as it comes.
+
+    Returns
+    -------
+    network : Network
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+    ValueError
+        If the name is unknown.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_groupcross.networks import resolve_network
+    >>> resolve_network(torch.nn.Conv2d(3, 8, 5))
+    <Network 'custom', 224 px>
+    """
+    if isinstance(network, str):
+        return load_network(network)
+    if isinstance(network, nn.Module):
+        return Network(network)
+    if not isinstance(network, Network):
+        raise TypeError(
+            "network is a Network, a torch.nn.Module or a name that load_network knows; got a "
+            f"{type(network).__name__}."
+        )
+    return network
 
 
 def _load_bundled(weights: Weights) -> Network:

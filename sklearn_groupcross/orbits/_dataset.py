@@ -20,7 +20,7 @@ from .._device import resolve_device
 from .._files import written_whole
 from ..actions import ImageAction, PositionedAction
 from ..groups import PlanarGroup
-from ..networks import Network, ReceptiveField, load_network, receptive_field
+from ..networks import Network, ReceptiveField, receptive_field, resolve_network
 from . import _sampling as sampling_room
 from ._extract import extract, fill_array
 from ._extraction import INTERPOLATIONS, OrbitReader
@@ -107,6 +107,8 @@ class OrbitDataset(Dataset[Tensor]):
 
     Raises
     ------
+    TypeError
+        If `network` or `action` is something else.
     ValueError
         If the layer does not exist, or an argument is out of range.
 
@@ -145,9 +147,7 @@ class OrbitDataset(Dataset[Tensor]):
                 f"interpolation is one of {', '.join(INTERPOLATIONS)}; got {interpolation!r}."
             )
         self.images = images if isinstance(images, ImageSource) else ImageSource(images)
-        if isinstance(network, str):
-            network = load_network(network)
-        self.network = Network(network) if isinstance(network, nn.Module) else network
+        self.network = resolve_network(network)
         names = [layer] if layer is None or isinstance(layer, str) else list(layer)
         self.layers = tuple(dict.fromkeys(self.network.check_layer(name) for name in names))
         self.action = _resolve_action(group, action)

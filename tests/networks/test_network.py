@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from sklearn_groupcross import Network, load_network
-from sklearn_groupcross.networks import _weights
+from sklearn_groupcross.networks import _weights, resolve_network
 
 
 def test_only_the_part_up_to_the_layer_is_run(small_network):
@@ -33,6 +33,16 @@ def test_a_failed_run_leaves_no_hook(small_network):
     with pytest.raises(RuntimeError):
         small_network.activations(torch.rand(1, 5, 48, 48))
     assert not small_network.module.relu._forward_hooks
+
+
+def test_networks_modules_and_names_are_resolved(small_network):
+    assert resolve_network(small_network) is small_network
+    assert resolve_network(small_network.module).module is small_network.module
+    assert resolve_network("bundled").name == "bundled"
+    with pytest.raises(ValueError, match="Unknown network 'resnet'"):
+        resolve_network("resnet")
+    with pytest.raises(TypeError, match="name that load_network knows; got a int"):
+        resolve_network(7)
 
 
 def test_a_typo_gets_the_nearest_names(small_network):

@@ -224,6 +224,11 @@ def test_bad_options_are_refused(small_network, smooth_images, options, message)
         OrbitDataset(smooth_images, network=small_network, group=Trivial(), **options)
 
 
+def test_a_network_of_another_kind_is_refused(smooth_images):
+    with pytest.raises(TypeError, match="name that load_network knows; got a ndarray"):
+        OrbitDataset(smooth_images, network=smooth_images, group=Dihedral(4))
+
+
 def test_inception_dataset_names_its_networks(smooth_images):
     with pytest.raises(ValueError, match="got 'bundled'"):
         InceptionOrbitDataset(smooth_images, network="bundled")
