@@ -36,7 +36,7 @@ def main(folder: str, weights: str) -> None:
     norms = []
     for index in range(len(disk)):
         image = disk.images.load(index, disk.source_size)
-        positions = torch.cat([disk._positions(index), grid._positions(index)])
+        positions = torch.cat([disk.positions_of(index), grid.positions_of(index)])
         orbits = disk.read_orbits(image, positions)  # one pass through the network serves both
         norms.append(orbits.norm(dim=2).reshape(2, N_POSITIONS, -1).mean(dim=1).numpy())
     for name, of_images in zip(("disk", "grid"), np.stack(norms, axis=1), strict=True):

@@ -59,7 +59,7 @@ def straightforward(dataset: OrbitDataset, module: nn.Module, folder: Path) -> N
                 views.append(centre_crop(view, dataset.field.input_size))
             seen.clear()
             module(preprocess(torch.stack(views)))
-            positions = dataset.action.transform_positions(dataset._positions(index))
+            positions = dataset.action.transform_positions(dataset.positions_of(index))
             units = dataset.field.to_units(positions).transpose(0, 1).float()
             size = units.new_tensor(dataset.field.map_size)
             grid = ((2 * units + 1) / size - 1)[:, None]

@@ -36,7 +36,7 @@ def main(folder: str, weights: str) -> None:
         )
         medians = []
         for index in range(len(paths)):
-            x, positions = dataset.images.load(index, SOURCE), dataset._positions(index)
+            x, positions = dataset.images.load(index, SOURCE), dataset.positions_of(index)
             turned = action.transform(x[None])[0, h]
             orbit = dataset.read_orbits(x, positions)
             moved = dataset.read_orbits(turned, action.transform_positions(positions)[:, h])

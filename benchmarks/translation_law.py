@@ -35,7 +35,7 @@ def main(folder: str, weights: str) -> None:
     right: dict[int, list[torch.Tensor]] = {h: [] for h in range(1, GROUP.order)}
     wrong: dict[int, list[torch.Tensor]] = {h: [] for h in range(1, GROUP.order)}
     for index in range(len(paths)):
-        image, positions = dataset.images.load(index, SOURCE), dataset._positions(index)
+        image, positions = dataset.images.load(index, SOURCE), dataset.positions_of(index)
         views, places = action.transform(image[None])[0], action.transform_positions(positions)
         orbit = dataset.read_orbits(image, positions)
         for h in right:

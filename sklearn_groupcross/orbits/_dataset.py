@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -18,16 +16,25 @@ from tqdm.auto import tqdm
 
 from .._device import resolve_device
 from .._files import written_whole
-from ..actions import ImageAction, PositionedAction
+from ..actions import PositionedAction
 from ..groups import PlanarGroup
 from ..networks import Network, ReceptiveField, receptive_field, resolve_network
-from . import _sampling as sampling_room
 from ._extract import extract, fill_array
 from ._extraction import INTERPOLATIONS, OrbitReader
-from ._images import ImageSource
+from ._images import ImageSource, load_ahead
+from ._sampling import (
+    allot_positions,
+    choose_by_energy,
+    choose_units,
+    draw_from_disk,
+    generator_of_image,
+    grid_positions,
+    n_candidates,
+    resolve_radius,
+    row_starts,
+)
+from ._settings import default_source_size, resolve_action, resolve_batch_size
 from ._store import OrbitStore
-
-_BATCH_SIZES = {"cuda": 64, "cpu": 8}
 
 
 class OrbitDataset(Dataset[Tensor]):
@@ -140,33 +147,30 @@ class OrbitDataset(Dataset[Tensor]):
         device: str | torch.device = "auto",
         random_state: int = 0,
     ) -> None:
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size is at least 1; got {batch_size}.")
         if interpolation not in INTERPOLATIONS:
             raise ValueError(
                 f"interpolation is one of {', '.join(INTERPOLATIONS)}; got {interpolation!r}."
             )
+        self.device = resolve_device(device)
+        self.batch_size = resolve_batch_size(batch_size, self.device)
         self.images = images if isinstance(images, ImageSource) else ImageSource(images)
         self.network = resolve_network(network)
         names = [layer] if layer is None or isinstance(layer, str) else list(layer)
         self.layers = tuple(dict.fromkeys(self.network.check_layer(name) for name in names))
-        self.action = _resolve_action(group, action)
+        self.action = resolve_action(group, action)
         self.group = self.action.group
         self.fields = tuple(receptive_field(self.network, name, input_size) for name in self.layers)
-        self.source_size = _source_size(self.field.input_size, self.action)
+        self.source_size = default_source_size(self.field.input_size, self.action)
         self.interpolation = interpolation
-        self.radius = sampling_room.resolve_radius(
+        self.radius = resolve_radius(
             radius, self.fields, self.action, interpolation, self.source_size
         )
         self.sampling = sampling
-        self.n_positions_ = sampling_room.allot_positions(
+        self.n_positions_ = allot_positions(
             sampling, n_positions, max_samples, len(self.images), len(self._units())
         )
-        self.device = resolve_device(device)
-        default_size = _BATCH_SIZES.get(self.device.type, 8)
-        self.batch_size = default_size if batch_size is None else batch_size
         self.random_state = random_state
-        self._starts = sampling_room.row_starts(self.n_positions_)
+        self._starts = row_starts(self.n_positions_)
         self._chosen: dict[int, Tensor] = {}  # positions that depend on activations
 
     @property
@@ -226,11 +230,9 @@ class OrbitDataset(Dataset[Tensor]):
         if self.sampling != "energy":
             positions = self._draw(n_positions, rng)
             return self.read_orbits(image, positions).cpu(), positions
-        candidates = sampling_room.draw_from_disk(
-            sampling_room.n_candidates(n_positions), self.radius, rng
-        )
+        candidates = draw_from_disk(n_candidates(n_positions), self.radius, rng)
         orbits = self.read_orbits(image, candidates, "bilinear")
-        chosen = sampling_room.choose_by_energy(orbits, n_positions, rng)
+        chosen = choose_by_energy(orbits, n_positions, rng)
         positions = candidates[chosen]
         if self.interpolation == "exact":
             return self.read_orbits(image, positions).cpu(), positions
@@ -276,19 +278,31 @@ class OrbitDataset(Dataset[Tensor]):
                 reader = replace(reader, batch_size=self.batch_size)
 
     def _generator(self, image_id: int) -> np.random.Generator:
-        return sampling_room.generator_of_image(self.random_state, image_id)
+        return generator_of_image(self.random_state, image_id)
 
     def _units(self) -> Tensor:
-        return sampling_room.grid_positions(self.field, self.radius)
+        return grid_positions(self.field, self.radius)
 
     def _draw(self, n_positions: int, rng: np.random.Generator) -> Tensor:
         if self.sampling == "centre":
             return torch.zeros(n_positions, 2)
         if self.sampling == "grid":
-            return sampling_room.choose_units(self._units(), n_positions, rng)
-        return sampling_room.draw_from_disk(n_positions, self.radius, rng)
+            return choose_units(self._units(), n_positions, rng)
+        return draw_from_disk(n_positions, self.radius, rng)
 
-    def _positions(self, index: int) -> Tensor:
+    def positions_of(self, index: int) -> Tensor:
+        """Say where the orbits of one image are read.
+
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        positions : Tensor of shape (n_positions, 2), float32
+            (column, row) in pixels from the image centre. With ``sampling="energy"`` they depend
+            on the activations, and the image is read for them, once.
+        """
         if self.sampling != "energy":
             return self._draw(int(self.n_positions_[index]), self._generator(index))
         if index not in self._chosen:
@@ -303,7 +317,7 @@ class OrbitDataset(Dataset[Tensor]):
     @property
     def positions_(self) -> NDArray[np.float32]:
         """(column, row) of every sample in pixels from the image centre."""
-        return torch.cat([self._positions(i) for i in range(len(self))]).numpy()
+        return torch.cat([self.positions_of(i) for i in range(len(self))]).numpy()
 
     @property
     def image_ids_(self) -> NDArray[np.int64]:
@@ -342,14 +356,9 @@ class OrbitDataset(Dataset[Tensor]):
         """
         wanted = list(indices)
         seeds = wanted if seed_ids is None else list(seed_ids)
-        with ThreadPoolExecutor(1) as pool:
-            following = pool.submit(self._load_pinned, wanted[0]) if wanted else None
-            for number, (index, seed_id) in enumerate(zip(wanted, seeds, strict=True)):
-                assert following is not None
-                image = following.result()
-                if number + 1 < len(wanted):
-                    following = pool.submit(self._load_pinned, wanted[number + 1])
-                yield index, *self._read(image, index, seed_id)
+        images = load_ahead(self._load_pinned, wanted)
+        for index, seed_id, image in zip(wanted, seeds, images, strict=True):
+            yield index, *self._read(image, index, seed_id)
 
     def _load_pinned(self, index: int) -> Tensor:
         image = self.images.load(index, self.source_size)
@@ -467,34 +476,7 @@ class OrbitDataset(Dataset[Tensor]):
         for row, sample in enumerate(samples):
             index = int(np.searchsorted(self._starts, sample, side="right")) - 1
             image = self.images.load(index, self.source_size)
-            at = self._positions(index)[int(sample - self._starts[index])]
+            at = self.positions_of(index)[int(sample - self._starts[index])]
             views = self.action.transform_about(image[None], at[None], size, chosen)[0]
             cut[row] = views.permute(0, 2, 3, 1).clamp(0, 1).numpy()
         return cut
-
-
-def _resolve_action(group: PlanarGroup | None, action: PositionedAction | None) -> PositionedAction:
-    if action is None:
-        if group is None:
-            raise ValueError("Give a group, such as Dihedral(16), or an action.")
-        return ImageAction(group)
-    if not isinstance(action, PositionedAction):
-        raise TypeError(
-            f"An action that moves images and positions is needed; got {action!r}. For functions "
-            "of inputs that have no positions see stack_orbits."
-        )
-    if group is not None and group != action.group:
-        raise ValueError(f"The action is one of {action.group!r}, and group is {group!r}.")
-    return action
-
-
-def _source_size(input_size: int, action: PositionedAction) -> int:
-    """Side to scale images to, of the input's parity: a little more than any turn needs.
-
-    It is 320 for 224, a size in which photographs often come, and then they are not resampled.
-    Behind a mask no margin is needed.
-    """
-    if math.isfinite(action.visible_radius(input_size)):
-        return action.source_size(input_size)
-    size = math.ceil(input_size * 10 / 7)
-    return max(size + (size - input_size) % 2, action.source_size(input_size))

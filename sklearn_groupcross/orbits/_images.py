@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,18 @@ class ImageSource:
             raise ValueError(f"{item} is not an image, whatever its name says.") from error
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise ValueError(f"{item} cannot be decoded: {error}.") from error
+
+
+def load_ahead(load: Callable[[int], Tensor], indices: Iterable[int]) -> Iterator[Tensor]:
+    """Load images one after another, the next in a thread of its own while one is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        under_way: deque[Future[Tensor]] = deque()
+        for index in indices:
+            under_way.append(pool.submit(load, index))
+            if len(under_way) == 2:
+                yield under_way.popleft().result()
+        if under_way:
+            yield under_way.pop().result()
 
 
 def _list_images(images: Any) -> list[Path | np.ndarray]:

@@ -116,7 +116,7 @@ def test_the_orbit_of_a_transformed_image_is_a_permuted_orbit(small_dataset, h):
     """O_{h·x}[g] = O_x[g h] exactly on the lattice; the left permutation is far off."""
     group = small_dataset.group
     image = small_dataset.images.load(0, small_dataset.source_size)
-    positions = small_dataset._positions(0)
+    positions = small_dataset.positions_of(0)
     action = ImageAction(group)
     moved_image = action.transform(image[None])[0, h]
     moved_positions = action.transform_positions(positions)[:, h]
@@ -150,7 +150,7 @@ def test_the_law_holds_on_real_weights(shared_data):
     )
     assert dataset.layer == "inception_3b_output"
     image = dataset.images.load(0, 320)
-    positions = dataset._positions(0)
+    positions = dataset.positions_of(0)
     views, places = action.transform(image[None])[0], action.transform_positions(positions)
     orbit = dataset.read_orbits(image, positions)
     for h in range(1, group.order, 3):

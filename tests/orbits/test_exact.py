@@ -34,7 +34,7 @@ def test_orbits_of_an_image_that_h_fixes(small_network, smooth_images, h):
         smooth_images, network=small_network, group=group, interpolation="exact", n_positions=20
     )
     image = symmetric_image(dataset.images.load(0, dataset.source_size), h)
-    positions = dataset._positions(0)
+    positions = dataset.positions_of(0)
     moved = dataset.action.transform_positions(positions)[:, in_group]
     at_p, at_hp = dataset.read_orbits(image, positions), dataset.read_orbits(image, moved)
     assert relative(at_hp, at_p[:, torch.tensor(group.right_translation(in_group))]) < 1e-4
@@ -55,7 +55,7 @@ def test_orbits_of_an_image_that_h_fixes_on_real_weights(shared_data, h):
         n_positions=4,
     )
     image = symmetric_image(dataset.images.load(0, dataset.source_size), h)
-    positions = dataset._positions(0)
+    positions = dataset.positions_of(0)
     moved = dataset.action.transform_positions(positions)[:, in_group]
     at_p, at_hp = dataset.read_orbits(image, positions), dataset.read_orbits(image, moved)
     assert relative(at_hp, at_p[:, torch.tensor(group.right_translation(in_group))]) < 1e-4
@@ -71,7 +71,7 @@ def test_at_a_unit_the_identity_block_is_the_map_itself(small_network, smooth_im
         sampling="grid",
         radius=8,
     )
-    image, positions = dataset.images.load(1, dataset.source_size), dataset._positions(1)
+    image, positions = dataset.images.load(1, dataset.source_size), dataset.positions_of(1)
     exact = dataset.read_orbits(image, positions)
     # on a unit, bilinear interpolation of the map is the map's value
     by_maps = dataset.read_orbits(image, positions, "bilinear")

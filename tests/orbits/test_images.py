@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from sklearn_groupcross.orbits import ImageSource
+from sklearn_groupcross.orbits._images import load_ahead
 
 
 @pytest.fixture
@@ -165,3 +167,29 @@ class TestBadInput:
     def test_arrays_that_are_no_images(self, images, message):
         with pytest.raises(ValueError, match=message):
             ImageSource(images)
+
+
+def test_images_are_loaded_in_order_and_at_most_one_ahead():
+    begun = []
+
+    def load(index):
+        begun.append(index)
+        return torch.tensor(index)
+
+    for number, image in enumerate(load_ahead(load, [5, 3, 8, 1])):
+        assert int(image) == [5, 3, 8, 1][number]
+        assert len(begun) <= number + 2
+    assert begun == [5, 3, 8, 1]
+    assert list(load_ahead(load, [])) == []
+
+
+def test_an_image_that_cannot_be_loaded_ahead_is_an_error_when_its_turn_comes():
+    def load(index):
+        if index == 2:
+            raise ValueError("image 2 is damaged")
+        return torch.tensor(index)
+
+    images = load_ahead(load, [0, 1, 2])
+    assert [int(next(images)), int(next(images))] == [0, 1]
+    with pytest.raises(ValueError, match="image 2"):
+        next(images)

@@ -29,9 +29,9 @@ def test_without_a_number_the_grid_is_whole(small_network, smooth_images):
     n_units = len(grid_positions(whole.field, whole.radius))
     assert whole.n_positions_.tolist() == [n_units] * 6
     some = dataset(small_network, smooth_images, sampling="grid", n_positions=7)
-    first = some._positions(0)
+    first = some.positions_of(0)
     assert len(first) == len(first.unique(dim=0)) == 7
-    everything = {tuple(p) for p in whole._positions(0).tolist()}
+    everything = {tuple(p) for p in whole.positions_of(0).tolist()}
     assert {tuple(p) for p in first.tolist()} < everything
 
 
@@ -109,7 +109,7 @@ def test_a_mask_leaves_the_disk_whole(small_network, smooth_images):
     u = torch.arange(48) - 23.5
     outside = (u[:, None] ** 2 + u[None] ** 2).sqrt() > hidden
     painted = torch.where(outside, 1 - image, image)
-    positions = masked._positions(0)
+    positions = masked.positions_of(0)
     same = [masked.read_orbits(x, positions)[:, ::4] for x in (image, painted)]
     torch.testing.assert_close(same[0], same[1], atol=1e-5, rtol=0)
     beyond = torch.tensor([[masked.radius + 6, 0.0]])
