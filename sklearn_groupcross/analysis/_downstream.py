@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,14 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from .._device import resolve_device
-from ..actions import centre_crop
 from ..crosscoder import GroupCrosscoder
 from ..networks import Network, resolve_network
-from ..orbits import ImageSource
 from ._class_scores import ClassScores, check_scores, summarise
-from ._inputs import check_reads_activations
+from ._inputs import CentreBatches, check_reads_activations, encoding_passes
 
 Crosscoders = GroupCrosscoder | Sequence[GroupCrosscoder] | Mapping[str, GroupCrosscoder]
 # Maps activations (n_positions, c) to what replaces them, and the number of active codes.
 Rebuild = Callable[[Tensor], tuple[Tensor, float]]
-
-_CODES_A_PASS = 1 << 25  # 128 MiB of float32, whatever the number of atoms
 
 
 def downstream_effect(
@@ -119,24 +115,19 @@ def downstream_effect(
     """
     named = _check_crosscoders(crosscoders)
     network = resolve_network(network)
-    if batch_size < 1:
-        raise ValueError(f"batch_size is at least 1; got {batch_size}.")
     layer = network.check_layer(layer)
-    source = ImageSource(images)
-    size = _check_source_size(source_size, network.input_size)
-    truth = None if labels is None else _check_labels(labels, len(source))
+    size = round(network.input_size * 8 / 7) if source_size is None else int(source_size)
+    batches = CentreBatches(images, network.input_size, size, batch_size)
+    truth = None if labels is None else _check_labels(labels, batches.n_images)
     network.to(resolve_device(device))
-
-    def batches() -> Iterator[Tensor]:
-        for start in range(0, len(source), batch_size):
-            indices = range(start, min(start + batch_size, len(source)))
-            squares = torch.stack([source.load(i, size) for i in indices])
-            yield centre_crop(squares, network.input_size).to(network.device)
-
     mean = _ChannelMean(named, network.name, layer)
     scores = [
-        check_scores(network.run_with_replacement(batch, layer, mean), len(batch), network.name)
-        for batch in batches()
+        check_scores(
+            network.run_with_replacement(batch.to(network.device), layer, mean),
+            len(batch),
+            network.name,
+        )
+        for batch in batches
     ]
     original = ClassScores.of(torch.cat(scores))
     if truth is not None and truth.max() >= original.n_classes:
@@ -148,7 +139,8 @@ def downstream_effect(
     mean_ablation = _Condition("mean ablation", _constant(mean.value))
     zero_ablation = _Condition("zero ablation", _constant(torch.zeros_like(mean.value)))
     conditions += [mean_ablation, zero_ablation]
-    for batch in batches():
+    for batch in batches:
+        batch = batch.to(network.device)
         for condition in conditions:
             condition.scores.append(network.run_with_replacement(batch, layer, condition).cpu())
 
@@ -226,14 +218,13 @@ def _reconstruction(crosscoder: GroupCrosscoder) -> Rebuild:
     n_channels = crosscoder.n_channels_
     atoms = np.ascontiguousarray(crosscoder.components_[:, :n_channels], dtype=np.float32)
     bias = np.asarray(crosscoder.intercept_[:n_channels], dtype=np.float32)
-    n_rows = max(1, _CODES_A_PASS // len(atoms))
 
     def rebuild(activations: Tensor) -> tuple[Tensor, float]:
         array = activations.cpu().numpy()
         rebuilt, n_active = np.empty_like(array), 0
-        for start in range(0, len(array), n_rows):
-            codes = crosscoder.encode(array[start : start + n_rows])
-            rebuilt[start : start + n_rows] = codes @ atoms + bias
+        for part in encoding_passes(len(array), len(atoms)):
+            codes = crosscoder.encode(array[part])
+            rebuilt[part] = codes @ atoms + bias
             n_active += int((codes != 0).sum())
         return torch.from_numpy(rebuilt).to(activations.device), n_active
 
@@ -242,15 +233,6 @@ def _reconstruction(crosscoder: GroupCrosscoder) -> Rebuild:
 
 def _constant(value: Tensor) -> Rebuild:
     return lambda activations: (value.expand_as(activations), np.nan)
-
-
-def _check_source_size(source_size: int | None, input_size: int) -> int:
-    size = round(input_size * 8 / 7) if source_size is None else int(source_size)
-    if size < input_size:
-        raise ValueError(
-            f"source_size is at least the network's input size, {input_size} px; got {size}."
-        )
-    return size
 
 
 def _check_crosscoders(crosscoders: Crosscoders) -> dict[str, GroupCrosscoder]:

@@ -11,11 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from .._device import resolve_device
-from ..actions import centre_crop
 from ..crosscoder import GroupCrosscoder
 from ..networks import Network, receptive_field, resolve_network
-from ..orbits import ImageSource
-from ._inputs import check_reads_activations
+from ._inputs import CentreBatches, check_reads_activations, encoding_passes
 
 
 @dataclass(frozen=True)
@@ -104,58 +102,44 @@ def feature_maps(
     """
     check_reads_activations(crosscoder)
     network = resolve_network(network)
-    if batch_size < 1:
-        raise ValueError(f"batch_size is at least 1; got {batch_size}.")
     layer = network.check_layer(layer)
     field = receptive_field(network, layer)
+    size = field.input_size
+    batches = CentreBatches(
+        images, size, size if source_size is None else int(source_size), batch_size
+    )
     if field.n_channels != crosscoder.n_channels_:
         raise ValueError(
             f"The crosscoder reads activations of {crosscoder.n_channels_} channels; layer "
             f"{layer!r} of network {network.name!r} has {field.n_channels}."
         )
     chosen = _check_features(features, len(crosscoder.components_))
-    size = field.input_size if source_size is None else int(source_size)
-    if size < field.input_size:
-        raise ValueError(
-            f"source_size is at least the network's input size, {field.input_size} px; got {size}."
-        )
-    source = ImageSource(images)
     network.to(resolve_device(device))
     columns, rows = field.map_size
-    maps = np.empty((len(source), len(chosen), rows, columns), dtype=np.float32)
-    squares = np.empty((len(source), field.input_size, field.input_size, 3), dtype=np.float32)
-    for start in range(0, len(source), batch_size):
-        indices = range(start, min(start + batch_size, len(source)))
-        batch = centre_crop(torch.stack([source.load(i, size) for i in indices]), field.input_size)
-        squares[start : indices.stop] = batch.permute(0, 2, 3, 1).numpy()
+    maps = np.empty((batches.n_images, len(chosen), rows, columns), dtype=np.float32)
+    squares = np.empty((batches.n_images, size, size, 3), dtype=np.float32)
+    start = 0
+    for batch in batches:
+        done = slice(start, start + len(batch))
+        squares[done] = batch.permute(0, 2, 3, 1).numpy()
         activations = network.activations(batch.to(network.device), layer)
         flat = activations.permute(0, 2, 3, 1).reshape(-1, field.n_channels).cpu().numpy()
-        codes = _encode(crosscoder, flat, chosen)
-        maps[start : indices.stop] = codes.reshape(-1, rows, columns, len(chosen)).transpose(
-            0, 3, 1, 2
-        )
-    return FeatureMaps(maps, chosen, squares, _extent(field))
+        codes = _encode(crosscoder, flat, chosen).reshape(-1, rows, columns, len(chosen))
+        maps[done] = codes.transpose(0, 3, 1, 2)
+        start = done.stop
+    return FeatureMaps(maps, chosen, squares, field.extent)
 
 
 def _encode(
     crosscoder: GroupCrosscoder, activations: NDArray[np.float32], features: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Codes of some features; of all of them there are too many to hold for every position."""
-    n_rows = max(1, (1 << 25) // len(crosscoder.components_))
-    parts = []
-    for start in range(0, len(activations), n_rows):
-        codes = crosscoder.encode(activations[start : start + n_rows])
-        parts.append(codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes))
-        parts[-1] = parts[-1][:, features]
-    return np.concatenate(parts)
-
-
-def _extent(field: Any) -> tuple[float, float, float, float]:
-    (left, right), (top, bottom) = (
-        (offset - stride / 2, offset + (n - 0.5) * stride)
-        for offset, stride, n in zip(field.offset, field.stride, field.map_size, strict=True)
-    )
-    return left, right, bottom, top
+    chosen = []
+    for part in encoding_passes(len(activations), len(crosscoder.components_)):
+        codes = crosscoder.encode(activations[part])
+        dense = codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes)
+        chosen.append(dense[:, features])
+    return np.concatenate(chosen)
 
 
 def _check_features(features: ArrayLike | None, n_features: int) -> NDArray[np.int64]:

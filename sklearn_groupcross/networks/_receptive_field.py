@@ -63,6 +63,19 @@ class ReceptiveField:
         offset, stride = units.new_tensor(self.offset), units.new_tensor(self.stride)
         return units * stride + offset - self._centre
 
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """(left, right, bottom, top) of the map in pixels of the image, rows counted downwards.
+
+        As matplotlib's ``imshow`` has it: every unit covers one stride about its centre. Pixel 0
+        is centred on 0.
+        """
+        (left, right), (top, bottom) = (
+            (offset - stride / 2, offset + (n_units - 0.5) * stride)
+            for stride, offset, _, n_units in self._axes()
+        )
+        return left, right, bottom, top
+
     def interior_units(self) -> tuple[range, range]:
         """Units whose fields lie inside the image: they see no padding.
 

@@ -166,10 +166,10 @@ def test_neither_order_nor_batches_matter(network, smooth_images):
 
 
 def test_many_positions_are_encoded_in_parts(network, smooth_images, monkeypatch):
-    from sklearn_groupcross.analysis import _downstream
+    from sklearn_groupcross.analysis import _inputs
 
     reference = downstream_effect(shrunken(0.5), network, smooth_images)
-    monkeypatch.setattr(_downstream, "_CODES_A_PASS", 96 * 1000)  # not a divisor of 6 * 24 * 24
+    monkeypatch.setattr(_inputs, "_CODES_A_PASS", 96 * 1000)  # not a divisor of 6 * 24 * 24
     parts = downstream_effect(shrunken(0.5), network, smooth_images)
     pd.testing.assert_frame_equal(parts, reference, rtol=1e-6)
 

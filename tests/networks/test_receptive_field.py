@@ -213,6 +213,11 @@ def test_positions_of_units_are_the_inverse():
     assert FIELD.to_positions(torch.tensor([[2, 1]])).tolist() == [[-30.5, -40.5]]
 
 
+def test_the_extent_covers_one_stride_about_every_unit():
+    # columns are centred on 1, 5, ..., 77, rows on -3, -1, ..., 83
+    assert FIELD.extent == (-1, 79, 84, -4)
+
+
 def test_interior_units_see_the_image_only():
     columns, rows = FIELD.interior_units()
     for units, stride, offset, reach, n in [(columns, 4, 1, 4, 20), (rows, 2, -3, 2, 44)]:
