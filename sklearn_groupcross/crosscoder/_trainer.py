@@ -98,7 +98,7 @@ class Trainer:
         l1 = l1_at(self.step, options)
         codes, active = sparse_codes(values, parameters, options)
         price = price_of(codes, active, parameters, options, l1)
-        error = batch - reconstruct(codes, parameters, options.group.order, options.matmul_dtype)
+        error = batch - self._rebuild(codes)
         squared_error = error.square().sum() / len(batch)
         loss = squared_error / options.width
         if price is not None:
@@ -175,8 +175,7 @@ class Trainer:
     @torch.no_grad()
     def reconstruction(self, batch: Tensor) -> Tensor:
         """Reconstruction of centred and scaled orbits as after training, of shape (n, |G| d)."""
-        order, dtype = self.options.group.order, self.options.matmul_dtype
-        return reconstruct(self._codes(batch), self.parameters, order, dtype)
+        return self._rebuild(self._codes(batch))
 
     @torch.no_grad()
     def evaluate(self, batch: Tensor) -> tuple[float, float]:
@@ -191,11 +190,14 @@ class Trainer:
         """
         options = self.options
         codes = self._codes(batch)
-        rebuilt = reconstruct(codes, self.parameters, options.group.order, options.matmul_dtype)
         active = (codes > 0).to(codes.dtype)
         price = price_of(codes, active, self.parameters, options, options.l1)
-        squared_error = float((batch - rebuilt).square().sum()) / len(batch)
+        squared_error = float((batch - self._rebuild(codes)).square().sum()) / len(batch)
         return squared_error, 0.0 if price is None else float(price)
+
+    def _rebuild(self, codes: Tensor) -> Tensor:
+        options = self.options
+        return reconstruct(codes, self.parameters, options.group.order, options.matmul_dtype)
 
     def _codes(self, batch: Tensor) -> Tensor:
         values = preactivations(batch[:, : self.parameters.encoder.shape[1]], self.parameters)
