@@ -375,11 +375,22 @@ class TestBadInput:
         with pytest.raises(ValueError, match="at least 2; all samples are of group 7"):
             small(early_stopping=True).fit(orbits, groups=np.full(300, 7))
 
-    def test_devices_that_torch_cannot_use(self, orbits, monkeypatch):
-        if torch.backends.mps.is_available():
-            pytest.skip("this machine has the device that should be missing")
-        with pytest.raises(ValueError, match="Device 'mps' was asked for, but torch cannot use it"):
-            small(device="mps").fit(orbits)
+    def test_devices_that_torch_cannot_use(self, orbits):
+        # torch has a name for it, and has never had a backend
+        message = "Device 'fpga' was asked for, but torch cannot use it"
+        with pytest.raises(ValueError, match=message):
+            small(device="fpga").fit(orbits)
+
+    @pytest.mark.parametrize(
+        "error", [NotImplementedError, RuntimeError, AssertionError, ImportError]
+    )
+    def test_whatever_an_absent_backend_says(self, orbits, monkeypatch, error):
+        def absent(*arguments, **options):
+            raise error("no such backend")
+
+        monkeypatch.setattr(torch, "empty", absent)
+        with pytest.raises(ValueError, match="Device 'xpu' was asked for, but torch cannot use it"):
+            small(device="xpu").fit(orbits)
 
     def test_columns_that_do_not_divide_into_blocks(self):
         message = r"X has 130 columns; Dihedral\(32\) has 64 elements.*multiple of 64"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import random
-import signal
 import sys
 import threading
 import time
@@ -18,6 +17,9 @@ from sklearn_groupcross.orbits import StoredImage
 
 GROUP, N_CHANNELS = Dihedral(3), 10
 ROW_BYTES = GROUP.order * N_CHANNELS * 2
+# where there is fork, a child need not import everything again
+METHODS = multiprocessing.get_all_start_methods()
+PROCESSES = multiprocessing.get_context("fork" if "fork" in METHODS else "spawn")
 
 
 def images(n, first=0, rows=None):
@@ -67,6 +69,10 @@ def many_images(path):
     return create(path, images=images(200, rows=20), chunk_bytes=60 * 20 * ROW_BYTES)
 
 
+def fill_many_images(path):
+    fill(many_images(path))
+
+
 def killed_ten_times(path):
     """Print how many images were there after each of ten kills, and whether all were whole."""
     start = time.perf_counter()
@@ -75,20 +81,18 @@ def killed_ten_times(path):
     draws = random.Random(0)
     n_there = 0
     for _ in range(10):
-        child = os.fork()
-        if child == 0:
-            fill(many_images(path))
-            os._exit(0)
+        child = PROCESSES.Process(target=fill_many_images, args=(path,))
+        child.start()
         goal = n_there + draws.randrange(16)
         while count_lines(path) < goal:
             time.sleep(an_image / 10)
         time.sleep(draws.random() * 2 * an_image)  # anywhere within an image
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        child.kill()
+        child.join()
         report = many_images(path).verify()
         n_there = report.n_verified
         print(n_there, report.ok, flush=True)
-    fill(many_images(path))
+    fill_many_images(path)
 
 
 def count_lines(path):
@@ -96,20 +100,24 @@ def count_lines(path):
 
 
 def two_writers(path):
-    """Two processes that take whatever chunk is free."""
+    """Print how two processes end that take whatever chunk is free."""
     many_images(path)
-    for _ in range(2):
-        if os.fork() == 0:
-            store = OrbitStore(path)
-            while pending := store.pending():
-                for chunk in pending:
-                    try:
-                        fill(store, [chunk])
-                    except BlockingIOError:
-                        time.sleep(0.001)
-            os._exit(0)
-    statuses = [os.waitpid(-1, 0)[1] for _ in range(2)]
-    print(*statuses)
+    writers = [PROCESSES.Process(target=fill_what_is_free, args=(path,)) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    print(*(writer.exitcode for writer in writers))
+
+
+def fill_what_is_free(path):
+    store = OrbitStore(path)
+    while pending := store.pending():
+        for chunk in pending:
+            try:
+                fill(store, [chunk])
+            except BlockingIOError:
+                time.sleep(0.001)
 
 
 def anonymous_bytes():

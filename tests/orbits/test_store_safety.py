@@ -19,7 +19,7 @@ from tests.orbits.stores import contents, create, expected, fill, images, many_i
 
 
 def in_processes(what, path):
-    """Run tests/orbits/stores.py, which forks: pytest's own process has threads."""
+    """Run tests/orbits/stores.py, which starts processes: pytest's own process has threads."""
     command = [sys.executable, "-m", "tests.orbits.stores", what, str(path)]
     done = subprocess.run(
         command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
@@ -28,7 +28,6 @@ def in_processes(what, path):
     return done.stdout.split()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_ten_times_and_resumed_it_is_the_same_to_the_byte(tmp_path):
     printed = in_processes("killed", tmp_path / "store")
     counts, whole = [int(n) for n in printed[::2]], printed[1::2]
@@ -38,14 +37,16 @@ def test_killed_ten_times_and_resumed_it_is_the_same_to_the_byte(tmp_path):
     assert contents(tmp_path / "store") == contents(tmp_path / "store-whole")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_two_processes_write_different_chunks(tmp_path):
     assert in_processes("two", tmp_path / "store") == ["0", "0"]
     fill(many_images(tmp_path / "whole"))
     assert contents(tmp_path / "store") == contents(tmp_path / "whole")
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs Linux's /proc")
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/status"),
+    reason="there is no /proc/self/status to tell a process's own memory from pages of its files",
+)
 def test_a_hundred_thousand_orbits_are_learned_from_in_bounded_memory(tmp_path):
     size, peak = map(int, in_processes("memory", tmp_path / "store"))
     assert size > 190 * 2**20
@@ -186,7 +187,7 @@ class TestFullAndReadOnlyDisks:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr(os, "posix_fallocate", no_space)
+            patch.setattr(os, "posix_fallocate", no_space, raising=False)
             with pytest.raises(OSError, match=r"No space left on device.*chunk-00000\.npy"):
                 fill(store)
         assert contents(store.path) == before
