@@ -98,23 +98,9 @@ class HueAction(LinearAction):
         *,
         at: tuple[float, float] = (0.0, 0.0),
     ) -> Tensor:
-        """Cut a patch out of each image, and turn its colours.
+        """Cut a patch out of each RGB image and turn its colours.
 
-        Parameters
-        ----------
-        images : Tensor of shape (n, 3, height, width)
-        positions : Tensor of shape (n, 2)
-            (column, row) in pixels from the image centre, one position for each image.
-        size : int
-            Side of the patches in pixels.
-        elements : sequence of int, optional
-            Group elements; default all of them.
-        at : (float, float), default=(0.0, 0.0)
-            Where the position lies in the patch, (column, row) in pixels from its centre.
-
-        Returns
-        -------
-        patches : Tensor of shape (n, n_elements, 3, size, size)
+        Parameters and results are those of `PositionedAction.transform_about`.
         """
         _check_rgb(images)
         patches = self._upright.transform_about(images, positions, size, at=at)[:, 0]

@@ -213,21 +213,8 @@ class ImageProductAction(ProductAction):
     ) -> Tensor:
         """Cut the patch of ``g·x`` in which ``g·p`` lies at `at`.
 
-        Parameters
-        ----------
-        images : Tensor of shape (n, n_channels, height, width)
-        positions : Tensor of shape (n, 2)
-            (column, row) in pixels from the image centre, one position for each image.
-        size : int
-            Side of the patches in pixels.
-        elements : sequence of int, optional
-            Elements of the product; default all of them.
-        at : (float, float), default=(0.0, 0.0)
-            (column, row) in pixels from the centre of the patch.
-
-        Returns
-        -------
-        patches : Tensor of shape (n, n_elements, n_channels, size, size)
+        Parameters and results are those of `PositionedAction.transform_about`; elements are those
+        of the product.
         """
         chosen = range(self.group.order) if elements is None else elements
         pairs = [divmod(int(g), self.second.group.order) for g in chosen]

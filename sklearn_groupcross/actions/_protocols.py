@@ -77,7 +77,7 @@ class PositionedAction(Protocol):
         ...
 
     def transform_positions(self, positions: Tensor) -> Tensor:
-        """Carry positions (..., 2) along: ``g·p``, of shape (..., order, 2)."""
+        """Carry positions (..., 2) along: ``g·p`` for every element, of shape (..., order, 2)."""
         ...
 
     def transform_about(
@@ -95,10 +95,13 @@ class PositionedAction(Protocol):
         ----------
         images : Tensor of shape (n, n_channels, height, width)
         positions : Tensor of shape (n, 2)
+            (column, row) in pixels from the image centre, one position for each image.
         size : int
+            Side of the patches in pixels.
         elements : sequence of int, optional
-            Default: all.
-        at : (float, float)
+            Group elements; default all of them.
+        at : (float, float), default=(0.0, 0.0)
+            Where ``g·p`` lies in the patch, (column, row) in pixels from its centre.
 
         Returns
         -------

@@ -8,10 +8,7 @@ from sklearn.datasets import load_sample_images
 
 from sklearn_groupcross.actions import HueAction, PositionedAction, centre_crop, check_action
 from sklearn_groupcross.groups import Cyclic, Dihedral
-
-
-def random_images(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+from tests.actions.images import random_images
 
 
 @given(st.integers(1, 24))

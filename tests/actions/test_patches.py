@@ -15,16 +15,8 @@ from sklearn_groupcross.actions import (
     required_source_size,
 )
 from sklearn_groupcross.groups import Cyclic, Dihedral, Trivial
+from tests.actions.images import random_images, smooth_images
 from tests.groups.strategies import planar_groups
-
-
-def random_images(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def smooth_images(size, seed=0):
-    coarse = random_images(1, 3, 7, 7, seed=seed)
-    return torch.nn.functional.interpolate(coarse, size=(size, size), mode="bicubic")
 
 
 def averaged(images, elements):

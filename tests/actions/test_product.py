@@ -23,10 +23,7 @@ from sklearn_groupcross.actions import (
     check_action,
 )
 from sklearn_groupcross.groups import Cyclic, Dihedral, Symmetric
-
-
-def random_images(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+from tests.actions.images import random_images
 
 
 def test_element_i_j_does_both():
