@@ -129,6 +129,6 @@ def _hue_matrices(n: int) -> NDArray[np.float64]:
     # in units of 1/(3n) of a turn: how far hue j of the source is from hue i of the result
     steps = (3 * turn + n * (channel[None, :] - channel[:, None])) % (3 * n)
     weights = (1 + 2 * np.cos(2 * np.pi * steps / (3 * n))) / 3
-    weights[steps % (3 * n) == 0] = 1
+    weights[steps == 0] = 1
     weights[(steps == n) | (steps == 2 * n)] = 0
     return weights

@@ -128,7 +128,9 @@ def check_permutations(group: FiniteGroup, permutations: NDArray[np.int64]) -> N
         Naming a row that is no permutation, or a pair of elements for which it does not hold.
     """
     points = np.arange(permutations.shape[1])
-    for g in np.flatnonzero((np.sort(permutations, axis=1) != points).any(axis=1)).tolist():
+    wrong = (np.sort(permutations, axis=1) != points).any(axis=1)
+    if wrong.any():
+        g = int(np.argmax(wrong))
         raise ValueError(
             f"Row {g} is not a permutation of 0 to {len(points) - 1}: "
             f"{np.array2string(permutations[g], threshold=12)}."

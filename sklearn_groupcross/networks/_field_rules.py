@@ -11,8 +11,6 @@ from torch import Tensor
 from ._shape_rules import SHAPE_RULES, from_end, remove_axes
 from ._tracking import AxisField, Place, Rule, State, tensors
 
-MAP_AXES = {-1, -2}
-
 
 def _map(state: State, value: Any) -> Place | None:
     """Place of a map (n, channels, height, width); None for everything else."""

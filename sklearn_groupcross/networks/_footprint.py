@@ -164,7 +164,7 @@ class _LocalPaths(TorchFunctionMode):
             fixed = key.detach()
             return func(query, fixed, fixed if value is key else value.detach(), *others, **kwargs)
         result = func(*args, **kwargs)
-        if name in _POOLS_MAXIMA and isinstance(result, Tensor) and result.requires_grad:
+        if name in _MAXIMUM_POOLS and isinstance(result, Tensor) and result.requires_grad:
             return _same_value(result, _sum_pool(args, kwargs, result))
         if name in ("group_norm", "instance_norm") and result.requires_grad:
             return _same_value(result, args[0])
@@ -173,7 +173,7 @@ class _LocalPaths(TorchFunctionMode):
         return result
 
 
-_POOLS_MAXIMA = ("max_pool2d", "_max_pool2d")
+_MAXIMUM_POOLS = ("max_pool2d", "_max_pool2d")
 _SUMMARIES = (
     "mean",
     "sum",
@@ -204,10 +204,9 @@ def _is_summary(inputs: Any, result: Any) -> bool:
         return False
     if result.ndim < 3:
         return True
-    shapes = {(-2, -1), (1, 2)}
     return result.ndim == 4 and any(
         [result.shape[a] for a in pair] == [1, 1] != [inputs.shape[a] for a in pair]
-        for pair in shapes
+        for pair in ((-2, -1), (1, 2))
     )
 
 

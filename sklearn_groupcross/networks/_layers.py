@@ -1,4 +1,4 @@
-"""Layers of a module by name: submodules, nodes of its graph, and what they put out."""
+"""Layers of a module by name: submodules, and nodes of its graph."""
 
 from __future__ import annotations
 
@@ -141,29 +141,3 @@ def replaced(layer: nn.Module, replace: Callable[[Any], Tensor]) -> Iterator[lis
         yield seen
     finally:
         handle.remove()
-
-
-def no_map(output: object, layer: str, module: nn.Module | None) -> ValueError:
-    """Say what a layer puts out that is no map, and what to do."""
-    if isinstance(output, Tensor):
-        remedy = (
-            "orbits are read from layers that put out one map (n, channels, height, width), or "
-            "tokens (n, tokens, channels)"
-        )
-        return ValueError(f"Layer {layer!r} puts out {tuple(output.shape)}; {remedy}.")
-    inside = [f"{layer}.{name}" for name, _ in module.named_children()] if module else []
-    within = f" within it ({', '.join(inside[:3])})," if inside else ""
-    return ValueError(
-        f"Layer {layer!r} puts out {_describe(output)}; orbits are read from layers that put out "
-        f"one tensor. Name a layer that does:{within} before it or behind it."
-    )
-
-
-def _describe(output: object) -> str:
-    if isinstance(output, Tensor):
-        return f"tensor {tuple(output.shape)}"
-    if isinstance(output, Mapping):
-        return f"dict with {', '.join(f'{key!r}: {_describe(v)}' for key, v in output.items())}"
-    if isinstance(output, list | tuple):
-        return f"{type(output).__name__} of {', '.join(_describe(value) for value in output)}"
-    return type(output).__name__

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ._layers import no_map
 from ._tokens import TokenGrid, find_token_grid
 
 
@@ -43,7 +42,7 @@ class LayerMap:
             `find_token_grid`.
         """
         if not isinstance(output, Tensor) or output.ndim not in (3, 4):
-            raise no_map(output, layer, dict(module.named_modules()).get(layer))
+            raise _no_map(output, layer, dict(module.named_modules()).get(layer))
         if output.ndim == 4:
             return cls(layer, output, None)
         grid = find_token_grid(module, layer, output.shape[1], image_size, token_grid, n_prefix)
@@ -77,3 +76,29 @@ class LayerMap:
         # a copy: an operation in place behind the layer would write to the caller's tensor, and
         # cannot write to an expanded one
         return replacement.clone()
+
+
+def _no_map(output: object, layer: str, module: nn.Module | None) -> ValueError:
+    """Say what a layer puts out that is no map, and what to do."""
+    if isinstance(output, Tensor):
+        remedy = (
+            "orbits are read from layers that put out one map (n, channels, height, width), or "
+            "tokens (n, tokens, channels)"
+        )
+        return ValueError(f"Layer {layer!r} puts out {tuple(output.shape)}; {remedy}.")
+    inside = [f"{layer}.{name}" for name, _ in module.named_children()] if module else []
+    within = f" within it ({', '.join(inside[:3])})," if inside else ""
+    return ValueError(
+        f"Layer {layer!r} puts out {_describe(output)}; orbits are read from layers that put out "
+        f"one tensor. Name a layer that does:{within} before it or behind it."
+    )
+
+
+def _describe(output: object) -> str:
+    if isinstance(output, Tensor):
+        return f"tensor {tuple(output.shape)}"
+    if isinstance(output, Mapping):
+        return f"dict with {', '.join(f'{key!r}: {_describe(v)}' for key, v in output.items())}"
+    if isinstance(output, list | tuple):
+        return f"{type(output).__name__} of {', '.join(_describe(value) for value in output)}"
+    return type(output).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,10 @@ class OrbitStore(StoredOrbits):
             float16 has three digits and ends at 65504.
         chunk_bytes : int, default=64 MiB
             What one process writes at a time. A chunk holds whole images, at least one.
+
+        Returns
+        -------
+        store : OrbitStore
 
         Raises
         ------
@@ -299,7 +304,7 @@ class OrbitStore(StoredOrbits):
         return verify_chunks(self._manifest, self._files, progress)
 
 
-def _manifest_locked(path: Path) -> Any:
+def _manifest_locked(path: Path) -> AbstractContextManager[None]:
     message = f"The manifest of {path} has been locked for {_PATIENCE:g} s by another process."
     return locked(path / _LOCK, message, _PATIENCE)
 

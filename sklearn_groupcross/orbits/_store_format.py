@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,14 +127,8 @@ class Manifest:
             if not starts or size > self.chunk_bytes:
                 starts.append(number)
                 size = image.n_rows * self.row_bytes
-        return Manifest(
-            self.group,
-            self.n_channels,
-            self.dtype,
-            self.metadata,
-            (*self.images, *more),
-            (*self.chunk_starts, *starts),
-            self.chunk_bytes,
+        return replace(
+            self, images=(*self.images, *more), chunk_starts=(*self.chunk_starts, *starts)
         )
 
     @property

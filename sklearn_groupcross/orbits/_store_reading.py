@@ -195,6 +195,10 @@ class StoredOrbits(Dataset[NDArray[np.floating]]):
         name : str
             A key of ``metadata["layers"]``, which maps names to ``[first, stop]`` channels.
 
+        Returns
+        -------
+        view : StoredOrbits
+
         Raises
         ------
         ValueError
