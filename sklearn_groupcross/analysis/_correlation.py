@@ -13,11 +13,11 @@ from tqdm.auto import tqdm
 
 from ..groups import FiniteGroup
 
-# Coefficients of one tile of pairs: within a CPU's last cache, or a small part of a GPU's memory.
-_TILE_BYTES = {"cpu": 32 * 2**20}
+# Coefficients of one tile of pairs: large enough that matrix products do not wait for their threads.
+_TILE_BYTES = {"cpu": 128 * 2**20}
 _TILE_BYTES_ELSEWHERE = 512 * 2**20
-# One pass of the transform, and of the search for the maximum, stays within a core's own cache.
-_CHUNK_BYTES = {"cpu": 4 * 2**20}
+# What one pass of the transform, and of the search for the maximum, writes: within the last cache.
+_CHUNK_BYTES = {"cpu": 16 * 2**20}
 _CHUNK_BYTES_ELSEWHERE = 128 * 2**20
 
 
@@ -123,7 +123,7 @@ def tiles(
     second : Spectra, optional
         Default: `first` again; of two tiles that mirror each other only the upper comes.
     size : int, optional
-        Rows and columns of a tile. Default: what fits the caches.
+        Rows and columns of a tile. Default: by a budget of memory.
     progress : bool, default=False
 
     Yields

@@ -70,7 +70,7 @@ def best_alignment(
     device : torch.device
         It holds one copy of both dictionaries, and one tile.
     tile_size : int, optional
-        Rows and columns of a tile. Default: what fits the caches.
+        Rows and columns of a tile. Default: by a budget of memory.
     progress : bool, default=False
 
     Returns
@@ -145,7 +145,7 @@ def nearest_neighbors(
     device : torch.device
         It holds one copy of the atoms, one tile, and k neighbours for each atom.
     tile_size : int, optional
-        Rows and columns of a tile. Default: what fits the caches.
+        Rows and columns of a tile. Default: by a budget of memory.
     progress : bool, default=False
 
     Returns
