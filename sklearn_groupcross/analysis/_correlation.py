@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from ..groups import FiniteGroup
 
-# Coefficients of one tile of pairs: large enough that matrix products do not wait for their threads.
+# Coefficients of one tile of pairs: with smaller tiles, products wait for each other's threads.
 _TILE_BYTES = {"cpu": 128 * 2**20}
 _TILE_BYTES_ELSEWHERE = 512 * 2**20
 # What one pass of the transform, and of the search for the maximum, writes: within the last cache.
