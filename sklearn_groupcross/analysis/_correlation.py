@@ -190,8 +190,9 @@ def check_blocks(atoms: NDArray[np.floating], group: FiniteGroup) -> None:
     ------
     ValueError
     """
-    if atoms.ndim != 3 or atoms.shape[1] != group.order or atoms.dtype.kind != "f":
+    fits = atoms.ndim == 3 and atoms.shape[1] == group.order
+    if not fits or atoms.dtype not in (np.float32, np.float64):
         raise ValueError(
-            f"Expected floating-point atoms of shape (m, {group.order}, d) for {group!r}; got "
+            f"Expected float32 or float64 atoms of shape (m, {group.order}, d) for {group!r}; got "
             f"shape {atoms.shape}, {atoms.dtype}. See unit_atoms."
         )

@@ -334,8 +334,9 @@ def test_atoms_that_do_not_fit_are_refused():
     atoms = random_atoms(group)
     with pytest.raises(ValueError, match=r"shape \(m, 6, d\) for Dihedral\(3\); got shape \(5, 8"):
         best_alignment(atoms, None, Dihedral(3), CPU)
-    with pytest.raises(ValueError, match=r"shape \(m, 8, d\).*int64"):
-        self_profiles(np.ones((2, 8, 3), dtype=np.int64), group)
+    for dtype in (np.int64, np.float16):
+        with pytest.raises(ValueError, match=rf"shape \(m, 8, d\).*{dtype.__name__}"):
+            self_profiles(np.ones((2, 8, 3), dtype=dtype), group)
     with pytest.raises(ValueError, match=r"4 of float64 and 3 of float64"):
         best_alignment(atoms, random_atoms(group, d=3), group, CPU)
     with pytest.raises(ValueError, match=r"4 of float64 and 4 of float32"):
