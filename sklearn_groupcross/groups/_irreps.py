@@ -66,6 +66,26 @@ class Irrep:
         """``D / (t |G|)``, the factor of this irrep in inversion, Plancherel and correlation."""
         return self.dimension / (self.type * self.group.order)
 
+    @cached_property
+    def independent_rows(self) -> FloatArray:
+        """Orthonormal rows, (D / t, D), that no element of the commutant carries into another.
+
+        A coefficient ``Ŵ(ρ)[a, b]`` of an irrep of complex or quaternionic type stands in ``t``
+        rows. The rows ``rows @ Ŵ(ρ)`` hold each once: over all irreps they are |G| numbers, with
+        ``W[g] = Σ_ρ D/|G| Σ_ab (rows @ ρ(g))[a, b] (rows @ Ŵ(ρ))[a, b]``.
+        """
+        rows, taken = [], np.empty((0, self.dimension))
+        while len(taken) < self.dimension:
+            left_over = np.eye(self.dimension) - taken.T @ taken
+            norms = np.linalg.norm(left_over, axis=0)
+            row = left_over[:, norms.argmax()] / norms.max()
+            # Σ_g ρ(g) X ρ(g)ᵀ is in the commutant for every X; of one row it makes t dimensions
+            images = np.tensordot(self.matrices, row @ self.matrices, axes=(0, 0))
+            left, _, _ = np.linalg.svd(images.reshape(self.dimension, -1))
+            taken = np.concatenate([taken, left[:, : self.type].T])
+            rows.append(row)
+        return np.array(rows)
+
     def __repr__(self) -> str:
         return f"<Irrep {self.name!r} of {self.group!r}: D = {self.dimension}, t = {self.type}>"
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
+from scipy.spatial.distance import squareform
 from sklearn.base import clone
-from sklearn.cluster import HDBSCAN, AgglomerativeClustering
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.pipeline import make_pipeline
 
@@ -120,16 +123,104 @@ def test_the_table_says_it_all(analysis):
 def test_dead_features_are_set_apart(atoms):
     with_dead = np.vstack([atoms, np.zeros_like(atoms[:2])])
     analysis = SymmetryAnalyzer(group=GROUP).fit(with_dead)
+    np.testing.assert_array_equal(np.flatnonzero(analysis.dead_), len(atoms) + np.arange(2))
+    assert (analysis.distances_[-2:, :-2] == 1).all()
+    assert (analysis.similarity_[-2:, :-2] == 0).all()
+    assert analysis.distances_[-2, -1] == 1
     assert (analysis.kinds_[-2:] == "dead").all()
     assert (analysis.labels_[-2:] == -1).all()
     assert np.isfinite(analysis.distances_).all()
     assert np.isfinite(analysis.profiles_).all()
 
 
+def test_a_dictionary_may_be_dead_altogether():
+    analysis = SymmetryAnalyzer(group=GROUP).fit(np.zeros((3, 16)))
+    assert analysis.dead_.all()
+    np.testing.assert_array_equal(analysis.distances_, 1 - np.eye(3))
+    assert (analysis.labels_ == -1).all()
+    with pytest.raises(ValueError, match="since 0 of 3 atoms are not zero"):
+        analysis.kneighbors_graph(1)
+
+
+@pytest.mark.parametrize("mode", ["distance", "connectivity"])
+@pytest.mark.parametrize("n_dead", [0, 2])
+def test_neighbours_are_the_same_with_and_without_all_pairs(atoms, n_dead, mode):
+    # noise: exact translates would tie, up to rounding
+    noise = np.random.default_rng(0).standard_normal(atoms.shape)
+    noisy = atoms / np.linalg.norm(atoms, axis=1, keepdims=True) + noise / 50
+    noisy[:n_dead] = 0
+    square = SymmetryAnalyzer(group=GROUP).fit(noisy)
+    large = SymmetryAnalyzer(group=GROUP, max_features_in_full=len(noisy) - 1).fit(noisy)
+    expected, found = (a.kneighbors_graph(4, mode=mode) for a in (square, large))
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.indptr, expected.indptr)
+    np.testing.assert_allclose(found.data, expected.data, atol=1e-11)
+    assert (np.diff(found.indptr) == np.where(large.dead_, 0, 4)).all()
+    for i in range(n_dead, len(noisy)):
+        row = slice(*found.indptr[i : i + 2])
+        assert i not in found.indices[row]
+        others = np.delete(square.distances_[i], [i, *range(n_dead)])
+        if mode == "distance":
+            np.testing.assert_allclose(found.data[row], np.sort(others)[:4], atol=1e-11)
+        else:
+            assert (found.data[row] == 1).all()
+
+
+def test_graph_keeps_zeros_and_serves_as_precomputed(analysis, planted):
+    graph = analysis.kneighbors_graph(7)  # no family has more than 8 members
+    assert graph.nnz == 7 * len(planted.families)
+    assert (graph.data == 0).any()
+    labels = DBSCAN(eps=0.4, min_samples=2, metric="precomputed").fit_predict(graph)
+    np.testing.assert_array_equal(labels < 0, analysis.labels_ < 0)
+    assert adjusted_rand_score(labels, analysis.labels_) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"n_neighbors": 0}, "from 1 to"),
+        ({"n_neighbors": 10**6}, "from 1 to"),
+        ({"n_neighbors": 1, "mode": "distances"}, "'distance' or 'connectivity'; got 'distances'"),
+    ],
+)
+def test_bad_neighbours_are_refused(analysis, options, match):
+    with pytest.raises(ValueError, match=match):
+        analysis.kneighbors_graph(**options)
+
+
+@pytest.mark.parametrize(
+    "name", ["distances_", "similarity_", "alignment_", "labels_", "families_", "embedding_"]
+)
+def test_without_all_pairs_what_needs_them_says_so(atoms, name):
+    analyzer = SymmetryAnalyzer(group=GROUP).fit(atoms)
+    analyzer.set_params(max_features_in_full=4).fit(atoms)
+    with pytest.raises(AttributeError, match=rf"^{name} needs .*=4\. kneighbors_graph gives"):
+        getattr(analyzer, name)
+    assert not hasattr(analyzer, name)
+    assert "family" not in analyzer.features_table_
+    assert len(analyzer.stabilizers_) == len(analyzer.features_table_) == len(atoms)
+
+
+def test_before_fit_attributes_are_missing_as_elsewhere():
+    with pytest.raises(AttributeError, match="'SymmetryAnalyzer' object has no attribute"):
+        _ = SymmetryAnalyzer().distances_
+
+
+def test_an_analysis_can_be_pickled(analysis):
+    again = pickle.loads(pickle.dumps(analysis))
+    np.testing.assert_array_equal(again.distances_, analysis.distances_)
+
+
+def test_condensed_distances_are_those_of_scipy(analysis):
+    condensed = analysis.condensed_distances()
+    np.testing.assert_array_equal(squareform(condensed), analysis.distances_)
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_one_feature_is_enough(atoms, n):
     analysis = SymmetryAnalyzer(group=GROUP).fit(atoms[:n])
     assert analysis.distances_.shape == (n, n)
+    assert analysis.condensed_distances().shape == (n * (n - 1) // 2,)
     with pytest.raises(ValueError, match="at least 5 features"):
         _ = analysis.embedding_
 
@@ -150,8 +241,11 @@ def test_bad_atoms_are_refused(atoms):
         SymmetryAnalyzer().fit(atoms)
     with pytest.raises(ValueError, match=r"256 columns; Dihedral\(3\) has 6"):
         SymmetryAnalyzer(group=Dihedral(3)).fit(atoms)
-    with pytest.raises(ValueError, match="infinity"):
-        SymmetryAnalyzer(group=GROUP).fit(np.full_like(atoms, np.inf))
+    for value in (np.inf, np.nan):
+        broken = atoms.copy()
+        broken[3, 5] = value
+        with pytest.raises(ValueError, match="infinity|NaN"):
+            SymmetryAnalyzer(group=GROUP).fit(broken)
 
 
 def profile(group, rotations):

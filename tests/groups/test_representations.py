@@ -259,3 +259,17 @@ def test_irreps_are_read_only_and_axes_are_checked():
         GroupFourier(group).convolve(np.zeros((8, 2)), np.zeros((8, 2)))
     with pytest.raises(ValueError, match="8 Fourier coefficients"):
         GroupFourier(group).inverse(np.zeros((3, 2)))
+
+
+@given(EVERY)
+def test_independent_rows_hold_every_coefficient_once(group):
+    """Over all irreps their matrix coefficients are an orthonormal basis of functions on G."""
+    functions = [
+        np.sqrt(rho.dimension / group.order)
+        * (rho.independent_rows @ rho.matrices).reshape(group.order, -1)
+        for rho in group.irreps
+    ]
+    basis = np.concatenate(functions, axis=1)
+    np.testing.assert_allclose(basis @ basis.T, np.eye(group.order), atol=1e-10)
+    for rho in group.irreps:
+        assert rho.independent_rows.shape == (rho.multiplicity, rho.dimension)
