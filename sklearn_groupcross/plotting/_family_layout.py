@@ -99,7 +99,7 @@ def _wheel(group: PlanarGroup, poses: Sequence[int], stabilizer: Subgroup) -> La
         is_mirrored = bool(group.mirrored[pose])
         x, y = away * (radius if is_mirrored else 1.0)
         is_named = not is_mirrored and round(degrees * group.n_turns / 360) % names == 0
-        name_x, name_y = away * (1 + 0.5 * outer + 0.1)
+        name_x, name_y = away * (1 + 0.5 * outer + 0.13)
         slots[int(pose)] = Slot(
             x=float(x),
             y=float(y),
@@ -107,7 +107,7 @@ def _wheel(group: PlanarGroup, poses: Sequence[int], stabilizer: Subgroup) -> La
             name=f"{degrees:.5g}°" if is_named else "",
             name_at=(float(name_x), float(name_y)),
         )
-    side = 1 + 0.5 * outer + 0.2
+    side = 1 + 0.5 * outer + 0.24
     caption = "around: the turn that carries the medoid there"
     if n_fixed > 1:
         caption += f"; once round is {period:g}°, which leaves the medoid as it is"

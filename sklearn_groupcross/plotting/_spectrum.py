@@ -118,6 +118,8 @@ class SpectrumDisplay:
         names = [f"{irrep.name} ({irrep.dimension})" for irrep in irreps]
         ax.set_xticks(x, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
         ax.set(xlabel="irrep (its dimension)", ylabel="share of the energy")
+        # of all that share the axis, where spectra stand side by side
+        ax.autoscale(axis="y")
         ax.set_ylim(bottom=0)
         handles, labels = ax.get_legend_handles_labels()
         # bars first, then what they are compared with

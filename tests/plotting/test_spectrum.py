@@ -36,6 +36,18 @@ def test_few_features_have_bars_of_their_own():
     assert legend == ["a", "b", "c", "a random atom"]
 
 
+def test_spectra_side_by_side_share_a_scale_that_shows_both():
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(1, 2, sharey=True)
+    low, high = np.full(7, 1 / 7), np.eye(7)[0]
+    for ax, power in zip(axes, (low, high), strict=True):
+        SpectrumDisplay.from_arrays(power, GROUP).plot(ax)
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+    assert axes[0].get_ylim()[0] == 0
+    assert axes[0].get_ylim()[1] > 1
+
+
 def test_many_features_are_summed_up():
     power = np.random.default_rng(0).dirichlet(np.ones(len(GROUP.irreps)), 1000)
     display = SpectrumDisplay.from_arrays(power, GROUP).plot()
