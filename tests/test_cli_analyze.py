@@ -153,6 +153,19 @@ def test_mistakes_are_said_in_one_line(model, tmp_path, capsys, more, message):
     assert not out.exists()
 
 
+def test_a_dictionary_of_dead_features(model, planted, tmp_path, capsys):
+    crosscoder = GroupCrosscoder.load(model)
+    crosscoder.components_[:] = 0
+    crosscoder.save(tmp_path / "model.safetensors")
+    store = make_store(tmp_path / "store", planted.orbits)
+    options = ["--orbits", str(store), "--json"]
+    assert analyze(tmp_path / "model.safetensors", tmp_path / "out", *options) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["dead"] == summary["features"]
+    assert summary["symmetry_classes"] == {}
+    assert os.listdir(tmp_path / "out" / "figures") == ["diagnosis.png"]
+
+
 def test_no_model(tmp_path, capsys):
     assert analyze(tmp_path / "absent.safetensors", tmp_path / "out") == 2
     assert "absent.safetensors" in capsys.readouterr().err

@@ -211,7 +211,8 @@ def _summarise(
         "findings": None,
     }
     if findings is not None:
-        summary["median_confidence"] = float(np.median(analysis.confidence_[alive]))
+        confidence = analysis.confidence_[alive]
+        summary["median_confidence"] = float(np.median(confidence)) if len(alive) else 0.0
         summary["findings"] = [
             {
                 "name": finding.name,
