@@ -100,10 +100,10 @@ for ax, feature in zip(axes.flat, shown, strict=True):
 # Self-profiles
 # -------------
 # The cosine of an atom with its own translates: it comes back to 1 on the stabilizer and
-# nowhere else. Full lines are rotations, dotted lines reflections.
+# nowhere else. Full lines are rotations, dashed lines reflections; rings mark the
+# stabilizer.
 display = SelfProfileDisplay.from_estimator(analysis, shown)
 display.labels = [f"feature {i}, {analysis.stabilizers_[i].name}" for i in shown]
-figure, ax = plt.subplots(figsize=(9.5, 3.6), layout="constrained")
-display.plot(ax=ax)
-ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+figure, ax = plt.subplots(figsize=(9.5, 4.4), layout="constrained")
+display.plot(ax=ax)  # on axes of our own, which are not polar, turns stand from left to right
 plt.show()

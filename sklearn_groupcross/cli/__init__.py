@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from .._version import __version__
+from ._analyze import add_analyze
 from ._experiments import add_experiments
 from ._stores import add_stores
 
@@ -50,4 +51,5 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     add_experiments(commands)
     add_stores(commands)
+    add_analyze(commands)
     return parser

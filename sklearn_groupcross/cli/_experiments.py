@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +27,7 @@ from ..groups import MAX_ORDER_FOR_ALL_SUBGROUPS, Dihedral, PlanarGroup, parse_g
 from ..networks import load_network
 from ..orbits import ImageSource, OrbitDataset
 from ._arguments import add_source, choose_count, in_words, say
+from ._output import output_folder
 
 _ROWS_A_KIND = 5
 
@@ -93,7 +91,7 @@ def _demo(options: argparse.Namespace) -> None:
     held_out = tiles[::5]
     train = [tile for i, tile in enumerate(tiles) if i % 5]
     common = {"network": network, "group": group, "random_state": options.seed}
-    with _output_folder(options.out, options.overwrite) as out:
+    with output_folder(options.out, options.overwrite, RESULTS) as out:
         say("Bundled network, two photographs, " + in_words(group))
         experiment = run_experiment(
             OrbitDataset(train, n_positions=320, **common),
@@ -137,7 +135,7 @@ def _run(options: argparse.Namespace) -> None:
         verbose=1,
     )
     crosscoder.check_parameters()
-    with _output_folder(options.out, options.overwrite) as out:
+    with output_folder(options.out, options.overwrite, RESULTS) as out:
         train, held_out = _read_images(options, group, device)
         network = train.network
         n_images = len(train) + len(held_out)
@@ -189,28 +187,6 @@ def cut_tiles(image: NDArray[np.uint8], side: int) -> list[NDArray[np.uint8]]:
         for r in range(rows)
         for c in range(columns)
     ]
-
-
-@contextmanager
-def _output_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
-    """Make sure that results can be written, before hours of work; leave no empty folder behind."""
-    existing = [name for name in RESULTS if (folder / name).exists()]
-    if existing and not overwrite:
-        raise ValueError(
-            f"{folder} already holds {existing[0]}: choose another --out, or --overwrite."
-        )
-    created = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"\0" * 4096)
-    except OSError as error:
-        raise OSError(f"Cannot write results to {folder}: {error.strerror or error}.") from error
-    try:
-        yield folder
-    finally:
-        if created and not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def _print_results(experiment: Experiment, group: PlanarGroup, out: Path) -> None:

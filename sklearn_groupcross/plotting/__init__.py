@@ -1,21 +1,28 @@
 """Displays: they hold numbers and draw them in `plot`. Needs the extra ``plot`` (matplotlib)."""
 
 from ._code_map import CodeMapDisplay
+from ._diagnosis import DiagnosisDisplay
 from ._distance_matrix import DistanceMatrixDisplay
+from ._family_wheel import FamilyWheelDisplay
 from ._feature_map import FeatureMapDisplay
 from ._frontier import FrontierDisplay
 from ._self_profile import SelfProfileDisplay
-from ._style import KIND_COLOURS, figure_to_png
+from ._spectrum import SpectrumDisplay
+from ._style import KIND_COLOURS, figure_to_png, save_figure
 from ._transform_block import TransformBlockDisplay, block_to_png
 
 __all__ = [
     "KIND_COLOURS",
     "CodeMapDisplay",
+    "DiagnosisDisplay",
     "DistanceMatrixDisplay",
+    "FamilyWheelDisplay",
     "FeatureMapDisplay",
     "FrontierDisplay",
     "SelfProfileDisplay",
+    "SpectrumDisplay",
     "TransformBlockDisplay",
     "block_to_png",
     "figure_to_png",
+    "save_figure",
 ]

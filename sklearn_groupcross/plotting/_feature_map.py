@@ -8,19 +8,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
-from ._style import KIND_COLOURS, get_axes
+from ..groups import PlanarGroup
+from ._style import KIND_COLOURS, PALETTE, get_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_COLOR_BY = ("kind", "symmetry", "family")
+_REST = "rest"
+
 
 class FeatureMapDisplay:
-    """UMAP of the symmetric distances, coloured by kind.
+    """UMAP of the symmetric distances, coloured by kind, symmetry class or family.
 
     Parameters
     ----------
     embedding : ndarray of shape (m, 2)
     kinds : ndarray of shape (m,), of str
+        What decides the colour: kinds have their own; of other words the six most frequent get one,
+        the others are grey.
 
     Attributes
     ----------
@@ -34,19 +40,60 @@ class FeatureMapDisplay:
 
     @classmethod
     def from_estimator(
-        cls, analyzer: SymmetryAnalyzer, features: ArrayLike | None = None
+        cls,
+        analyzer: SymmetryAnalyzer,
+        features: ArrayLike | None = None,
+        *,
+        color_by: str | None = None,
     ) -> FeatureMapDisplay:
-        """Take the map of all features, or of some, from a fitted analyzer."""
-        chosen = np.arange(len(analyzer.labels_)) if features is None else np.asarray(features)
-        return cls(analyzer.embedding_[chosen], analyzer.kinds_[chosen])
+        """Take the map of some features from a fitted analyzer.
+
+        Parameters
+        ----------
+        analyzer : SymmetryAnalyzer
+        features : array-like of int, optional
+            Default: all that are not dead.
+        color_by : {"kind", "symmetry", "family"}, optional
+            Kinds are words for rotation profiles; a symmetry is the class of the stabilizer.
+            Default: kind for groups that turn the plane, symmetry for others.
+
+        Raises
+        ------
+        ValueError
+            If `color_by` is something else.
+        """
+        if features is None:
+            features = np.flatnonzero(analyzer.kinds_ != "dead")
+        if color_by is None:
+            color_by = "kind" if isinstance(analyzer.group_, PlanarGroup) else "symmetry"
+        if color_by not in _COLOR_BY:
+            raise ValueError(f"color_by is one of {', '.join(_COLOR_BY)}; got {color_by!r}.")
+        chosen = np.asarray(features)
+        names = {
+            "kind": lambda i: analyzer.kinds_[i],
+            "symmetry": lambda i: analyzer.stabilizers_[i].name.split(":")[0],
+            "family": lambda i: (
+                "alone" if analyzer.labels_[i] < 0 else f"family {analyzer.labels_[i]}"
+            ),
+        }[color_by]
+        words = np.array([names(i) for i in chosen], dtype=object)
+        return cls(analyzer.embedding_[chosen], words)
 
     @classmethod
     def from_arrays(cls, embedding: ArrayLike, kinds: ArrayLike | None = None) -> FeatureMapDisplay:
-        """Take a map that was computed before, of shape (m, 2), and kinds, (m,)."""
+        """Take a map that was computed before, of shape (m, 2), and kinds or other words, (m,).
+
+        Raises
+        ------
+        ValueError
+            If the shapes are others.
+        """
         points = np.asarray(embedding)
         if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"A map has shape (m, 2); got {points.shape}.")
         names = np.full(len(points), "other", dtype=object) if kinds is None else np.asarray(kinds)
+        if names.shape != (len(points),):
+            raise ValueError(f"kinds has one entry a point, {len(points)}; got {names.shape}.")
         return cls(points, names)
 
     def plot(self, ax: Axes | None = None, **scatter_options: Any) -> FeatureMapDisplay:
@@ -62,17 +109,42 @@ class FeatureMapDisplay:
         -------
         self : FeatureMapDisplay
         """
-        ax = get_axes(ax, (5.8, 4.6))
+        ax = get_axes(ax, (6.4, 4.6))
+        colours = self._choose_colours()
+        words = np.array([w if w in colours else _REST for w in self.kinds], dtype=object)
+        # many points want small dots, few want large ones
+        size = float(np.clip(6000 / max(1, len(words)), 9, 45))
         # the many unnamed features first, so that the few named ones lie on top
-        for kind in reversed(KIND_COLOURS):
-            chosen = self.kinds == kind
+        for word in reversed(colours):
+            chosen = words == word
             if chosen.any():
-                options = {"s": 12, "color": KIND_COLOURS[kind], "alpha": 0.8, "linewidth": 0}
-                label = f"{kind} ({int(chosen.sum())})"
+                options = {"s": size, "color": colours[word], "alpha": 0.8, "linewidth": 0}
+                label = f"{word} ({int(chosen.sum())})"
                 x, y = self.embedding[chosen].T
                 ax.scatter(x, y, label=label, **{**options, **scatter_options})
-        ax.set(xticks=[], yticks=[], title="features, near if one is the other's transform")
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(f"{len(words)} features: near if one is the other's transform", fontsize=10)
+        ax.set_xlabel("UMAP of the distances: axes have no meaning", fontsize=8)
         handles, labels = ax.get_legend_handles_labels()
-        ax.legend(handles[::-1], labels[::-1], fontsize=8, markerscale=1.5, loc="best")
+        ax.legend(
+            handles[::-1],
+            labels[::-1],
+            fontsize=8,
+            frameon=False,
+            loc="upper left",
+            bbox_to_anchor=(1, 1),
+        )
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _choose_colours(self) -> dict[str, str]:
+        """Colour of every word, in the order of the legend."""
+        words, counts = np.unique(self.kinds.astype(str), return_counts=True)
+        if set(words) <= set(KIND_COLOURS):
+            return KIND_COLOURS
+        by_count = [str(w) for w in words[np.argsort(-counts, kind="stable")]]
+        frequent = [w for w in by_count if w not in ("alone", "C1")][: len(PALETTE) - 1]
+        plain: dict[str, str] = {
+            str(w): KIND_COLOURS["other"] for w in ("C1", "alone") if w in by_count
+        }
+        return {**dict(zip(frequent, PALETTE, strict=False)), **plain, _REST: "#CCCCCC"}

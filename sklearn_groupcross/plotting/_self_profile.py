@@ -9,15 +9,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
-from ..groups import FiniteGroup, PlanarGroup
-from ._style import get_axes
+from ..groups import FiniteGroup, PlanarGroup, Subgroup
+from ._style import PALETTE, get_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Beyond this, names of elements along an axis would lie on each other.
+_MAX_NAMES = 32
+
 
 class SelfProfileDisplay:
-    """Cosine of features with their own translates, against the turn.
+    """Cosine of features with their own translates, ``cos(W_i, R_h W_i)``.
+
+    Turns stand around a circle: the farther out, the more the feature looks like itself after that
+    turn. Copies that are mirrored, then turned, make a second, dashed line. Groups that do not turn
+    the plane get a bar an element.
 
     Parameters
     ----------
@@ -25,6 +32,10 @@ class SelfProfileDisplay:
     group : FiniteGroup
     labels : sequence of str
         One a profile.
+    threshold : float, optional
+        What a symmetry must reach to be named; drawn dotted.
+    stabilizers : sequence of Subgroup, optional
+        One a profile: its elements are ringed.
 
     Attributes
     ----------
@@ -33,11 +44,18 @@ class SelfProfileDisplay:
     """
 
     def __init__(
-        self, profiles: NDArray[np.floating], group: FiniteGroup, labels: Sequence[str]
+        self,
+        profiles: NDArray[np.floating],
+        group: FiniteGroup,
+        labels: Sequence[str],
+        threshold: float | None = None,
+        stabilizers: Sequence[Subgroup] | None = None,
     ) -> None:
         self.profiles = profiles
         self.group = group
         self.labels = labels
+        self.threshold = threshold
+        self.stabilizers = stabilizers
 
     @classmethod
     def from_estimator(
@@ -46,50 +64,169 @@ class SelfProfileDisplay:
         """Take the profiles of one or more features from a fitted analyzer."""
         chosen = np.atleast_1d(np.asarray(features, dtype=np.int64))
         labels = [f"feature {i} ({analyzer.kinds_[i]})" for i in chosen]
-        return cls(analyzer.profiles_[chosen], analyzer.group_, labels)
+        stabilizers = [analyzer.stabilizers_[i].subgroup for i in chosen]
+        profiles = analyzer.profiles_[chosen]
+        return cls(profiles, analyzer.group_, labels, analyzer.threshold, stabilizers)
 
     @classmethod
     def from_arrays(
-        cls, profiles: ArrayLike, group: FiniteGroup, labels: Sequence[str] | None = None
+        cls,
+        profiles: ArrayLike,
+        group: FiniteGroup,
+        labels: Sequence[str] | None = None,
+        *,
+        threshold: float | None = None,
+        stabilizers: Sequence[Subgroup] | None = None,
     ) -> SelfProfileDisplay:
-        """Take profiles that were computed before, of shape (order,) or (n_shown, order)."""
+        """Take profiles that were computed before, of shape (order,) or (n_shown, order).
+
+        Raises
+        ------
+        ValueError
+            If there is not one column an element, or not one label and one stabilizer a profile.
+        """
         array = np.atleast_2d(np.asarray(profiles, dtype=np.float64))
         if array.shape[1] != group.order:
             raise ValueError(
                 f"Profiles over {group!r} have {group.order} columns; got {array.shape[1]}."
             )
-        return cls(array, group, labels or [f"profile {i}" for i in range(len(array))])
+        for name, given in (("labels", labels), ("stabilizers", stabilizers)):
+            if given is not None and len(given) != len(array):
+                raise ValueError(f"{name} has one entry a profile, {len(array)}; got {len(given)}.")
+        names = labels or [f"profile {i}" for i in range(len(array))]
+        return cls(array, group, names, threshold, stabilizers)
 
-    def plot(self, ax: Axes | None = None, **line_options: Any) -> SelfProfileDisplay:
-        """Draw rotations as full lines, and reflections as dotted ones.
+    def plot(self, ax: Axes | None = None, **options: Any) -> SelfProfileDisplay:
+        """Draw a line for turns, one for mirrored copies if there are any; or bars.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-        **line_options
-            Passed on to ``Axes.plot``.
+            Polar or not: on axes that are not, turns stand from left to right. Default: a new
+            figure, polar for a group of three turns or more.
+        **options
+            Passed on to ``Axes.plot``, or ``Axes.bar``.
 
         Returns
         -------
         self : SelfProfileDisplay
         """
-        ax = get_axes(ax, (6.0, 3.6))
-        ax.axhline(0, color="0.8", linewidth=0.8)
-        planar = self.group if isinstance(self.group, PlanarGroup) else None
-        n = self.group.order if planar is None else planar.n_turns
-        x = np.arange(n + 1) if planar is None else np.arange(n + 1) * 360 / n
-        for profile, label in zip(self.profiles, self.labels, strict=True):
-            rotations = np.append(profile[:n], profile[0])
-            (line,) = ax.plot(x, rotations, marker="o", markersize=3, label=label, **line_options)
-            if planar is not None and planar.has_mirrors:
-                mirrored = np.append(profile[n:], profile[n])
-                ax.plot(x, mirrored, linestyle=":", color=line.get_color(), linewidth=1)
-        if planar is not None:
-            ax.set_xticks(np.arange(0, 361, 45), [f"{a}°" for a in range(0, 361, 45)], fontsize=8)
-            xlabel = "turn" + (" (dotted: mirrored, then turned)" if planar.has_mirrors else "")
+        group = self.group
+        if not isinstance(group, PlanarGroup) or group.n_turns < 3:
+            ax = get_axes(ax, (max(4.5, 0.24 * group.order + 1.5), 3.6))
+            self._plot_bars(ax, options)
         else:
-            xlabel = "element"
-        ax.set(xlabel=xlabel, ylabel="cosine with itself", ylim=(-1.05, 1.05))
-        ax.legend(fontsize=8, loc="lower left")
+            ax = get_axes(ax, (5.4, 5.6), projection="polar")
+            self._plot_turns(ax, group, options)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    # --- turns ---------------------------------------------------------------------------------
+
+    def _plot_turns(self, ax: Axes, group: PlanarGroup, options: dict[str, Any]) -> None:
+        is_polar = ax.name == "polar"
+        n = group.n_turns
+        degrees = np.arange(n + 1) * 360 / n
+        x = np.deg2rad(degrees) if is_polar else degrees
+        lowest = self._lowest(is_polar)
+        around = np.linspace(x[0], x[-1], 181)  # circles, where axes are polar
+        ax.plot(around, np.zeros(181), color="0.6", linewidth=0.8)
+        for i, (profile, label) in enumerate(zip(self.profiles, self.labels, strict=True)):
+            colour = PALETTE[i % len(PALETTE)]
+            line = {"color": colour, "linewidth": 1.6, "marker": "o", "markersize": 3.5, **options}
+            ax.plot(x, np.append(profile[:n], profile[0]), label=label, **line)
+            if group.has_mirrors:
+                dashed = {"linestyle": "--", "linewidth": 1.1, "marker": "s", "markersize": 2.5}
+                line = {"color": colour, **dashed, **options}
+                ax.plot(x, np.append(profile[n:], profile[n]), **line)
+            if self.stabilizers is not None:
+                elements = np.array(self.stabilizers[i].elements)
+                self._ring(ax, x[group.turns[elements]], profile[elements], colour)
+        if self.threshold is not None:
+            ax.plot(around, np.full(181, self.threshold), color="black", linestyle=":")
+        if is_polar:
+            self._set_polar(ax, lowest)
+        else:
+            ax.set_xticks(np.arange(0, 361, 45), [f"{a}°" for a in range(0, 361, 45)], fontsize=8)
+            ax.set(xlabel="turn", ylabel="cosine with itself", ylim=(lowest, 1.05))
+        self._write_legend(ax, group.has_mirrors)
+
+    def _lowest(self, is_polar: bool) -> float:
+        """Where the scale begins: 0 in the middle of a circle, unless cosines are below it."""
+        smallest = float(self.profiles.min(initial=0.0))
+        if smallest > -0.02 and is_polar:
+            return -0.02
+        return -0.55 if smallest > -0.5 else -1.05
+
+    @staticmethod
+    def _set_polar(ax: Any, lowest: float) -> None:
+        ax.set_theta_zero_location("N")
+        ax.set_thetagrids(range(0, 360, 45), [f"{a}°" for a in range(0, 360, 45)], fontsize=9)
+        ax.set_rlim(lowest, 1.05)
+        ticks = [tick for tick in (-1, -0.5, 0, 0.5, 1) if tick >= lowest]
+        ax.set_rgrids(ticks, [f"{tick:g}" for tick in ticks], angle=22.5, fontsize=8, color="0.3")
+        ax.grid(color="0.88", linewidth=0.7)
+        ax.set_title("cosine with itself (outwards) after a turn (around)", fontsize=10)
+
+    # --- bars ----------------------------------------------------------------------------------
+
+    def _plot_bars(self, ax: Axes, options: dict[str, Any]) -> None:
+        x, width = np.arange(self.group.order), 0.8 / len(self.profiles)
+        for i, (profile, label) in enumerate(zip(self.profiles, self.labels, strict=True)):
+            colour = PALETTE[i % len(PALETTE)]
+            at = x + (i - (len(self.profiles) - 1) / 2) * width
+            ax.bar(at, profile, **{"width": width, "color": colour, "label": label, **options})
+            if self.stabilizers is not None:
+                elements = np.array(self.stabilizers[i].elements)
+                self._ring(ax, at[elements], profile[elements], colour)
+        ax.axhline(0, color="0.6", linewidth=0.8)
+        if self.threshold is not None:
+            ax.axhline(self.threshold, color="black", linestyle=":")
+        if self.group.order <= _MAX_NAMES:
+            names = [self.group.describe_element(h) for h in range(self.group.order)]
+            ax.set_xticks(x, names, rotation=90, fontsize=7)
+        ax.set(xlabel="element h", ylabel="cosine with itself", ylim=(self._lowest(True), 1.09))
+        self._write_legend(ax, has_mirrors=False)
+
+    # --- both ----------------------------------------------------------------------------------
+
+    @staticmethod
+    def _ring(ax: Axes, x: NDArray[np.floating], y: NDArray[np.floating], colour: str) -> None:
+        ring: dict[str, Any] = {
+            "markersize": 9,
+            "markerfacecolor": "none",
+            "markeredgecolor": colour,
+        }
+        ax.plot(x, y, marker="o", linestyle="none", markeredgewidth=1.3, clip_on=False, **ring)
+
+    def _write_legend(self, ax: Axes, has_mirrors: bool) -> None:
+        """Write the legend outside of the picture: what colours are, then what strokes mean."""
+        from matplotlib.lines import Line2D
+
+        handles, labels = ax.get_legend_handles_labels()
+        strokes: dict[str, dict[str, Any]] = {}
+        if has_mirrors:
+            strokes["turned"] = {"linestyle": "-", "marker": "o", "markersize": 3.5}
+            strokes["mirrored, then turned"] = {
+                "linestyle": "--",
+                "marker": "s",
+                "markersize": 2.5,
+            }
+        if self.threshold is not None:
+            strokes[f"threshold {self.threshold:g}"] = {"linestyle": ":"}
+        if self.stabilizers is not None:
+            ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none"}
+            strokes["in the stabilizer"] = {"linestyle": "none", **ring}
+        handles += [Line2D([], [], color="black", **stroke) for stroke in strokes.values()]
+        # circles leave room below; other axes have texts there
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
+        if ax.name == "polar":
+            place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08)}
+        ax.legend(
+            handles,
+            [*labels, *strokes],
+            fontsize=8,
+            ncols=2,
+            frameon=False,
+            **place,
+        )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
+
+from .._files import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +24,13 @@ KIND_COLOURS = {
     "dead": "#DDDDDD",
 }
 
+#: Colours of what is neither kind nor shade (Okabe and Ito, without the yellow).
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 
-def get_axes(ax: Axes | None, size: tuple[float, float] = (5.0, 4.2)) -> Axes:
+
+def get_axes(
+    ax: Axes | None, size: tuple[float, float] = (5.0, 4.2), projection: str | None = None
+) -> Axes:
     """Return the axes to draw on: the given ones, or those of a new figure.
 
     Raises
@@ -31,7 +39,23 @@ def get_axes(ax: Axes | None, size: tuple[float, float] = (5.0, 4.2)) -> Axes:
         If matplotlib is not installed; the message says how to install it.
     """
     plt = _pyplot()
-    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+    if ax is not None:
+        return ax
+    return plt.subplots(figsize=size, layout="constrained", subplot_kw={"projection": projection})[
+        1
+    ]
+
+
+def get_figure(figure: Figure | None, size: tuple[float, float]) -> Figure:
+    """Return the figure to draw into: the given one, or a new one of `size` inches.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says how to install it.
+    """
+    plt = _pyplot()
+    return plt.figure(figsize=size, layout="constrained") if figure is None else figure
 
 
 def get_axes_grid(figure: Figure | None, n_rows: int, n_columns: int, side: float) -> NDArray[Any]:
@@ -42,10 +66,7 @@ def get_axes_grid(figure: Figure | None, n_rows: int, n_columns: int, side: floa
     ImportError
         If matplotlib is not installed; the message says how to install it.
     """
-    plt = _pyplot()
-    if figure is None:
-        size = (side * n_columns, side * n_rows + 0.3)
-        figure = plt.figure(figsize=size, layout="constrained")
+    figure = get_figure(figure, (side * n_columns, side * n_rows + 0.3))
     return figure.subplots(n_rows, n_columns, squeeze=False)
 
 
@@ -68,3 +89,35 @@ def figure_to_png(figure: Figure | SubFigure, dpi: int = 110) -> bytes:
     whole.savefig(buffer, format="png", dpi=dpi)
     plt.close(whole)
     return buffer.getvalue()
+
+
+def save_figure(figure: Figure | SubFigure, path: str | os.PathLike[str], dpi: int = 110) -> None:
+    """Write a figure to a file, whole or not at all, and close it.
+
+    The same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    path : path
+        Its ending says what is written: ``.png``, ``.svg`` or another that matplotlib knows.
+    dpi : int, default=110
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    ValueError
+        If matplotlib does not know the ending.
+    """
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    whole = figure.get_figure(root=True)
+    # names within an SVG are random, and it is dated, unless told otherwise
+    metadata = {"Date": None} if os.fspath(path).endswith(".svg") else None
+    try:
+        with mpl.rc_context({"svg.hashsalt": "groupcross"}), written_whole(path) as temporary:
+            whole.savefig(temporary, dpi=dpi, metadata=metadata)
+    finally:
+        plt.close(whole)

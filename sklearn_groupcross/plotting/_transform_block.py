@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = "RdBu_r"  # diverging: cosine 0 is white
+# Beyond this, names of elements along an axis would lie on each other.
+_MAX_NAMES = 32
 
 
 class TransformBlockDisplay:
     """Cosines of all pairs of blocks of one atom.
 
-    For a dihedral group the picture has four quadrants: rotations against rotations top left,
-    reflections against reflections bottom right, and the mixed ones (Gorton 2024).
+    For a dihedral group the picture has four quadrants: turned blocks against turned ones top
+    left, mirrored against mirrored ones bottom right, and the mixed ones (Gorton 2024). Bands along
+    the diagonals say that the cosine of two blocks depends on the turn between them alone.
 
     Parameters
     ----------
@@ -65,7 +68,7 @@ class TransformBlockDisplay:
         return cls(block, group, title)
 
     def plot(self, ax: Axes | None = None, **imshow_options: Any) -> TransformBlockDisplay:
-        """Draw the block, its quadrants labelled.
+        """Draw the block, its halves labelled.
 
         Parameters
         ----------
@@ -78,43 +81,56 @@ class TransformBlockDisplay:
         -------
         self : TransformBlockDisplay
         """
-        ax = get_axes(ax)
+        ax = get_axes(ax, (5.4, 4.8))
         options = {"cmap": _COLOURS, "vmin": -1, "vmax": 1, "interpolation": "nearest"}
         image = ax.imshow(self.block, **{**options, **imshow_options})
-        ax.figure.colorbar(image, ax=ax, label="cosine of two blocks", shrink=0.85)
-        group, n = self.group, self.group.order
+        ax.figure.colorbar(image, ax=ax, label="cosine of blocks g and h", shrink=0.8)
+        group = self.group
         if isinstance(group, PlanarGroup):
             n = group.n_turns
             turns = sorted({0, n // 4, n // 2, 3 * n // 4})
             ticks = turns + ([n + t for t in turns] if group.has_mirrors else [])
-            labels = [f"{group.degrees(t):g}°" + (" σ" if group.mirrored[t] else "") for t in ticks]
+            labels = [f"{group.degrees(t):g}°" for t in ticks]
             ax.set_xticks(ticks, labels, rotation=60, fontsize=8)
             ax.set_yticks(ticks, labels, fontsize=8)
             if group.has_mirrors:
-                self._label_quadrants(ax, n)
+                self._label_halves(ax, n)
+        elif group.order <= _MAX_NAMES:
+            names = [group.describe_element(g) for g in range(group.order)]
+            ax.set_xticks(range(group.order), names, rotation=90, fontsize=6)
+            ax.set_yticks(range(group.order), names, fontsize=6)
         ax.set(xlabel="element h", ylabel="element g")
-        ax.set_title(textwrap.fill(self.title, 42), fontsize="medium")
+        ax.set_title(textwrap.fill(self.title, 46), fontsize="medium", pad=16)  # above the halves
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
     @staticmethod
-    def _label_quadrants(ax: Axes, n: int) -> None:
+    def _label_halves(ax: Axes, n: int) -> None:
+        """Say outside of the picture which elements turn only, and which mirror first."""
         ax.axhline(n - 0.5, color="black", linewidth=0.8)
         ax.axvline(n - 0.5, color="black", linewidth=0.8)
-        for row, column, label in (
-            (0, 0, "rotations"),
-            (0, 1, "reflections"),
-            (1, 0, "reflections"),
-            (1, 1, "rotations"),
-        ):
-            ax.text(
-                (column + 0.5) * n - 0.5,
-                (row + 0.06) * n,
+        for at, label in (((n - 1) / 2, "turned"), (n + (n - 1) / 2, "mirrored, then turned")):
+            style: dict[str, Any] = {
+                "textcoords": "offset points",
+                "fontsize": 7.5,
+                "annotation_clip": False,
+            }
+            ax.annotate(
                 label,
+                (at, -0.5),
+                xytext=(0, 3),
                 ha="center",
+                va="bottom",
+                **style,
+            )
+            ax.annotate(
+                label,
+                (2 * n - 0.5, at),
+                xytext=(3, 0),
+                ha="left",
                 va="center",
-                fontsize=7,
-                bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.5},
+                rotation=-90,
+                **style,
             )
 
 

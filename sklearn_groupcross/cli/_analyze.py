@@ -1,0 +1,270 @@
+"""``groupcross analyze``: from a saved crosscoder to stated symmetries."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+from tqdm.auto import tqdm
+
+from .._device import resolve_device
+from .._files import written_whole
+from ..analysis import MIN_FEATURES_FOR_A_MAP, SymmetryAnalyzer
+from ..crosscoder import GroupCrosscoder
+from ..orbits import OrbitStore
+from ..plotting import (
+    DiagnosisDisplay,
+    DistanceMatrixDisplay,
+    FamilyWheelDisplay,
+    FeatureMapDisplay,
+    SelfProfileDisplay,
+    SpectrumDisplay,
+    TransformBlockDisplay,
+    save_figure,
+)
+from ._arguments import in_words, say
+from ._output import output_folder
+
+FEATURES, FAMILIES, FIGURES = "features.csv", "families.csv", "figures"
+_KINDS_OF_FIGURES = ("distances", "spectra", "map", "diagnosis", "family-*", "block-*", "profile-*")
+
+
+def add_analyze(commands: Any) -> None:
+    """Add the command to a parser's subparsers."""
+    analyze = commands.add_parser(
+        "analyze",
+        help="symmetries and families of a saved crosscoder",
+        description="Name the symmetry of every feature of a saved crosscoder and the families of "
+        "features that are one another's transforms; write tables and figures.",
+    )
+    analyze.set_defaults(command=_analyze)
+    analyze.add_argument("model", type=Path, metavar="MODEL", help="file of GroupCrosscoder.save")
+    analyze.add_argument(
+        "--orbits",
+        type=Path,
+        metavar="STORE",
+        help="a store of orbits: its photographs are resampled for confidence, and findings told",
+    )
+    analyze.add_argument(
+        "--threshold",
+        type=float,
+        default=0.8,
+        help="what a symmetry must reach to be named, in (0, 1) (default: %(default)s)",
+    )
+    analyze.add_argument(
+        "--family-distance",
+        type=float,
+        default=0.4,
+        metavar="X",
+        help="average distance within families (default: %(default)s)",
+    )
+    analyze.add_argument(
+        "--families",
+        type=int,
+        default=6,
+        metavar="N",
+        help="draw the N largest families (default: %(default)s)",
+    )
+    analyze.add_argument(
+        "--format", default="png", choices=("png", "svg"), help="of figures (default: %(default)s)"
+    )
+    analyze.add_argument(
+        "--no-map", action="store_true", help="leave out the map, which takes longest"
+    )
+    analyze.add_argument("--json", action="store_true", help="print the summary as JSON")
+    analyze.add_argument(
+        "--device", default="auto", help="auto, cpu or cuda (default: %(default)s)"
+    )
+    analyze.add_argument("--seed", type=int, default=0, help="of the map (default: %(default)s)")
+    analyze.add_argument(
+        "--out",
+        type=Path,
+        default=Path("groupcross-analysis"),
+        help="folder for the results (default: %(default)s)",
+    )
+    analyze.add_argument(
+        "--overwrite", action="store_true", help="replace results that lie in that folder"
+    )
+
+
+def _analyze(options: argparse.Namespace) -> None:
+    if options.families < 0:
+        raise ValueError(f"--families is a number of families, at least 0; got {options.families}.")
+    device = resolve_device(options.device)
+    crosscoder = GroupCrosscoder.load(options.model)
+    store = None if options.orbits is None else _open_store(options.orbits, crosscoder)
+    analyzer = SymmetryAnalyzer(
+        threshold=options.threshold,
+        family_distance=options.family_distance,
+        device=device,
+        random_state=options.seed,
+        verbose=1,
+    )
+    say(f"{options.model}: {len(crosscoder.components_)} atoms, {in_words(crosscoder.group_)}")
+    with output_folder(options.out, options.overwrite, (FEATURES, FAMILIES, FIGURES)) as out:
+        analysis, findings = _fit(analyzer, crosscoder, store)
+        _write(analysis, findings, out, options)
+        summary = _summarise(analysis, findings, crosscoder)
+        if options.json:
+            print(json.dumps(summary, indent=2, ensure_ascii=False))
+        else:
+            _print_summary(summary, options.families)
+            print(f"\nTables:  {out / FEATURES}, {out / FAMILIES}\nFigures: {out / FIGURES}")
+
+
+def _open_store(path: Path, crosscoder: GroupCrosscoder) -> OrbitStore:
+    """Open a store; complain now about orbits that do not fit, rather than after the analysis."""
+    store = OrbitStore(path)
+    expected = (crosscoder.group_, crosscoder.n_channels_)
+    if (store.group, store.shape[2]) != expected:
+        raise ValueError(
+            f"The orbits in {path} are over {store.group!r} with {store.shape[2]} channels, the "
+            f"crosscoder is over {expected[0]!r} with {expected[1]}."
+        )
+    return store
+
+
+def _fit(
+    analyzer: Any, crosscoder: GroupCrosscoder, store: OrbitStore | None
+) -> tuple[Any, list[Any] | None]:
+    """Analyse; with orbits also resample photographs, and look for signs of failure."""
+    if store is None:
+        return analyzer.fit(crosscoder), None
+    analysis = analyzer.fit(crosscoder, orbits=store, image_ids=store.image_ids_)
+    return analysis, list(analysis.diagnose(store))
+
+
+def _write(
+    analysis: Any, findings: list[Any] | None, out: Path, options: argparse.Namespace
+) -> None:
+    for name, table in (
+        (FEATURES, analysis.features_table_),
+        (FAMILIES, analysis.families_table_),
+    ):
+        with written_whole(out / name) as temporary:
+            table.to_csv(temporary)
+    figures = out / FIGURES
+    figures.mkdir(exist_ok=True)
+    # an old picture beside a new one would mislead
+    for pattern in _KINDS_OF_FIGURES:
+        for ending in ("png", "svg"):
+            for old in figures.glob(f"{pattern}.{ending}"):
+                old.unlink()
+    displays = list(_displays(analysis, findings, options))
+    for name, make in tqdm(displays, desc="drawing figures"):
+        save_figure(make().plot().figure_, figures / f"{name}.{options.format}")
+
+
+def _displays(
+    analysis: Any, findings: list[Any] | None, options: argparse.Namespace
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Names of figures, and what makes their displays."""
+    n_alive = int((~analysis.dead_).sum())
+    if n_alive:
+        yield "distances", partial(DistanceMatrixDisplay.from_estimator, analysis)
+        yield "spectra", partial(SpectrumDisplay.from_estimator, analysis)
+    for family in analysis.families_[: options.families]:
+        label, medoid = family.label, family.medoid
+        yield f"family-{label:03d}", partial(FamilyWheelDisplay.from_estimator, analysis, label)
+        yield f"block-{medoid}", partial(TransformBlockDisplay.from_estimator, analysis, medoid)
+        yield f"profile-{medoid}", partial(SelfProfileDisplay.from_estimator, analysis, medoid)
+    if findings:
+        yield "diagnosis", partial(DiagnosisDisplay.from_findings, findings)
+    # the map comes last: importing and compiling UMAP alone takes many seconds
+    if n_alive and len(analysis.dead_) >= MIN_FEATURES_FOR_A_MAP and not options.no_map:
+        yield "map", partial(FeatureMapDisplay.from_estimator, analysis)
+
+
+def _summarise(
+    analysis: Any, findings: list[Any] | None, crosscoder: GroupCrosscoder
+) -> dict[str, Any]:
+    """What is printed, in what JSON can hold."""
+    group = analysis.group_
+    alive = np.flatnonzero(~analysis.dead_)
+    # the class is what all members of a family share: axes belong to the feature
+    classes = Counter(analysis.stabilizers_[i].name.split(":")[0] for i in alive)
+    summary: dict[str, Any] = {
+        "group": repr(group),
+        "features": len(analysis.dead_),
+        "dead": int(analysis.dead_.sum()),
+        "alone": int((analysis.labels_[alive] < 0).sum()),
+        "threshold": analysis.threshold,
+        "symmetry_classes": dict(classes.most_common()),
+        "families": [
+            {
+                "family": family.label,
+                "medoid": family.medoid,
+                "symmetry": analysis.stabilizers_[family.medoid].name,
+                "members": list(family.members),
+                "poses": len(set(family.poses)),
+                "gaps": [group.describe_element(gap) for gap in family.gaps],
+            }
+            for family in analysis.families_
+        ],
+        "findings": None,
+    }
+    if findings is not None:
+        confidence = analysis.confidence_[alive]
+        summary["median_confidence"] = float(np.median(confidence)) if len(alive) else 0.0
+        summary["findings"] = [
+            {
+                "name": finding.name,
+                "message": finding.message,
+                "value": float(finding.value),
+                "limit": float(finding.limit),
+                "advice": finding.advice,
+            }
+            for finding in findings
+        ]
+    return summary
+
+
+def _print_summary(summary: dict[str, Any], n_families: int) -> None:
+    lines = {
+        "group": summary["group"],
+        "features": summary["features"],
+        "dead (zero atoms)": summary["dead"],
+        "families": len(summary["families"]),
+        "features alone": summary["alone"],
+    }
+    if summary["findings"] is not None:
+        lines["median confidence of symmetries"] = f"{summary['median_confidence']:.2f}"
+    print(tabulate(lines.items(), tablefmt="plain", colalign=("left", "left")))
+    print(f"\nSymmetry classes (threshold {summary['threshold']:g}; C1: none)\n")
+    print(tabulate(summary["symmetry_classes"].items(), headers=("class", "features")))
+    if summary["families"]:
+        print("\nThe largest families\n")
+        columns = ("family", "features", "medoid", "poses", "gaps", "symmetry of the medoid")
+        shown = [
+            (
+                family["family"],
+                len(family["members"]),
+                family["medoid"],
+                family["poses"],
+                _shorten(family["gaps"]),
+                family["symmetry"],
+            )
+            for family in summary["families"][: max(n_families, 1)]
+        ]
+        print(tabulate(shown, headers=columns))
+    if summary["findings"] is not None:
+        print("\nFindings\n")
+        for finding in summary["findings"]:
+            values = f"{finding['value']:.3g}, limit {finding['limit']:.3g}"
+            print(f"- {finding['name']} ({values}): {finding['message']} {finding['advice']}")
+        if not summary["findings"]:
+            print("none: no sign of failure")
+
+
+def _shorten(gaps: list[str], n_shown: int = 2) -> str:
+    """Count gaps, and name them while they are few."""
+    if len(gaps) > n_shown:
+        return str(len(gaps))
+    return f"{len(gaps)}: {', '.join(gaps)}" if gaps else "0"

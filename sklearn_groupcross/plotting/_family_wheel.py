@@ -1,0 +1,280 @@
+"""The members of a family, arranged by pose."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..analysis import SymmetryAnalyzer
+from ..groups import FiniteGroup, Subgroup
+from ._family_layout import Slot, lay_out
+from ._style import PALETTE, get_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MEMBER, _MEDOID, _GAP = PALETTE[0], PALETTE[1], "0.55"
+
+
+class FamilyWheelDisplay:
+    """Members of a family around a circle, each where its pose turns the medoid to.
+
+    The medoid is in the middle and, as the member that it is, at the top. What stands at 90° is
+    the medoid's pattern turned by 90° counter-clockwise. Mirrored members stand on an inner ring,
+    empty dashed places are gaps in the family's coverage. Where the medoid has a stabilizer, poses
+    are the same modulo it, and once round is the smallest turn that leaves the medoid as it is. For
+    groups that do not turn the plane there is a grid of named poses instead.
+
+    Parameters
+    ----------
+    members : ndarray of shape (n_members,)
+        Numbers of the features.
+    poses : ndarray of shape (n_members,)
+        The element that carries the medoid to each.
+    group : FiniteGroup
+    medoid : int
+        One of the members.
+    stabilizer : Subgroup
+        Of the medoid.
+    gaps : ndarray of shape (n_gaps,)
+        Elements that carry the medoid to where no member is.
+    patches : ndarray of shape (n_members, height, width, 3), optional
+        What each member looks at: RGB in [0, 1].
+    title : str, default=""
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(
+        self,
+        members: NDArray[np.int64],
+        poses: NDArray[np.int64],
+        group: FiniteGroup,
+        medoid: int,
+        stabilizer: Subgroup,
+        gaps: NDArray[np.int64],
+        patches: NDArray[np.floating] | None = None,
+        title: str = "",
+    ) -> None:
+        self.members = members
+        self.poses = poses
+        self.group = group
+        self.medoid = medoid
+        self.stabilizer = stabilizer
+        self.gaps = gaps
+        self.patches = patches
+        self.title = title
+
+    @classmethod
+    def from_estimator(
+        cls, analyzer: SymmetryAnalyzer, family: int, patches: ArrayLike | None = None
+    ) -> FamilyWheelDisplay:
+        """Take a family from a fitted analyzer.
+
+        Parameters
+        ----------
+        analyzer : SymmetryAnalyzer
+        family : int
+            Its label.
+        patches : array-like of shape (n_members, height, width, 3), optional
+            One for each of ``analyzer.families_[family].members``, such as
+            `OrbitDataset.patches` of the sample at which it fires most.
+
+        Raises
+        ------
+        ValueError
+            If there is no such family, or not one patch a member.
+        """
+        if not 0 <= family < len(analyzer.families_):
+            raise ValueError(
+                f"There are {len(analyzer.families_)} families, numbered from 0; got {family}."
+            )
+        found: Any = analyzer.families_[family]
+        stabilizer = analyzer.stabilizers_[found.medoid].subgroup
+        return cls.from_arrays(
+            found.poses,
+            analyzer.group_,
+            members=found.members,
+            medoid=found.medoid,
+            stabilizer=stabilizer,
+            gaps=found.gaps,
+            patches=patches,
+            title=f"family {family} · medoid: feature {found.medoid} · {stabilizer.name}",
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        poses: ArrayLike,
+        group: FiniteGroup,
+        *,
+        members: ArrayLike | None = None,
+        medoid: int | None = None,
+        stabilizer: Subgroup | None = None,
+        gaps: ArrayLike = (),
+        patches: ArrayLike | None = None,
+        title: str = "",
+    ) -> FamilyWheelDisplay:
+        """Take a family that was found before.
+
+        Parameters
+        ----------
+        poses : array-like of shape (n_members,)
+            Elements of the group.
+        group : FiniteGroup
+        members : array-like of shape (n_members,), optional
+            Default: 0, 1, ...
+        medoid : int, optional
+            Default: the first member.
+        stabilizer : Subgroup, optional
+            Of the medoid. Default: the identity alone.
+        gaps : array-like of shape (n_gaps,), optional
+        patches : array-like of shape (n_members, height, width, 3), optional
+        title : str, default=""
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, there is no member, the medoid is none, the stabilizer is of another
+            group, or an element is not in the group.
+        """
+        where = np.asarray(poses, dtype=np.int64)
+        numbers = np.arange(len(where)) if members is None else np.asarray(members, dtype=np.int64)
+        if where.ndim != 1 or not len(where) or numbers.shape != where.shape:
+            raise ValueError(
+                f"A family has one pose a member, at least one; got poses {where.shape} and "
+                f"members {numbers.shape}."
+            )
+        empty = np.asarray(gaps, dtype=np.int64).reshape(-1)
+        for element in np.concatenate([where, empty]):
+            if not 0 <= element < group.order:
+                raise ValueError(
+                    f"Poses and gaps are elements of {group!r}, 0 to {group.order - 1}; got "
+                    f"{element}."
+                )
+        centre = int(numbers[0]) if medoid is None else int(medoid)
+        if centre not in numbers:
+            raise ValueError(f"The medoid is a member; {centre} is none of {numbers.tolist()}.")
+        fixed = group.generated_subgroup(()) if stabilizer is None else stabilizer
+        if fixed.group != group:
+            raise ValueError(f"The stabilizer is one of {fixed.group!r}, and group is {group!r}.")
+        pictures = None if patches is None else np.asarray(patches)
+        if pictures is not None and (
+            pictures.ndim != 4 or len(pictures) != len(where) or pictures.shape[3] != 3
+        ):
+            raise ValueError(
+                f"Patches have shape ({len(where)}, height, width, 3), one a member; got "
+                f"{pictures.shape}."
+            )
+        return cls(numbers, where, group, centre, fixed, empty, pictures, title)
+
+    def plot(self, ax: Axes | None = None, **image_options: Any) -> FamilyWheelDisplay:
+        """Draw every place: its members, by patch or by number, or the gap.
+
+        Where several members have one pose, the medoid or else the first of them is shown, and
+        ``+2`` says how many more there are.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        **image_options
+            Passed on to ``Axes.imshow`` of the patches.
+
+        Returns
+        -------
+        self : FamilyWheelDisplay
+        """
+        smallest = {
+            element: coset[0] for coset in self.group.cosets(self.stabilizer) for element in coset
+        }
+        layout = lay_out(self.group, sorted(set(smallest.values())), self.stabilizer)
+        left, right, bottom, top = layout.extent
+        aspect = (top - bottom) / (right - left)
+        ax = get_axes(ax, (6.4, 6.4 * min(1.6, aspect) + 1.1))
+        ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        # what a data unit measures in typographic points: texts grow with their places
+        width = ax.get_window_extent().width * 72 / ax.figure.dpi
+        unit = width / (right - left)
+
+        at: dict[int, list[int]] = {}
+        # the medoid is shown rather than others of its pose
+        for i in np.argsort(self.members != self.medoid, kind="stable"):
+            at.setdefault(smallest[int(self.poses[i])], []).append(int(i))
+        for pose, slot in layout.slots.items():
+            if pose in at:
+                is_medoid = self.members[at[pose][0]] == self.medoid
+                self._draw(ax, slot, at[pose], unit, is_medoid, image_options)
+            elif any(smallest[int(gap)] == pose for gap in self.gaps):
+                self._circle(ax, slot, edgecolor=_GAP, linestyle=(0, (3, 2)), linewidth=1.1)
+            if slot.name:
+                ax.text(*slot.name_at, slot.name, ha="center", va="center", fontsize=8)
+        if layout.medoid is not None:
+            index = int(np.flatnonzero(self.members == self.medoid)[0])
+            self._draw(ax, layout.medoid, [index], unit, True, image_options, "medoid\n")
+        self._write_texts(ax, layout.caption, len(at), len(layout.slots))
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _draw(
+        self,
+        ax: Axes,
+        slot: Slot,
+        indices: list[int],
+        unit: float,
+        is_medoid: bool,
+        image_options: dict[str, Any],
+        prefix: str = "",
+    ) -> None:
+        """Draw the members of one pose into its place."""
+        first, more = indices[0], len(indices) - 1
+        text = f"{self.members[first]}" + (f"\n+{more}" if more else "")
+        colour = _MEDOID if is_medoid else _MEMBER
+        size = min(10.0, 0.27 * slot.diameter * unit)
+        if self.patches is None:
+            self._circle(ax, slot, edgecolor=colour, facecolor=f"{colour}22", linewidth=1.6)
+            ax.text(
+                slot.x, slot.y, prefix + text, ha="center", va="center", fontsize=size, zorder=4
+            )
+            return
+        circle = self._circle(ax, slot, edgecolor=colour, linewidth=2.2 if is_medoid else 1.2)
+        half = slot.diameter / 2
+        extent = (slot.x - half, slot.x + half, slot.y - half, slot.y + half)
+        options = {"extent": extent, "interpolation": "bilinear", "zorder": 2, **image_options}
+        limits = ax.get_xlim(), ax.get_ylim()
+        image = ax.imshow(np.clip(self.patches[first], 0, 1), **options)
+        image.set_clip_path(circle)
+        ax.set(xlim=limits[0], ylim=limits[1])
+        # a label of about 5 points is the least that can be read
+        if 0.2 * slot.diameter * unit >= 4.5:
+            ax.text(
+                slot.x,
+                slot.y - half,
+                prefix.replace("\n", " ") + text.replace("\n", " "),
+                ha="center",
+                va="center",
+                fontsize=min(8.0, 0.24 * slot.diameter * unit),
+                zorder=4,
+                bbox={"facecolor": "white", "edgecolor": colour, "linewidth": 0.5, "pad": 0.8},
+            )
+
+    @staticmethod
+    def _circle(ax: Axes, slot: Slot, **options: Any) -> Any:
+        from matplotlib.patches import Circle
+
+        options = {"facecolor": "none", "zorder": 3, **options}
+        return ax.add_patch(Circle((slot.x, slot.y), slot.diameter / 2, **options))
+
+    def _write_texts(self, ax: Axes, caption: str, n_taken: int, n_slots: int) -> None:
+        counts = f"{len(self.members)} features in {n_taken} of {n_slots} poses"
+        if len(self.gaps):
+            caption += f"; dashed: gaps ({len(self.gaps)})"
+        title = textwrap.fill(self.title, 72) + ("\n" if self.title else "") + counts
+        ax.set_title(title, fontsize=10)
+        ax.set_xlabel(textwrap.fill(caption, 78), fontsize=8)

@@ -1,0 +1,147 @@
+"""The irrep power spectrum of features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..analysis import SymmetryAnalyzer
+from ..groups import FiniteGroup
+from ._style import PALETTE, get_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Up to so many features have bars of their own; more are summed up.
+_MAX_SHOWN = 4
+_QUANTILES = (0.1, 0.9)
+
+
+class SpectrumDisplay:
+    """Share of the energy of atoms in each irrep of the group.
+
+    The share of the trivial irrep is what every element leaves as it is; a feature that comes back
+    after half a turn has energy in even frequencies alone.
+
+    Parameters
+    ----------
+    power : ndarray of shape (n_shown, n_irreps)
+        In the order of ``group.irreps``; rows sum to 1, or to 0 for dead features.
+    group : FiniteGroup
+    labels : sequence of str
+        One a feature.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(
+        self, power: NDArray[np.floating], group: FiniteGroup, labels: Sequence[str]
+    ) -> None:
+        self.power = power
+        self.group = group
+        self.labels = labels
+
+    @classmethod
+    def from_estimator(
+        cls, analyzer: SymmetryAnalyzer, features: int | ArrayLike | None = None
+    ) -> SpectrumDisplay:
+        """Take the spectra of one or more features from a fitted analyzer.
+
+        Default: of all features that are not dead.
+        """
+        if features is None:
+            features = np.flatnonzero(~analyzer.dead_)
+        chosen = np.atleast_1d(np.asarray(features, dtype=np.int64))
+        labels = [f"feature {i} · {analyzer.stabilizers_[i].name}" for i in chosen]
+        return cls.from_arrays(analyzer.spectra_[chosen], analyzer.group_, labels)
+
+    @classmethod
+    def from_arrays(
+        cls, power: ArrayLike, group: FiniteGroup, labels: Sequence[str] | None = None
+    ) -> SpectrumDisplay:
+        """Take spectra that were computed before, of shape (n_irreps,) or (n_shown, n_irreps).
+
+        Raises
+        ------
+        ValueError
+            If there is no row, not one column an irrep, or a share is negative.
+        """
+        array = np.atleast_2d(np.asarray(power, dtype=np.float64))
+        n_irreps = len(group.irreps)
+        if array.ndim != 2 or array.shape[1] != n_irreps or not len(array):
+            raise ValueError(
+                f"Spectra over {group!r} have shape (n_shown, {n_irreps}), a column an irrep; got "
+                f"{array.shape}."
+            )
+        if not (array >= 0).all():
+            raise ValueError("Shares of energy are at least 0; got a negative one, or NaN.")
+        names = labels or [f"spectrum {i}" for i in range(len(array))]
+        if len(names) != len(array):
+            raise ValueError(f"labels has one entry a spectrum, {len(array)}; got {len(names)}.")
+        return cls(array, group, names)
+
+    def plot(self, ax: Axes | None = None, **bar_options: Any) -> SpectrumDisplay:
+        """Draw up to four spectra side by side; of more, their mean and quantiles.
+
+        Short lines say what an atom without any symmetry has on average, ``D² / (t |G|)`` for an
+        irrep of dimension D: frequencies that outgrow theirs make a feature smooth or symmetric.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        **bar_options
+            Passed on to ``Axes.bar``.
+
+        Returns
+        -------
+        self : SpectrumDisplay
+        """
+        irreps = self.group.irreps
+        ax = get_axes(ax, (max(4.8, 0.36 * len(irreps) + 1.6), 3.9))
+        x = np.arange(len(irreps))
+        if len(self.power) > _MAX_SHOWN:
+            self._plot_summary(ax, x, bar_options)
+        else:
+            width = 0.8 / len(self.power)
+            for i, (power, label) in enumerate(zip(self.power, self.labels, strict=True)):
+                at = x + (i - (len(self.power) - 1) / 2) * width
+                options = {"width": width, "color": PALETTE[i], "label": label, **bar_options}
+                ax.bar(at, power, **options)
+        expected = [irrep.weight * irrep.dimension for irrep in irreps]
+        ax.hlines(expected, x - 0.45, x + 0.45, color="black", linewidth=1.2, label="a random atom")
+        names = [f"{irrep.name} ({irrep.dimension})" for irrep in irreps]
+        ax.set_xticks(x, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
+        ax.set(xlabel="irrep (its dimension)", ylabel="share of the energy")
+        # of all that share the axis, where spectra stand side by side
+        ax.autoscale(axis="y")
+        ax.set_ylim(bottom=0)
+        handles, labels = ax.get_legend_handles_labels()
+        # bars first, then what they are compared with
+        by_bar = sorted(range(len(labels)), key=lambda i: not hasattr(handles[i], "patches"))
+        ax.legend(
+            [handles[i] for i in by_bar],
+            [labels[i] for i in by_bar],
+            fontsize=8,
+            frameon=False,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+        )
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _plot_summary(self, ax: Axes, x: NDArray[np.int64], bar_options: dict[str, Any]) -> None:
+        mean = self.power.mean(axis=0)
+        quantiles = np.quantile(self.power, _QUANTILES, axis=0)
+        label = f"mean of {len(self.power)} features"
+        ax.bar(x, mean, **{"width": 0.8, "color": PALETTE[4], "label": label, **bar_options})
+        low, high = (f"{100 * q:g}" for q in _QUANTILES)
+        # the mean of a skewed share may lie outside: bars are drawn from quantile to quantile
+        ax.vlines(x, *quantiles, color=PALETTE[0], label=f"{low} % to {high} % of them")
+        ends = np.concatenate([x, x]), quantiles.ravel()
+        ax.plot(*ends, linestyle="none", marker="_", markersize=6, color=PALETTE[0])

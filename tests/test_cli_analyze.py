@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_groupcross import Dihedral, GroupCrosscoder, OrbitStore, make_orbits
+from sklearn_groupcross.cli import _analyze, main
+from sklearn_groupcross.orbits import StoredImage
+from tests.merged_analyzer import MergedAnalyzer
+
+GROUP = Dihedral(4)
+
+
+@pytest.fixture(autouse=True)
+def merged(monkeypatch):
+    """STAND-IN, to be removed with `tests.merged_analyzer`."""
+    monkeypatch.setattr(_analyze, "SymmetryAnalyzer", MergedAnalyzer)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return make_orbits(40, group=GROUP, n_channels=12, n_families=4, random_state=5)
+
+
+@pytest.fixture(scope="module")
+def model(planted, tmp_path_factory):
+    crosscoder = GroupCrosscoder(
+        group=GROUP, n_features=len(planted.components) + 1, max_epochs=1, random_state=0
+    ).fit(planted.orbits)
+    # planted symmetries, and one dead feature: what is found can be known beforehand
+    atoms = planted.components.reshape(len(planted.components), -1)
+    decoder = np.concatenate([atoms, np.zeros((1, atoms.shape[1]))])
+    crosscoder.components_ = decoder.astype(crosscoder.components_.dtype)
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    crosscoder.save(path)
+    return path
+
+
+def make_store(path, orbits, group=GROUP):
+    images = [StoredImage("a.png", "1", n_rows=20), StoredImage("b.png", "2", n_rows=20)]
+    store = OrbitStore.create(path, group=group, n_channels=orbits.shape[2], images=images)
+    for chunk in store.pending():
+        with store.writer(chunk) as writer:
+            for image in writer.pending_images:
+                rows = slice(20 * image, 20 * image + 20)
+                writer.write(image, orbits[rows], positions=np.zeros((20, 2)))
+    return path
+
+
+def analyze(model, out, *more):
+    return main(["analyze", str(model), "--out", str(out), "--no-map", *more])
+
+
+def test_tables_figures_and_summary(model, planted, tmp_path, capsys):
+    out = tmp_path / "new" / "out"
+    assert analyze(model, out, "--families", "2") == 0
+    assert sorted(os.listdir(out)) == ["families.csv", "features.csv", "figures"]
+    crosscoder = GroupCrosscoder.load(model)
+    expected = MergedAnalyzer().fit(crosscoder)
+    features = pd.read_csv(out / "features.csv", index_col="feature")
+    assert features["symmetry"].tolist() == [s.name for s in expected.stabilizers_]
+    families = pd.read_csv(out / "families.csv", index_col="family")
+    assert families["medoid"].tolist() == [family.medoid for family in expected.families_]
+    figures = {path.stem for path in (out / "figures").iterdir()}
+    medoids = [family.medoid for family in expected.families_[:2]]
+    assert figures == {
+        "distances",
+        "spectra",
+        "family-000",
+        "family-001",
+        *(f"block-{medoid}" for medoid in medoids),
+        *(f"profile-{medoid}" for medoid in medoids),
+    }
+    assert all(path.read_bytes()[1:4] == b"PNG" for path in (out / "figures").iterdir())
+    printed = capsys.readouterr().out
+    lines = [line.split() for line in printed.splitlines()]
+    assert ["dead", "(zero", "atoms)", "1"] in lines
+    for name in {s.name.split(":")[0] for s in planted.stabilizers}:
+        count = sum(s.name.startswith(f"{name}:") for s in planted.stabilizers)
+        assert [name, str(count)] in lines
+    assert "Findings" not in printed
+
+
+def test_json_goes_alone_to_standard_output(model, planted, tmp_path, capsys):
+    assert analyze(model, tmp_path / "out", "--json", "--families", "0") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["features"] == len(planted.components) + 1
+    assert summary["dead"] == 1
+    assert sum(summary["symmetry_classes"].values()) == len(planted.components)
+    assert sorted(len(f["members"]) for f in summary["families"]) == sorted(
+        size for size in np.bincount(planted.families) if size > 1
+    )
+    assert all(family["gaps"] == [] for family in summary["families"])
+    assert summary["findings"] is None
+
+
+def test_missing_members_are_gaps(model, tmp_path, capsys):
+    crosscoder = GroupCrosscoder.load(model)
+    largest = MergedAnalyzer().fit(crosscoder).families_[0]
+    lost = next(i for i in largest.members if i != largest.medoid)
+    crosscoder.components_[lost] = 0
+    crosscoder.save(tmp_path / "model.safetensors")
+    options = ["--json", "--families", "0"]
+    assert analyze(tmp_path / "model.safetensors", tmp_path / "out", *options) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert sorted(len(family["gaps"]) for family in summary["families"])[-1] == 1
+    assert summary["dead"] == 2
+
+
+def test_orbits_bring_confidence_and_findings(model, planted, tmp_path, capsys):
+    store = make_store(tmp_path / "store", planted.orbits)
+    options = ["--orbits", str(store), "--families", "0", "--format", "svg"]
+    assert analyze(model, tmp_path / "out", *options) == 0
+    printed = capsys.readouterr().out
+    assert "median confidence of symmetries" in printed
+    assert "- dead atoms (0.6, limit 0.5): Many atoms are zero." in printed
+    figures = sorted(os.listdir(tmp_path / "out" / "figures"))
+    assert figures == ["diagnosis.svg", "distances.svg", "spectra.svg"]
+
+
+def test_results_are_replaced_only_when_asked(model, tmp_path, capsys):
+    assert analyze(model, tmp_path / "out", "--families", "1") == 0
+    note = tmp_path / "out" / "figures" / "note.png"
+    note.write_bytes(b"mine")
+    assert analyze(model, tmp_path / "out") == 2
+    assert "--overwrite" in capsys.readouterr().err
+    options = ["--overwrite", "--families", "0", "--format", "svg"]
+    assert analyze(model, tmp_path / "out", *options) == 0
+    figures = sorted(os.listdir(tmp_path / "out" / "figures"))
+    assert figures == ["distances.svg", "note.png", "spectra.svg"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--threshold", "1"], "'threshold' parameter"),
+        (["--family-distance", "3"], "'family_distance' parameter"),
+        (["--families", "-1"], "at least 0; got -1"),
+        (["--device", "abacus"], "Unknown device"),
+        (["--orbits", "absent"], "absent"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(model, tmp_path, capsys, more, message):
+    out = tmp_path / "out"
+    assert analyze(model, out, *more) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("groupcross: error: ")
+    assert message in error
+    assert not out.exists()
+
+
+def test_a_dictionary_of_dead_features(model, planted, tmp_path, capsys):
+    crosscoder = GroupCrosscoder.load(model)
+    crosscoder.components_[:] = 0
+    crosscoder.save(tmp_path / "model.safetensors")
+    store = make_store(tmp_path / "store", planted.orbits)
+    options = ["--orbits", str(store), "--json"]
+    assert analyze(tmp_path / "model.safetensors", tmp_path / "out", *options) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["dead"] == summary["features"]
+    assert summary["symmetry_classes"] == {}
+    assert os.listdir(tmp_path / "out" / "figures") == ["diagnosis.png"]
+
+
+def test_no_model(tmp_path, capsys):
+    assert analyze(tmp_path / "absent.safetensors", tmp_path / "out") == 2
+    assert "absent.safetensors" in capsys.readouterr().err
+    (tmp_path / "text.safetensors").write_text("hello")
+    assert analyze(tmp_path / "text.safetensors", tmp_path / "out") == 2
+    assert "groupcross: error: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_orbits_of_another_group_are_refused(model, tmp_path, capsys):
+    other = make_orbits(40, group=Dihedral(3), n_channels=12, random_state=0)
+    store = make_store(tmp_path / "store", other.orbits, Dihedral(3))
+    assert analyze(model, tmp_path / "out", "--orbits", str(store)) == 2
+    assert "over Dihedral(3) with 12 channels" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
