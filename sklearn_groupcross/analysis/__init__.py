@@ -3,6 +3,7 @@
 from ._analyzer import SymmetryAnalyzer
 from ._downstream import downstream_effect
 from ._embedding import MIN_FEATURES_FOR_A_MAP
+from ._equivariance import Equivariance, equivariance_index
 from ._families import Family
 from ._feature_maps import FeatureMaps, feature_maps
 from ._kinds import KINDS, measurable_kinds, name_kinds
@@ -10,10 +11,12 @@ from ._kinds import KINDS, measurable_kinds, name_kinds
 __all__ = [
     "KINDS",
     "MIN_FEATURES_FOR_A_MAP",
+    "Equivariance",
     "Family",
     "FeatureMaps",
     "SymmetryAnalyzer",
     "downstream_effect",
+    "equivariance_index",
     "feature_maps",
     "measurable_kinds",
     "name_kinds",
