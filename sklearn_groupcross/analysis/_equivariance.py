@@ -105,12 +105,12 @@ def equivariance_index(
     """
     blocks = _check_blocks(components, group)
     order = group.order
-    dead = ~blocks.any(axis=(1, 2))
+    dead: NDArray[np.bool_] = np.logical_not(blocks.any(axis=(1, 2)))
     rng = check_random_state(random_state)
     n_pairs = order * (order - 1) // 2
     n_classes = len({frozenset((k, int(group.inverses[k]))) for k in range(1, order)})
     index, shuffled, mean_cosine = np.full((3, len(blocks)), np.nan)
-    constant = ~dead
+    constant: NDArray[np.bool_] = np.logical_not(dead)
     if order > 1:
         step = max(1, _NUMBERS_A_BATCH // order**2)
         for start in range(0, len(blocks), step):
