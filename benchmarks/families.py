@@ -6,8 +6,8 @@ Dictionaries over Dihedral(8) with 32 channels: 24 families with stabilizers dra
 subgroups, all of their members or a share of them, among 60 atoms that belong to no family, all
 with noise (its norm relative to that of an atom). ``bridges``: every family is also tied to the
 next by five atoms on the way from the first atom of one to that of the other, at 15° to 75°; these
-are not scored. Features alone are clusters of one. ``average`` and ``hdbscan`` see all distances, ``graph`` ten neighbours.
-Means over seeds with 95 % intervals (t distribution).
+are not scored. Features alone are clusters of one. ``average`` and ``hdbscan`` see all distances,
+``graph`` ten neighbours. Means over seeds with 95 % intervals (t distribution).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from ._finding import Finding
 from ._signatures import (
     find_flat_profiles,
     find_no_clusters,
+    find_partners,
     find_unaligned_blocks,
     find_wasted_atoms,
 )
@@ -23,6 +24,8 @@ from ._similarity import unit_atoms
 
 # Rows on which block norms are compared: evenly spaced, so that all photographs are among them.
 _ROWS = 2000
+# Some orders of the blocks keep enough products that a third of the features have partners.
+_MOST = 0.5
 
 
 def diagnose(
@@ -90,10 +93,11 @@ def diagnose(
     # what never fires has learned nothing: its atom says nothing of the group
     alive = atoms[~silent]
     findings.append(find_flat_profiles(analysis.profiles_[~silent], analysis.threshold))
-    clusters = find_no_clusters(alive, group, random_state)
-    findings.append(clusters)
-    # families among unrelated blocks show that these are in order: only without them is it a sign
-    if clusters is not None:
+    partners = find_partners(alive, group, random_state)
+    if partners is not None:
+        findings.append(find_no_clusters(partners))
+    # atoms of unrelated blocks show that these are in order by being one another's translates
+    if partners is None or partners.share <= _MOST:
         findings.append(find_unaligned_blocks(alive, group, random_state))
     return [finding for finding in findings if finding is not None]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
@@ -28,16 +30,28 @@ _TILE = 2**24  # numbers in one batch of correlations
 _ARRANGEMENTS = 99
 
 
-def find_no_clusters(
-    atoms: FloatArray, group: FiniteGroup, random_state: int | np.random.RandomState | None = 0
-) -> Finding | None:
-    """Features have no partners that atoms with shuffled blocks would not have as well.
+class Partners(NamedTuple):
+    """Cosine of some features with their nearest other one: as they are, and shuffled."""
 
-    Of up to 256 features the nearest other one is sought, under all right translations; and again
-    after the blocks of every atom were shuffled, each atom's in another way, which leaves every
-    block as it is and takes away what the group relates. The figure is the share of features whose
-    partner is nearer than 95 % of the partners among shuffled atoms. Atoms of much symmetry are more
-    alike by chance than shuffled ones are: among them it errs on the side of silence.
+    observed: FloatArray
+    by_chance: FloatArray
+
+    @property
+    def share(self) -> float:
+        """Share of the features whose partner is nearer than 95 % of those among shuffled atoms."""
+        # rounding: shuffling leaves an atom of equal blocks as it is
+        limit = np.quantile(self.by_chance, 1 - CHANCE) + 1e-5
+        return float((self.observed > limit).mean())
+
+
+def find_partners(
+    atoms: FloatArray, group: FiniteGroup, random_state: int | np.random.RandomState | None = 0
+) -> Partners | None:
+    """Nearest other feature of up to 256 features, and the same among shuffled atoms.
+
+    Nearest under all right translations. The blocks of every atom are shuffled, each atom's in
+    another way, which leaves every block as it is and takes away what the group relates. Atoms of
+    much symmetry are more alike by chance than shuffled ones are.
 
     Parameters
     ----------
@@ -48,18 +62,30 @@ def find_no_clusters(
 
     Returns
     -------
-    finding : Finding or None
-        None also for fewer than three features, or two elements.
+    partners : Partners or None
+        None for fewer than three features, or two elements.
     """
     if len(atoms) < 3 or group.order < 3:
         return None
     rng = check_random_state(random_state)
     queries = np.sort(rng.permutation(len(atoms))[:_QUERIES])
-    observed = _nearest(atoms, queries, group)
     arrangement = np.argsort(rng.random_sample(atoms.shape[:2]), axis=1)
-    by_chance = _nearest(np.take_along_axis(atoms, arrangement[..., None], 1), queries, group)
-    # rounding: shuffling leaves an atom of equal blocks as it is
-    value = float((observed > np.quantile(by_chance, 1 - CHANCE) + 1e-5).mean())
+    shuffled = np.take_along_axis(atoms, arrangement[..., None], 1)
+    return Partners(_nearest(atoms, queries, group), _nearest(shuffled, queries, group))
+
+
+def find_no_clusters(partners: Partners) -> Finding | None:
+    """Features have no partners that atoms with shuffled blocks would not have as well.
+
+    Parameters
+    ----------
+    partners : Partners
+
+    Returns
+    -------
+    finding : Finding or None
+    """
+    value = partners.share
     if value > BEYOND_CHANCE:
         return None
     return Finding(
@@ -71,7 +97,7 @@ def find_no_clusters(
         BEYOND_CHANCE,
         "More data or epochs; more atoms, or fewer; augment=True where the data is closed under "
         "the group. If blocks are also unaligned, see there first.",
-        {"nearest": observed, "nearest_shuffled": by_chance},
+        {"nearest": partners.observed, "nearest_shuffled": partners.by_chance},
     )
 
 
@@ -119,7 +145,7 @@ def find_unaligned_blocks(
     An atom's profile varies over h ≠ e where it has any symmetry or smoothness under the group. It
     is compared with 99 other orders of the same blocks; the figure is the share of atoms whose
     profile varies more than in 95 % of them. Atoms of blocks that have nothing to do with each
-    other give no sign either way: read it together with `find_no_clusters`.
+    other give no sign either way: `diagnose` asks only where most features lack partners too.
 
     Parameters
     ----------
