@@ -96,9 +96,9 @@ def diagnose(
     partners = find_partners(alive, group, random_state)
     if partners is not None:
         findings.append(find_no_clusters(partners))
-    # atoms of unrelated blocks show that these are in order by being one another's translates
-    if partners is None or partners.share <= _MOST:
-        findings.append(find_unaligned_blocks(alive, group, random_state))
+        # atoms of unrelated blocks show that these are in order by being one another's translates
+        if partners.share <= _MOST:
+            findings.append(find_unaligned_blocks(alive, group, random_state))
     return [finding for finding in findings if finding is not None]
 
 
