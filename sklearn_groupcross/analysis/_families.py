@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.cluster import AgglomerativeClustering
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
-from ..groups import Stabilizer, Subgroup
+from ..groups import Stabilizer
+from ._clustering import cluster_families as cluster_families
+from ._poses import (
+    Poses,
+    all_poses,
+    canonical_poses,
+    describe_poses,
+    list_elements,
+    measure_poses,
+)
+
+# Pairs that a graph of neighbours does not hold count as orthogonal atoms.
+_FAR = 1.0
 
 
 @dataclass(frozen=True)
@@ -26,75 +41,186 @@ class Family:
     poses : tuple of int
         For each member, the group element that carries the medoid to it: of all that do, modulo
         the medoid's stabilizer, the one with the smallest index.
+    similarities : tuple of float
+        For each member, its cosine with the medoid carried to that pose.
+    margins : tuple of float
+        For each member, by how much that cosine exceeds the one at any other pose. NaN without
+        atoms to measure it on, and where all poses are the same.
+    gaps : tuple of int
+        Poses that no member has, one element for each coset of the medoid's stabilizer.
+    coverage : float
+        Share of the poses that some member has, in (0, 1].
+    description : str
+        The poses in words, such as ``"lines: 0° to 168.75°, missing 90°"``.
     """
 
     label: int
     medoid: int
     members: tuple[int, ...]
     poses: tuple[int, ...]
+    similarities: tuple[float, ...]
+    margins: tuple[float, ...]
+    gaps: tuple[int, ...]
+    coverage: float
+    description: str
 
     def __len__(self) -> int:
         return len(self.members)
 
 
-def cluster_families(
-    distances: NDArray[np.floating], alive: NDArray[np.bool_], threshold: float
-) -> NDArray[np.int64]:
-    """Group features whose average distance is below a threshold.
+def describe_families(
+    labels: NDArray[np.int64],
+    distances: NDArray[np.floating] | sparse.csr_array,
+    alignment: NDArray[np.int64] | None,
+    stabilizers: Sequence[Stabilizer],
+    *,
+    atoms: NDArray[np.floating] | None = None,
+    kinds: Sequence[str] | None = None,
+) -> list[Family]:
+    """Medoid, members, poses and gaps of every family.
 
     Parameters
     ----------
-    distances : ndarray of shape (m, m)
-    alive : ndarray of shape (m,), bool
-        Features with an atom other than zero; the others belong to no family.
-    threshold : float
+    labels : ndarray of shape (m,)
+        From `cluster_families`.
+    distances : ndarray or sparse array of shape (m, m)
+        As given there.
+    alignment : ndarray of shape (m, m) or None
+        ``alignment[i, j]`` carries j to i. Not looked at if there are atoms.
+    stabilizers : sequence of Stabilizer, of length m
+    atoms : ndarray of shape (m, order, d), optional
+        Unit atoms, on which poses and their margins are measured.
+    kinds : sequence of str, optional
+        Of every feature, for the description.
 
     Returns
     -------
-    labels : ndarray of shape (m,), int64
-        Numbered by falling size; -1 for features alone.
+    families : list of Family
+
+    Raises
+    ------
+    ValueError
+        If there are neither atoms nor alignments.
     """
-    labels = np.full(len(distances), -1, dtype=np.int64)
-    index = np.flatnonzero(alive)
-    if len(index) < 2:
-        return labels
-    clusters = AgglomerativeClustering(
-        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=threshold
-    ).fit_predict(distances[np.ix_(index, index)])
-    sizes = np.bincount(clusters)
-    by_size = np.argsort(-sizes, kind="stable")
-    rank = np.empty_like(by_size)
-    rank[by_size] = np.arange(len(by_size))
-    labels[index] = np.where(sizes[clusters] > 1, rank[clusters], -1)
-    return labels
-
-
-def describe_families(
-    labels: NDArray[np.int64],
-    distances: NDArray[np.floating],
-    alignment: NDArray[np.int64],
-    stabilizers: list[Stabilizer],
-) -> list[Family]:
-    """Medoid, members and poses of every family."""
+    if atoms is None and alignment is None:
+        raise ValueError("Poses are read from atoms or from an alignment; both are None.")
+    neighbours: Any = _symmetric(distances) if sparse.issparse(distances) else distances
     families = []
     for label in range(labels.max(initial=-1) + 1):
         members = np.flatnonzero(labels == label)
-        medoid = members[np.argmin(distances[np.ix_(members, members)].sum(1))]
+        medoid = int(members[_most_central(neighbours, members)])
+        stabilizer = stabilizers[medoid].subgroup
+        if atoms is not None:
+            poses = measure_poses(atoms[members], atoms[medoid], stabilizer)
+        else:
+            assert alignment is not None
+            unknown = (float("nan"),) * len(members)
+            similarities = tuple((1.0 - np.asarray(neighbours)[members, medoid]).tolist())
+            elements = canonical_poses(alignment[members, medoid], stabilizer)
+            poses = Poses(elements, similarities, unknown)
+        every = all_poses(stabilizer)
+        gaps = tuple(pose for pose in every if pose not in poses.elements)
         families.append(
             Family(
                 label=label,
-                medoid=int(medoid),
+                medoid=medoid,
                 members=tuple(members.tolist()),
-                poses=_canonical_poses(alignment[members, medoid], stabilizers[medoid].subgroup),
+                poses=poses.elements,
+                similarities=poses.similarities,
+                margins=poses.margins,
+                gaps=gaps,
+                coverage=1.0 - len(gaps) / len(every),
+                description=describe_poses(
+                    poses.elements, stabilizer, None if kinds is None else kinds[medoid]
+                ),
             )
         )
     return families
 
 
-def _canonical_poses(poses: NDArray[np.int64], stabilizer: Subgroup) -> tuple[int, ...]:
-    """Name every pose by the smallest element that carries the medoid there.
+def families_table(
+    families: Sequence[Family],
+    stabilizers: Sequence[Stabilizer],
+    kinds: Sequence[str],
+    medoid_distances: ArrayLike,
+) -> pd.DataFrame:
+    """One row a family.
 
-    ``h`` and ``h k`` do the same to the medoid for every k of its stabilizer.
+    Parameters
+    ----------
+    families : sequence of Family
+    stabilizers : sequence of Stabilizer
+        Of all features.
+    kinds : sequence of str
+        Of all features.
+    medoid_distances : array-like of shape (n_families, n_families)
+        Distances of the medoids, for instance ``distances[np.ix_(medoids, medoids)]``: nothing
+        else is asked of features of different families, so that no other distance is needed.
+
+    Returns
+    -------
+    table : DataFrame
+        Indexed by family: size, medoid, its kind and symmetry, number of different poses, coverage,
+        the poses missing, mean distance of the other members from the medoid (``within``), the
+        family whose medoid is nearest, and its distance (NaN if there is none).
     """
-    alternatives = stabilizer.group.cayley_table[np.ix_(poses, np.array(stabilizer.elements))]
-    return tuple(alternatives.min(axis=1).tolist())
+    between = np.array(medoid_distances, dtype=np.float64).reshape(len(families), len(families))
+    np.fill_diagonal(between, np.inf)
+    alone = len(families) < 2
+    nearest = between.argmin(axis=1) if not alone else np.full(len(families), -1)
+    medoids = [family.medoid for family in families]
+    return pd.DataFrame(
+        {
+            "size": [len(family) for family in families],
+            "medoid": medoids,
+            "kind": [kinds[medoid] for medoid in medoids],
+            "symmetry": [stabilizers[medoid].name for medoid in medoids],
+            "poses": [len(set(family.poses)) for family in families],
+            "coverage": [family.coverage for family in families],
+            "missing": [
+                list_elements(family.gaps, stabilizers[family.medoid].subgroup)
+                for family in families
+            ],
+            "within": [_spread(family) for family in families],
+            "nearest_family": [families[j].label if j >= 0 else -1 for j in nearest],
+            "distance": [float("nan")] * len(families) if alone else between.min(axis=1),
+        },
+        index=pd.Index([family.label for family in families], name="family", dtype=np.int64),
+    )
+
+
+def _symmetric(graph: Any) -> sparse.csr_array:
+    """Store what either direction does, zeros too, the diagonal apart."""
+    stored = graph.tocoo()
+    rows, columns = stored.coords
+    first, second = np.concatenate([rows, columns]), np.concatenate([columns, rows])
+    data = np.concatenate([stored.data, stored.data])
+    pairs = first.astype(np.int64) * graph.shape[0] + second
+    chosen = np.unique(pairs, return_index=True)[1]
+    chosen = chosen[first[chosen] != second[chosen]]
+    return sparse.csr_array((data[chosen], (first[chosen], second[chosen])), shape=graph.shape)
+
+
+def _most_central(distances: Any, members: NDArray[np.int64]) -> int:
+    """Position of the member with the smallest average distance to the others.
+
+    Averages are compared to five decimals, so that exact copies tie whatever the rounding.
+    """
+    others = len(members) - 1
+    if sparse.issparse(distances):
+        among = distances[members][:, members]
+        missing = others - np.diff(among.indptr)
+        totals = np.asarray(among.sum(axis=1)).ravel() + _FAR * missing
+    else:
+        totals = distances[np.ix_(members, members)].sum(axis=1)
+    return int(np.argmin(np.round(totals / others, 5)))
+
+
+def _spread(family: Family) -> float:
+    """Mean distance of the other members from the medoid."""
+    others = [
+        1.0 - similarity
+        for member, similarity in zip(family.members, family.similarities, strict=True)
+        if member != family.medoid
+    ]
+    return float(np.mean(others))

@@ -1,0 +1,119 @@
+"""Which features belong together: three ways to cluster distances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering
+
+#: Ways to find families.
+METHODS = ("average", "hdbscan", "graph")
+
+
+def cluster_families(
+    distances: NDArray[np.floating] | sparse.csr_array,
+    alive: NDArray[np.bool_],
+    threshold: float = 0.4,
+    *,
+    method: str = "average",
+    min_size: int = 2,
+) -> NDArray[np.int64]:
+    """Group features that are one another's transforms.
+
+    Parameters
+    ----------
+    distances : ndarray or sparse array of shape (m, m)
+        All of them; or with ``method="graph"`` those of near neighbours alone, as CSR. What is
+        stored counts, zeros too.
+    alive : ndarray of shape (m,), bool
+        Features with an atom other than zero; the others belong to no family.
+    threshold : float, default=0.4
+        In [0, 2]; what it bounds depends on the method.
+    method : {"average", "hdbscan", "graph"}, default="average"
+        ``"average"``: hierarchical clustering while the average distance between two clusters is
+        below `threshold`. ``"hdbscan"``: clusters of whatever density, from which features leave
+        whose average distance to the others of their cluster is not below it; it finds none where
+        all are one family. ``"graph"``: connected components of the pairs nearer than it, the only
+        one that does not need all distances. A chain of neighbours joins families there. (Edges are
+        not asked to be mutual: of exact copies, all at the same distance, each would list others.)
+    min_size : int, default=2
+        Smaller families are features alone.
+
+    Returns
+    -------
+    labels : ndarray of shape (m,), int64
+        Numbered by falling size, equal sizes by their smallest member; -1 for features alone.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown, or needs all distances and gets some, or `min_size` is below 2.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method is one of {', '.join(map(repr, METHODS))}; got {method!r}.")
+    if min_size < 2:
+        raise ValueError(f"A family has two features or more: min_size >= 2; got {min_size}.")
+    if sparse.issparse(distances) and method != "graph":
+        raise ValueError(
+            f"method={method!r} needs all distances; a graph of neighbours goes with "
+            "method='graph'."
+        )
+    labels = np.full(distances.shape[0], -1, dtype=np.int64)
+    index = np.flatnonzero(alive)
+    if len(index) < 2:
+        return labels
+    if method == "graph":
+        clusters = _components(distances, alive, threshold)[index]
+    else:
+        among = np.asarray(distances)[np.ix_(index, index)]
+        clusters = (_average if method == "average" else _hdbscan)(among, threshold)
+    labels[index] = clusters
+    return _number(labels, min_size)
+
+
+def _average(distances: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
+    return AgglomerativeClustering(
+        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=threshold
+    ).fit_predict(distances)
+
+
+def _hdbscan(distances: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
+    # copy: it overwrites a precomputed matrix otherwise
+    clusters = HDBSCAN(metric="precomputed", min_cluster_size=2, copy=True).fit_predict(
+        np.asarray(distances, dtype=np.float64)
+    )
+    # it draws in whatever is nearest, be it far: pairs of strangers among few others
+    for cluster in range(clusters.max(initial=-1) + 1):
+        members = np.flatnonzero(clusters == cluster)
+        average = distances[np.ix_(members, members)].sum(axis=1) / (len(members) - 1)
+        clusters[members[average >= threshold]] = -1
+    return clusters
+
+
+def _components(distances: Any, alive: NDArray[np.bool_], threshold: float) -> NDArray[np.int64]:
+    if sparse.issparse(distances):
+        stored = distances.tocoo()
+        near = stored.data < threshold
+        first, second = stored.coords[0][near], stored.coords[1][near]
+    else:
+        first, second = np.nonzero(distances < threshold)
+    between_living = alive[first] & alive[second]
+    first, second = first[between_living], second[between_living]
+    # ones in place of distances: an edge of length zero would be none
+    edges = sparse.csr_array((np.ones(len(first)), (first, second)), shape=distances.shape)
+    return connected_components(edges, directed=False)[1]
+
+
+def _number(clusters: NDArray[np.int64], min_size: int) -> NDArray[np.int64]:
+    """Number clusters by falling size, then by their smallest member; small ones are -1."""
+    labels = np.full(len(clusters), -1, dtype=np.int64)
+    found, first, sizes = np.unique(clusters, return_index=True, return_counts=True)
+    kept = (found >= 0) & (sizes >= min_size)
+    by_size = np.lexsort((first[kept], -sizes[kept]))
+    for label, cluster in enumerate(found[kept][by_size]):
+        labels[clusters == cluster] = label
+    return labels
