@@ -4,10 +4,10 @@
 
 Orbits of Dihedral(12) with 24 channels: one family for each of the 16 conjugacy classes of
 subgroups, closed under right translation (108 atoms), and four families of smooth near misses (96
-atoms, fixed by nothing, of which a subgroup H fixes the share 0.5, 0.6, 0.7 or 0.85). A crosscoder
-with twice as many atoms, TopK, without augmentation, learns from them; stabilizers are named from
-orbits it has not seen, dealt to 200 pseudo-photographs. Planted and learned atoms are matched one to
-one; a planted atom counts as recovered from a cosine of 0.9. Printed for each noise (standard
+atoms, fixed by nothing, of which a subgroup H fixes the share 0.5, 0.6, 0.7 or 0.85). A
+crosscoder with twice as many atoms, TopK, without augmentation, learns from them; stabilizers are
+named from orbits it has not seen, dealt to 200 pseudo-photographs. Planted and learned atoms are
+matched one to one; a planted atom counts as recovered from a cosine of 0.9. Printed for each noise (standard
 deviation, relative to the signal's), with 95 % intervals (t distribution over seeds):
 
 - the share of planted atoms that are recovered, and of those with an exact symmetry and of near
@@ -113,8 +113,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--noises", type=float, nargs="+", default=[0.05, 0.3, 1.0])
-    parser.add_argument("--samples", type=int, default=8000, help="orbits to train on")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--samples", type=int, default=16_000, help="orbits to train on")
+    parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--atoms", type=int, default=408, help="atoms that are learned")
     parser.add_argument("--k", type=int, default=4)
     parser.add_argument("--batch", type=int, default=64)

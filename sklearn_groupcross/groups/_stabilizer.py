@@ -123,9 +123,7 @@ def find_stabilizers(
     return found
 
 
-def energies_and_minima(
-    group: FiniteGroup, profiles: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def energies_and_minima(group: FiniteGroup, profiles: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean and minimum of profiles (..., order) over every subgroup, each (..., n_subgroups)."""
     parts = [profiles[..., list(s.elements)] for s in group.subgroups()]
     energy = np.stack([part.mean(axis=-1) for part in parts], axis=-1)

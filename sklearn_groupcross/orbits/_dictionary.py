@@ -131,9 +131,7 @@ def plant_atoms(
                 stabilizers.append(fixing.conjugate(h))
                 subgroups.append(subgroup.conjugate(h))
                 shares.append(energy)
-    return Dictionary(
-        np.stack(atoms), np.array(families), stabilizers, subgroups, np.array(shares)
-    )
+    return Dictionary(np.stack(atoms), np.array(families), stabilizers, subgroups, np.array(shares))
 
 
 def diffusion(group: FiniteGroup, steps: float) -> NDArray[np.float64]:
@@ -145,7 +143,9 @@ def diffusion(group: FiniteGroup, steps: float) -> NDArray[np.float64]:
     """
     if group.order == 1:
         return np.eye(1)
-    conjugates = {group.multiply(group.multiply(g, 1), group.inverse(g)) for g in range(group.order)}
+    conjugates = {
+        group.multiply(group.multiply(g, 1), group.inverse(g)) for g in range(group.order)
+    }
     neighbours = sorted(conjugates | {group.inverse(k) for k in conjugates})
     walk = np.mean([np.eye(group.order)[group.right_translation(k)] for k in neighbours], axis=0)
     return expm(steps**2 * (walk - np.eye(group.order)))
