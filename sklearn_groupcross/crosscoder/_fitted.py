@@ -267,9 +267,9 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.history_ = {name: list(values) for name, values in trainer.history.items()}
         self.n_iter_ = trainer.step
 
-    def _dictionary(self, dtype: np.dtype) -> FittedDictionary:
+    def _dictionary(self, dtype: np.dtype, device: torch.device | None = None) -> FittedDictionary:
         """Weights on the device, in the precision of the data."""
-        device = resolve_device(self.device)
+        device = resolve_device(self.device) if device is None else device
         precision = torch.float64 if dtype == np.float64 else torch.float32
         intercept = self.intercept_.reshape(self.group_.order, self.n_channels_)
         arrays = (self.encoder_, self.encoder_intercept_, self.components_, intercept)

@@ -118,6 +118,11 @@ class DirectProduct(FiniteGroup):
         parts += [self.right.describe_element(j)] if j else []
         return " and ".join(parts) or "identity"
 
+    def _describe_generator(self, element: int) -> str:
+        # as a pair: the factors may have words in common, a turn of hues and a turn of the image
+        i, j = divmod(element, self.right.order)
+        return f"({self.left._describe_generator(i)}; {self.right._describe_generator(j)})"
+
 
 class SemidirectProduct(FiniteGroup):
     """Pairs with ``(n, h) (m, k) = (n φ_h(m), h k)``: the second factor acts on the first.

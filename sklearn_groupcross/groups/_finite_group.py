@@ -198,6 +198,28 @@ class FiniteGroup:
     def _subgroups(self) -> tuple[Subgroup, ...]:
         return all_subgroups(self)
 
+    def subgroup_classes(self) -> tuple[tuple[Subgroup, ...], ...]:
+        """Conjugacy classes of `subgroups`, in the order of their first members.
+
+        Translating a feature conjugates what fixes it, so that the class is what a feature and
+        its translates have in common.
+
+        Examples
+        --------
+        >>> from sklearn_groupcross.groups import Dihedral
+        >>> [len(members) for members in Dihedral(4).subgroup_classes()]
+        [1, 1, 2, 2, 1, 1, 1, 1]
+        """
+        return self._subgroup_classes
+
+    @cached_property
+    def _subgroup_classes(self) -> tuple[tuple[Subgroup, ...], ...]:
+        classes = {}
+        for subgroup in self.subgroups():
+            members = subgroup.conjugacy_class
+            classes[members[0].elements] = members
+        return tuple(classes.values())
+
     def normal_subgroups(self) -> tuple[Subgroup, ...]:
         """Every subgroup H with ``g H g⁻¹ = H`` for all g; see `subgroups`."""
         return tuple(subgroup for subgroup in self.subgroups() if subgroup.is_normal)
@@ -351,11 +373,17 @@ class FiniteGroup:
         return self.element_name(element)
 
     def describe_subgroup(self, subgroup: Subgroup) -> str:
-        """Say what a subgroup is: its class and its generators."""
+        """Say what a subgroup is: its class and its generators, or "none" or "everything"."""
         if subgroup.order == 1:
             return "C1: none"
-        generators = ", ".join(self.describe_element(g) for g in subgroup.generators)
+        if subgroup.order == self.order:
+            return f"{self.isomorphism_type}: everything"
+        generators = ", ".join(self._describe_generator(g) for g in subgroup.generators)
         return f"{isomorphism_type(self.restrict(subgroup))}: {generators}"
+
+    def _describe_generator(self, element: int) -> str:
+        """Say what an element does in words that no other element shares."""
+        return self.describe_element(element)
 
     @cached_property
     def isomorphism_type(self) -> str:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from ._finite_group import FiniteGroup
     from ._subgroup import Subgroup
+
+FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,18 @@ class Stabilizer:
         """Class and generators for people, such as ``"C2: half turn"``."""
         return self.subgroup.name
 
+    @property
+    def class_name(self) -> str:
+        """What the feature's translates share: see `Subgroup.class_name`."""
+        return self.subgroup.class_name
+
 
 def find_stabilizers(
-    group: FiniteGroup, profiles: ArrayLike, threshold: float = 0.8
+    group: FiniteGroup,
+    profiles: ArrayLike,
+    threshold: float = 0.8,
+    *,
+    allowed: ArrayLike | None = None,
 ) -> list[Stabilizer]:
     """Stabilizers of many features from their self-profiles.
 
@@ -62,6 +73,9 @@ def find_stabilizers(
         ``profiles[i, h]`` is the cosine of feature i with its own right translate by h.
     threshold : float, default=0.8
         In (0, 1).
+    allowed : array-like of bool, of shape (n_features, n_subgroups), optional
+        Which of ``group.subgroups()`` may be named of each feature: those with evidence enough.
+        Default: all. The trivial subgroup may always be named.
 
     Returns
     -------
@@ -81,14 +95,14 @@ def find_stabilizers(
     if not 0 < threshold < 1:
         raise ValueError(f"The stabilizer threshold lies in (0, 1); got {threshold}.")
     subgroups = group.subgroups()
-    orders = np.array([subgroup.order for subgroup in subgroups])
-    energy = np.stack([profiles[:, list(s.elements)].mean(1) for s in subgroups], axis=1)
-    minimum = np.stack([profiles[:, list(s.elements)].min(1) for s in subgroups], axis=1)
+    if allowed is not None and np.shape(allowed) != (len(profiles), len(subgroups)):
+        raise ValueError(
+            f"allowed says for each of {len(profiles)} features which of the {len(subgroups)} "
+            f"subgroups of {group!r} may be named; got shape {np.shape(allowed)}."
+        )
+    energy, minimum = energies_and_minima(group, profiles)
     score = np.minimum(energy, minimum)
-    passes = score > threshold
-    passes[:, 0] = True  # the identity fixes everything, a feature of rounding errors too
-    # Lexicographic: order first, then energy, which is at most 1 and so below half a step of order.
-    best = np.argmax(np.where(passes, orders + np.clip(energy, 0, 1) / 2, -1), axis=1)
+    best = largest_above(group, energy, minimum, threshold, allowed)
 
     within = np.array([[set(a.elements) <= set(b.elements) for a in subgroups] for b in subgroups])
     found = []
@@ -107,3 +121,31 @@ def find_stabilizers(
             )
         )
     return found
+
+
+def energies_and_minima(group: FiniteGroup, profiles: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and minimum of profiles (..., order) over every subgroup, each (..., n_subgroups)."""
+    parts = [profiles[..., list(s.elements)] for s in group.subgroups()]
+    energy = np.stack([part.mean(axis=-1) for part in parts], axis=-1)
+    return energy, np.stack([part.min(axis=-1) for part in parts], axis=-1)
+
+
+def largest_above(
+    group: FiniteGroup,
+    energy: FloatArray,
+    minimum: FloatArray,
+    threshold: float,
+    allowed: ArrayLike | None = None,
+) -> NDArray[np.intp]:
+    """Index of the largest subgroup that passes, ties by energy: the rule, for (..., n_subgroups).
+
+    Subgroup 0 is the trivial one, which every feature passes.
+    """
+    passes = np.minimum(energy, minimum) > threshold
+    if allowed is not None:
+        passes &= np.asarray(allowed, dtype=bool)
+    passes[..., 0] = True  # the identity fixes everything, a feature of rounding errors too
+    orders = np.array([subgroup.order for subgroup in group.subgroups()])
+    # Lexicographic: order first, then energy, kept below half a step of order. Corrected for noise
+    # energies may exceed 1 a little.
+    return np.argmax(np.where(passes, orders + np.clip(energy, 0, 1.9) / 2, -1), axis=-1)

@@ -66,6 +66,25 @@ class Subgroup:
         """Class and generators for people, such as ``"C2: half turn"``."""
         return self.group.describe_subgroup(self)
 
+    @property
+    def class_name(self) -> str:
+        """Name of the conjugacy class: the same for all conjugates, and for no others.
+
+        That of the first of the conjugates, which stands for all of them: two subgroups of the
+        same kind that are not conjugate, such as the mirrors through the corners and through the
+        sides of a square, have different names.
+        """
+        first = self.conjugacy_class[0]
+        return first.name if self.is_normal else f"{first.name} and its conjugates"
+
+    @cached_property
+    def conjugacy_class(self) -> tuple[Subgroup, ...]:
+        """All conjugates ``g H g⁻¹``, each once, sorted by elements."""
+        if self.is_normal:
+            return (self,)
+        conjugates = {self.conjugate(g).elements for g in range(self.group.order)}
+        return tuple(Subgroup(self.group, elements) for elements in sorted(conjugates))
+
     def conjugate(self, element: int) -> Subgroup:
         """Return ``g H g⁻¹`` for ``g = element``."""
         table, inverse = self.group.cayley_table, self.group.inverse(element)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import expm
 
 from ..groups import MAX_ORDER_FOR_ALL_SUBGROUPS, FiniteGroup, Subgroup
 
@@ -18,11 +19,16 @@ MEAN_SQUARE_CODE = 5.0
 
 
 class Dictionary(NamedTuple):
-    """Unit atoms (n_atoms, order, n_channels) float32; of each its family and its stabilizer."""
+    """Unit atoms (n_atoms, order, n_channels) float32; of each its family and its symmetry.
+
+    `stabilizers` is what fixes each atom; `subgroups` what fixes the share `energies` of it.
+    """
 
     atoms: NDArray[np.float32]
     families: NDArray[np.int64]
     stabilizers: list[Subgroup]
+    subgroups: list[Subgroup]
+    energies: NDArray[np.float64]
 
 
 def choose_stabilizers(
@@ -66,32 +72,83 @@ def choose_stabilizers(
     return chosen
 
 
+def one_a_family(values: float | Sequence[float], name: str, n_families: int) -> list[float]:
+    """Return a number for each family, from one for all or a list.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many as families.
+    """
+    listed = [float(values)] * n_families if np.ndim(values) == 0 else [float(v) for v in values]  # type: ignore[union-attr, arg-type]
+    if len(listed) != n_families:
+        raise ValueError(
+            f"{name} has {len(listed)} numbers and n_families={n_families}: pass one a family, or "
+            "a single number for all."
+        )
+    return listed
+
+
 def plant_atoms(
     group: FiniteGroup,
     n_channels: int,
-    n_families: int,
     chosen: list[Subgroup] | None,
+    smoothness: list[float],
+    energies: list[float],
     closed: bool,
     rng: np.random.RandomState,
 ) -> Dictionary:
-    """Draw a random atom a family, average it over its stabilizer, and translate it."""
+    """Draw a random atom a family, of the symmetry it is to have, and translate it."""
     every = group.subgroups() if chosen is None else ()
-    atoms, families, stabilizers = [], [], []
-    for family in range(n_families):
+    trivial = group.generated_subgroup([])
+    atoms, families, stabilizers, subgroups, shares = [], [], [], [], []
+    for family, (smooth, energy) in enumerate(zip(smoothness, energies, strict=True)):
         subgroup = every[rng.randint(len(every))] if chosen is None else chosen[family]
+        if energy < 1 and subgroup.order == 1:
+            raise ValueError(
+                f"Family {family} has energy {energy} and the trivial subgroup, which fixes all of "
+                "any atom: choose larger stabilizers for near misses, or energy 1."
+            )
         seed = rng.standard_normal((group.order, n_channels))
-        atom = np.mean([seed[group.right_translation(h)] for h in subgroup.elements], axis=0)
-        atom = (atom / np.linalg.norm(atom)).astype(np.float32)
+        if smooth > 0:
+            seed = diffusion(group, smooth) @ seed
+        fixed = np.mean([seed[group.right_translation(h)] for h in subgroup.elements], axis=0)
+        atom = fixed / np.linalg.norm(fixed)
+        if energy < 1:
+            # the two parts are orthogonal, so that shares of energy are exact
+            rest = seed - fixed
+            atom = np.sqrt(energy) * atom + np.sqrt(1 - energy) * rest / np.linalg.norm(rest)
+        atom = atom.astype(np.float32)
+        fixing = subgroup if energy == 1 else trivial
         translated = set()
         for h in range(group.order if closed else 1):
             # h and h k give the same translate for k in the stabilizer
-            coset = frozenset(group.cayley_table[h, list(subgroup.elements)].tolist())
+            coset = frozenset(group.cayley_table[h, list(fixing.elements)].tolist())
             if coset not in translated:
                 translated.add(coset)
                 atoms.append(atom[group.right_translation(h)])
                 families.append(family)
-                stabilizers.append(subgroup.conjugate(h))
-    return Dictionary(np.stack(atoms), np.array(families), stabilizers)
+                stabilizers.append(fixing.conjugate(h))
+                subgroups.append(subgroup.conjugate(h))
+                shares.append(energy)
+    return Dictionary(np.stack(atoms), np.array(families), stabilizers, subgroups, np.array(shares))
+
+
+def diffusion(group: FiniteGroup, steps: float) -> NDArray[np.float64]:
+    """Matrix (order, order) that mixes each block with those some steps from it.
+
+    A step multiplies by a conjugate of element 1 or of its inverse, the smallest turn of planar
+    groups: the law of a random walk of ``steps²`` steps on average. All conjugates count alike, so
+    that it commutes with both translations and makes no atom more symmetric than it is smooth.
+    """
+    if group.order == 1:
+        return np.eye(1)
+    conjugates = {
+        group.multiply(group.multiply(g, 1), group.inverse(g)) for g in range(group.order)
+    }
+    neighbours = sorted(conjugates | {group.inverse(k) for k in conjugates})
+    walk = np.mean([np.eye(group.order)[group.right_translation(k)] for k in neighbours], axis=0)
+    return expm(steps**2 * (walk - np.eye(group.order)))
 
 
 def draw_codes(

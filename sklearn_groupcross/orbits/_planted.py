@@ -21,6 +21,7 @@ from ._dictionary import (
     MEAN_SQUARE_CODE,
     choose_stabilizers,
     draw_codes,
+    one_a_family,
     plant_atoms,
     row_chunks,
 )
@@ -33,6 +34,8 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "n_families": _POSITIVE,
     "n_active": _POSITIVE,
     "closed": ["boolean"],
+    "smoothness": [Interval(Real, 0, 100, closed="both"), list, tuple],
+    "energies": [Interval(Real, 0, 1, closed="right"), list, tuple],
     "noise": [Interval(Real, 0, None, closed="left")],
     "stabilizers": [StrOptions({"random", "trivial"}), Subgroup, list, tuple],
     # beyond ten, the tenth family would be drawn once in 10 billion times
@@ -60,6 +63,8 @@ def make_orbits(
     closed: bool = True,
     noise: float = 0.05,
     stabilizers: str | Subgroup | Sequence[Subgroup] = "random",
+    smoothness: float | Sequence[float] = 0.0,
+    energies: float | Sequence[float] = 1.0,
     frequencies: str | float = "uniform",
     observation: str = "linear",
     n_latent: int | None = None,
@@ -88,6 +93,16 @@ def make_orbits(
         The subgroup that fixes the first atom of each family; its h-translate has the stabilizer
         conjugated by h. ``"random"`` draws from all subgroups; ``"trivial"`` makes free families,
         of |G| members when `closed`; one `Subgroup` serves all families, a list has one a family.
+    smoothness : float or list of float, default=0
+        How far a block is alike its neighbours, in steps of the group (of turns by 30° for
+        ``Dihedral(12)``): blocks are mixed by a random walk of that root mean square length, whose
+        steps are the conjugates of element 1 and its inverse. 0: neighbours know nothing of each
+        other. In a product only the right factor is smoothed. A list has one number a family.
+        Smooth atoms can be nearly fixed by more than their stabilizer.
+    energies : float or list of float, default=1
+        Share, in (0, 1], of each atom's energy that its subgroup of `stabilizers` fixes, exactly.
+        Below 1 the atom is a *near miss*: almost symmetric, and fixed by nothing. A list has one
+        number a family.
     frequencies : "uniform" or float, default="uniform"
         How often atoms are active. A number is the exponent of a power law: the atoms of family r
         = 0, 1, ... have odds ``(r + 1) ** -frequencies`` of being drawn next, 0 being uniform.
@@ -119,7 +134,11 @@ def make_orbits(
         families : ndarray of shape (n_atoms,), int64
             Number of each atom's family.
         stabilizers : list of Subgroup
-            What fixes each atom.
+            What fixes each atom: for near misses, the trivial subgroup.
+        subgroups : list of Subgroup
+            The subgroup of which `energies` speaks: the stabilizer, or what a near miss misses.
+        energies : ndarray of shape (n_atoms,), float64
+            Share of each atom's energy that its subgroup fixes.
         group : FiniteGroup
             As given.
 
@@ -135,8 +154,8 @@ def make_orbits(
     Raises
     ------
     ValueError
-        If a parameter is out of range, a stabilizer is not a subgroup of `group`, or more atoms
-        would be active than there are.
+        If a parameter is out of range, a stabilizer is not a subgroup of `group`, a near miss has
+        no subgroup to miss, or more atoms would be active than there are.
 
     Notes
     -----
@@ -166,7 +185,15 @@ def make_orbits(
     rng = check_random_state(random_state)
     chosen = choose_stabilizers(stabilizers, group, n_families)
     width = n_channels if n_latent is None else n_latent
-    dictionary = plant_atoms(group, width, n_families, chosen, closed, rng)
+    dictionary = plant_atoms(
+        group,
+        width,
+        chosen,
+        one_a_family(smoothness, "smoothness", n_families),
+        _check_energies(one_a_family(energies, "energies", n_families)),
+        closed,
+        rng,
+    )
     n_atoms = len(dictionary.atoms)
     if n_active > n_atoms:
         raise ValueError(
@@ -187,6 +214,8 @@ def make_orbits(
         codes=codes,
         families=dictionary.families,
         stabilizers=dictionary.stabilizers,
+        subgroups=dictionary.subgroups,
+        energies=dictionary.energies,
         group=group,
     )
     if network is not None:
@@ -194,6 +223,12 @@ def make_orbits(
         data.latent_components = dictionary.atoms
         data.mixing, data.bias = network
     return data
+
+
+def _check_energies(energies: list[float]) -> list[float]:
+    if not all(0 < energy <= 1 for energy in energies):
+        raise ValueError(f"energies are shares in (0, 1]; got {energies}.")
+    return energies
 
 
 def _draw_network(

@@ -10,6 +10,7 @@ from sklearn_groupcross.groups import (
     Cyclic,
     Dihedral,
     Quaternion,
+    RotationGroup,
     Symmetric,
     find_stabilizers,
 )
@@ -117,3 +118,72 @@ def test_thresholds_outside_the_unit_interval_are_refused(threshold):
 def test_profiles_of_another_group_are_refused():
     with pytest.raises(ValueError, match=r"shape \(n_features, 8\)"):
         find_stabilizers(Dihedral(4), np.ones((3, 4)))
+
+
+@given(groups, st.data())
+def test_class_names_are_shared_by_conjugates_and_by_no_others(group, data):
+    first = data.draw(st.sampled_from(group.subgroups()))
+    second = data.draw(st.sampled_from(group.subgroups()))
+    assert first.conjugate(data.draw(st.integers(0, group.order - 1))).class_name == (
+        first.class_name
+    )
+    are_conjugate = any(first.conjugate(g) == second for g in range(group.order))
+    assert (first.class_name == second.class_name) == are_conjugate
+    assert (second in first.conjugacy_class) == are_conjugate
+    assert sum(len(members) for members in group.subgroup_classes()) == len(group.subgroups())
+
+
+@pytest.mark.parametrize(("n", "expected"), [(5, 4), (6, 10), (12, 16)])
+def test_mirrors_of_an_even_polygon_are_of_two_classes(n, expected):
+    group = Dihedral(n)
+    assert len(group.subgroup_classes()) == expected
+    mirrors = {group.generated_subgroup([g]).class_name for g in range(n, 2 * n)}
+    assert len(mirrors) == 2 - n % 2
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        Cyclic(5),
+        Dihedral(4),
+        Symmetric(4),
+        Alternating(4),
+        Quaternion(),
+        RotationGroup("octahedral"),
+        Cyclic(3) * Dihedral(4),
+    ],
+    ids=repr,
+)
+def test_nothing_and_everything_have_names_in_every_family(group):
+    assert group.subgroups()[0].name == group.subgroups()[0].class_name == "C1: none"
+    assert "every" in group.subgroups()[-1].name
+    assert not any("every" in subgroup.name for subgroup in group.subgroups()[:-1])
+    assert len({subgroup.name for subgroup in group.subgroups()}) == len(group.subgroups())
+
+
+@pytest.mark.parametrize(
+    ("group", "generators", "name"),
+    [
+        (Symmetric(4), [1], "C2: (2 3)"),
+        (RotationGroup("octahedral"), [1], "C4: turn 90° about (1, 0, 0)"),
+        (Cyclic(3) * Dihedral(4), [8], "C3: (turn 120°; identity)"),
+        (Cyclic(3) * Dihedral(4), [2], "C2: (identity; turn 180°)"),
+        (Cyclic(4) * Cyclic(4), [4], "C4: (turn 90°; identity)"),
+        (Cyclic(4) * Cyclic(4), [1], "C4: (identity; turn 90°)"),
+    ],
+)
+def test_names_where_the_plane_is_not_turned(group, generators, name):
+    assert group.generated_subgroup(generators).name == name
+
+
+def test_only_what_is_allowed_is_named():
+    group = Dihedral(4)
+    allowed = np.ones((2, len(group.subgroups())), dtype=bool)
+    allowed[1, -1] = False
+    both = find_stabilizers(group, np.ones((2, 8)), allowed=allowed)
+    assert [stabilizer.subgroup.order for stabilizer in both] == [8, 4]
+    assert both[1].class_name == both[1].subgroup.class_name
+    none = find_stabilizers(group, np.ones((2, 8)), allowed=np.zeros_like(allowed))
+    assert [stabilizer.name for stabilizer in none] == ["C1: none"] * 2
+    with pytest.raises(ValueError, match=r"the 10 subgroups .* got shape \(2, 8\)"):
+        find_stabilizers(group, np.ones((2, 8)), allowed=np.ones((2, 8)))

@@ -340,3 +340,57 @@ class TestBadInput:
     def test_latent_channels_of_nothing(self):
         with pytest.raises(ValueError, match=r"n_latent=8 .* observation='network'"):
             make_orbits(group=Dihedral(3), n_latent=8)
+
+
+class TestNearMisses:
+    @given(st.sampled_from(NON_ABELIAN), st.data(), st.floats(0.05, 0.95), seeds)
+    def test_the_subgroup_fixes_the_stated_share_exactly(self, group, data, energy, seed):
+        chosen = data.draw(st.sampled_from(group.subgroups()[1:]))
+        planted = make_orbits(
+            2, group=group, n_families=2, stabilizers=chosen, energies=[energy, 1], n_active=1,
+            smoothness=0.7, random_state=seed,
+        )  # fmt: skip
+        for atom, subgroup, share in zip(
+            planted.components, planted.subgroups, planted.energies, strict=True
+        ):
+            fixed = np.mean([atom[group.right_translation(h)] for h in subgroup.elements], axis=0)
+            assert (fixed**2).sum() == pytest.approx(share, abs=1e-5)
+        near = planted.families == 0
+        assert near.sum() == group.order
+        assert {s.order for s, n in zip(planted.stabilizers, near, strict=True) if n} == {1}
+        assert planted.stabilizers[group.order] == chosen
+
+    def test_smooth_atoms_change_little_at_the_smallest_turn(self):
+        group = Dihedral(12)
+        options = {"stabilizers": "trivial", "n_families": 20, "closed": False}
+        cosines = []
+        for smoothness in (0.0, 0.8, 1.6):
+            atoms = make_orbits(
+                1, group=group, smoothness=smoothness, random_state=0, **options
+            ).components
+            cosines.append((atoms * atoms[:, group.right_translation(1)]).sum((1, 2)).mean())
+        assert abs(cosines[0]) < 0.1
+        assert 0.5 < cosines[1] < 0.8 < cosines[2]
+
+    @given(small_non_abelian)
+    def test_smoothing_commutes_with_both_translations(self, group):
+        matrix = _dictionary.diffusion(group, 0.8)
+        np.testing.assert_allclose(matrix.sum(axis=1), 1)
+        for h in range(group.order):
+            for move in (group.right_translation(h), group.left_translation(h)):
+                np.testing.assert_allclose(matrix[np.ix_(move, move)], matrix, atol=1e-9)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"energies": 0.0}, "'energies' parameter"),
+            ({"energies": [0.5, 2.0]}, r"shares in \(0, 1\]; got \[0.5, 2.0\]"),
+            ({"energies": [0.5]}, "energies has 1 numbers and n_families=2"),
+            ({"smoothness": [1.0] * 3}, "smoothness has 3 numbers and n_families=2"),
+            ({"smoothness": -1.0}, "'smoothness' parameter"),
+            ({"energies": 0.5, "stabilizers": "trivial"}, "Family 0 .* the trivial subgroup"),
+        ],
+    )
+    def test_bad_input(self, options, message):
+        with pytest.raises(ValueError, match=message):
+            make_orbits(group=Dihedral(3), n_families=2, **options)
