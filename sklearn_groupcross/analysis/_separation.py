@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +37,7 @@ def compare_separation(
     *,
     group: FiniteGroup | None = None,
     labels: Mapping[str, ArrayLike] | None = None,
-    family_distance: float = 0.4,
+    family_distance: float | Sequence[float] = 0.4,
     n_features: int | None = None,
     min_firings: int = 10,
     ridge: float = RIDGE,
@@ -69,8 +69,9 @@ def compare_separation(
         Group of the orbits. Default: that of the store, or of the first dictionary that has one.
     labels : mapping of names to array-like of shape (m,), int, optional
         Known family of every feature of some of the dictionaries; -1 where it is unknown.
-    family_distance : float, default=0.4
-        Features belong to one family while their average distance is below it.
+    family_distance : float or sequence of float, default=0.4
+        Features belong to one family while their average distance is below it. Several make
+        several rows: a claim should not hang on one of them.
     n_features : int, optional
         Number of features of each dictionary that are compared: those that fire most often on
         `orbits`. Default: as many as each of them has that fire `min_firings` times in both halves.
@@ -90,10 +91,11 @@ def compare_separation(
     Returns
     -------
     comparison : DataFrame
-        One row a dictionary. Unless said otherwise, means of the two ways to use the halves:
+        One row a dictionary and family distance. Unless said otherwise, means of the two ways to
+        use the halves:
 
-        - ``dictionary``; ``n_available``, features that fire often enough; ``n_features``,
-          compared; ``l0``, codes active on a sample;
+        - ``dictionary``; ``family_distance``; ``n_available``, features that fire often enough;
+          ``n_features``, those compared; ``l0``, codes active on a sample;
         - ``explained_variance`` of all blocks by the decoder lifted on the other half;
         - ``n_families`` of two features or more; ``share_in_families`` of the compared features;
         - ``reproducibility``: adjusted Rand index of the families of the two halves;
@@ -159,7 +161,8 @@ def compare_separation(
     group = _find_group(named, orbits, group)
     for name, crosscoder in named.items():
         group = check_lift(crosscoder, orbits, group, name)
-    if not 0 <= family_distance <= 2:
+    cuts = [float(cut) for cut in np.atleast_1d(family_distance)]
+    if not cuts or not all(0 <= cut <= 2 for cut in cuts):
         raise ValueError(f"family_distance lies in [0, 2]; got {family_distance}.")
     if min_firings < 1:
         raise ValueError(f"min_firings is at least 1; got {min_firings}.")
@@ -195,8 +198,10 @@ def compare_separation(
             "l0": sum(h.firings.sum() for h in lifts[name]) / sum(h.n_samples for h in lifts[name]),
             "explained_variance": float(np.mean(scores)),
         }
-        rng = np.random.default_rng(seed)  # the same resamples for all dictionaries
-        rows.append(row | separation(distances, maps, truth, family_distance, n_resamples, rng))
+        for cut in cuts:
+            rng = np.random.default_rng(seed)
+            measured = separation(distances, maps, truth, cut, n_resamples, rng)
+            rows.append(row | {"family_distance": cut} | measured)
     return pd.DataFrame(rows)
 
 
