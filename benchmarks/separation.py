@@ -35,10 +35,10 @@ GROUP = Dihedral(8)
 RADIUS = 46  # of whole receptive fields
 FAMILY_DISTANCES = (0.3, 0.4, 0.5)
 KINDS = {"crosscoder": (GROUP, False), "augmented": (GROUP, True), "autoencoder": (None, False)}
-SHOWN = {
-    "kind": ["n_features", "l0", "explained_variance", "n_families", "share_in_families"],
-    "families": ["reproducibility", "silhouette", "silhouette_all", "silhouette_map"],
-}
+SHOWN = (
+    "n_features", "l0", "explained_variance", "ridge", "n_families", "share_in_families",
+    "reproducibility", "silhouette", "silhouette_all", "silhouette_map",
+)  # fmt: skip
 
 
 def fitted(kind: str, seed: int, orbits: np.ndarray, file: Path) -> GroupCrosscoder:
@@ -81,7 +81,7 @@ def report_separation(
         print(
             f"  family_distance={distance}, {kind}: mean of {len(rows)} seeds (smallest to largest)"
         )
-        for column in [*SHOWN["kind"], *SHOWN["families"]]:
+        for column in SHOWN:
             print(f"    {column:20} {with_range(rows[column])}")
         first = rows.iloc[0]
         for column in intervals:
@@ -145,7 +145,7 @@ def main(photographs: str, weights: str, folder: str) -> None:
         for what, compared in (("two seeds", seeds), ("two halves", halves)):
             if kind != "autoencoder":
                 report_stability(f"{kind}, {what}", [c.components_ for c in compared])
-            lifted = [lift_dictionary(c, held_out, group=GROUP) for c in compared]
+            lifted = [lift_dictionary(c, held_out, group=GROUP, ridge=1.0) for c in compared]
             report_stability(f"{kind}, {what}, lifted", lifted)
 
 

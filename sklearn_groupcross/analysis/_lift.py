@@ -36,15 +36,10 @@ class Lift:
     atoms : ndarray of shape (m, order, d), float32
         Zero for features that never fired, or always alike.
     intercept : ndarray of shape (order, d), float32
-    firings : ndarray of shape (m,), int64
-        On how many of the samples each feature fired.
-    n_samples : int
     """
 
     atoms: NDArray[np.float32]
     intercept: NDArray[np.float32]
-    firings: NDArray[np.int64]
-    n_samples: int
 
 
 def lift_dictionary(
@@ -73,7 +68,8 @@ def lift_dictionary(
         Default: that of the store, otherwise that of the crosscoder.
     ridge : float, default=1e-3
         Penalty on each atom, relative to the variance of its code. Features whose codes are
-        proportional share what they explain.
+        proportional share what they explain. The default is for tens of samples a feature and
+        more; with fewer the atoms are mostly noise, and 1 is about right on photographs.
 
     Returns
     -------
@@ -104,7 +100,7 @@ def lift_dictionary(
     (12, 6, 8)
     """
     group = check_lift(crosscoder, orbits, group, "crosscoder")
-    return lift(crosscoder, orbits, None, group, ridge).atoms
+    return solve(code_moments(crosscoder, orbits, None), group, ridge).atoms
 
 
 def check_lift(crosscoder: Any, orbits: Any, group: FiniteGroup | None, name: str) -> FiniteGroup:
@@ -145,19 +141,46 @@ def check_lift(crosscoder: Any, orbits: Any, group: FiniteGroup | None, name: st
     return group
 
 
-def lift(
-    crosscoder: GroupCrosscoder,
-    orbits: Any,
-    indices: Indices | None,
-    group: FiniteGroup,
-    ridge: float = RIDGE,
-) -> Lift:
-    """Least-squares decoder to the samples at increasing indices (None: to all).
+@dataclass(frozen=True)
+class CodeMoments:
+    """Sums over samples from which a decoder follows, and how well it does on these samples.
+
+    Attributes
+    ----------
+    n_samples : int
+    mean_code : ndarray of shape (m,)
+    mean_orbit : ndarray of shape (order * d,)
+    codes_codes : ndarray of shape (m, m)
+        ``Σ (f − mean)ᵀ (f − mean)``.
+    codes_orbits : ndarray of shape (m, order * d)
+        ``Σ (f − mean)ᵀ (O − mean)``.
+    total : float
+        ``Σ ‖O − mean‖²``.
+    firings : ndarray of shape (m,), int64
+    """
+
+    n_samples: int
+    mean_code: NDArray[np.float64]
+    mean_orbit: NDArray[np.float64]
+    codes_codes: NDArray[np.float64]
+    codes_orbits: NDArray[np.float64]
+    total: float
+    firings: NDArray[np.int64]
+
+    def score(self, decoder: Lift) -> float:
+        """Share of the variance of these samples that a decoder explains; NaN without variance."""
+        atoms = decoder.atoms.reshape(len(decoder.atoms), -1).astype(np.float64)
+        fitted = np.sum(atoms * (self.codes_codes @ atoms - 2 * self.codes_orbits))
+        offset = self.mean_orbit - decoder.intercept.ravel() - self.mean_code @ atoms
+        error = self.total + fitted + self.n_samples * np.square(offset).sum()
+        return float(1.0 - error / self.total) if self.total > 0 else float("nan")
+
+
+def code_moments(crosscoder: GroupCrosscoder, orbits: Any, indices: Indices | None) -> CodeMoments:
+    """Sum over the samples at increasing indices (None: over all).
 
     What can be lifted is for `check_lift` to check.
     """
-    if not ridge > 0:
-        raise ValueError(f"ridge is positive; got {ridge}.")
     rows = Rows(orbits)
     n_samples = len(rows) if indices is None else len(indices)
     if n_samples < 2:
@@ -165,7 +188,7 @@ def lift(
     m, n_columns = len(crosscoder.components_), rows.shape[1]
     codes_codes, codes_orbits = np.zeros((m, m)), np.zeros((m, n_columns))
     codes_sum, orbits_sum = np.zeros(m), np.zeros(n_columns)
-    firings = np.zeros(m, dtype=np.int64)
+    squares, firings = 0.0, np.zeros(m, dtype=np.int64)
     origin: NDArray[np.float64] | None = None
     for block in _batches(rows, indices):
         codes = _encode(crosscoder, block)
@@ -177,47 +200,35 @@ def lift(
         codes_orbits += codes.T @ wide
         codes_sum += codes.sum(axis=0)
         orbits_sum += wide.sum(axis=0)
+        squares += float(np.square(wide).sum())
         firings += (codes > 0).sum(axis=0)
     assert origin is not None  # there are two samples
     mean_code, mean_orbit = codes_sum / n_samples, orbits_sum / n_samples
     codes_codes -= n_samples * np.outer(mean_code, mean_code)
     codes_orbits -= np.outer(codes_sum, mean_orbit)
-
-    variance = codes_codes.diagonal().copy()
-    scale = n_samples * np.square(mean_code) + variance
-    varies = variance > 1e-12 * scale  # a constant code is the intercept's
-    codes_codes[np.diag_indices(m)] += ridge * variance
-    atoms = np.zeros((m, n_columns))
-    if varies.any():
-        factor = cho_factor(codes_codes[np.ix_(varies, varies)], lower=True)
-        atoms[varies] = cho_solve(factor, codes_orbits[varies])
-    intercept = origin + mean_orbit - mean_code @ atoms
-    return Lift(
-        atoms=atoms.reshape(m, group.order, -1).astype(np.float32),
-        intercept=intercept.reshape(group.order, -1).astype(np.float32),
-        firings=firings,
-        n_samples=n_samples,
+    total = squares - n_samples * float(np.square(mean_orbit).sum())
+    return CodeMoments(
+        n_samples, mean_code, origin + mean_orbit, codes_codes, codes_orbits, total, firings
     )
 
 
-def lifted_score(
-    decoder: Lift, crosscoder: GroupCrosscoder, orbits: Any, indices: Indices | None
-) -> float:
-    """Share of the variance of samples that a lifted decoder explains, about their own mean."""
-    rows = Rows(orbits)
-    flat = decoder.atoms.reshape(len(decoder.atoms), -1).astype(np.float64)
-    error = n_samples = 0.0
-    sums, squares = np.zeros(rows.shape[1]), 0.0
-    bias = decoder.intercept.ravel().astype(np.float64)
-    for block in _batches(rows, indices):
-        # about the intercept, for the sake of digits
-        wide = block.numpy().astype(np.float64) - bias
-        error += float(np.square(wide - _encode(crosscoder, block) @ flat).sum())
-        sums += wide.sum(axis=0)
-        squares += float(np.square(wide).sum())
-        n_samples += len(wide)
-    total = squares - float(np.square(sums).sum()) / n_samples
-    return 1.0 - error / total if total > 0 else float("nan")
+def solve(moments: CodeMoments, group: FiniteGroup, ridge: float) -> Lift:
+    """Least-squares decoder of the samples that the moments are of."""
+    if not ridge > 0:
+        raise ValueError(f"ridge is positive; got {ridge}.")
+    variance = moments.codes_codes.diagonal()
+    scale = moments.n_samples * np.square(moments.mean_code) + variance
+    varies = variance > 1e-12 * scale  # a constant code is the intercept's
+    atoms = np.zeros(moments.codes_orbits.shape)
+    if varies.any():
+        gram = moments.codes_codes[np.ix_(varies, varies)]
+        gram[np.diag_indices(len(gram))] *= 1 + ridge
+        atoms[varies] = cho_solve(cho_factor(gram, lower=True), moments.codes_orbits[varies])
+    intercept = moments.mean_orbit - moments.mean_code @ atoms
+    return Lift(
+        atoms=atoms.reshape(len(atoms), group.order, -1).astype(np.float32),
+        intercept=intercept.reshape(group.order, -1).astype(np.float32),
+    )
 
 
 def _batches(rows: Rows, indices: Indices | None) -> Any:

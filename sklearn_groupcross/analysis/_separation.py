@@ -22,12 +22,15 @@ from ..groups import FiniteGroup
 from ._alignment import aligned_distances
 from ._embedding import MIN_FEATURES_FOR_A_MAP, embed
 from ._families import cluster_families
-from ._lift import RIDGE, Lift, check_lift, lift, lifted_score
+from ._lift import CodeMoments, Lift, check_lift, code_moments, solve
 from ._resampling import MIN_UNITS, percentile_interval, resampled_means
 from ._similarity import unit_atoms
 
 FloatArray = NDArray[np.floating]
 Labels = NDArray[np.int64]
+
+# From least squares to little more than the mean orbit of the samples that a feature fires on.
+RIDGES = (1e-3, 1e-2, 1e-1, 3e-1, 1.0, 3.0)
 
 
 def compare_separation(
@@ -40,7 +43,7 @@ def compare_separation(
     family_distance: float | Sequence[float] = 0.4,
     n_features: int | None = None,
     min_firings: int = 10,
-    ridge: float = RIDGE,
+    ridge: float | Sequence[float] = RIDGES,
     embedding: bool = True,
     n_resamples: int = 2000,
     device: str | torch.device = "auto",
@@ -77,8 +80,9 @@ def compare_separation(
         `orbits`. Default: as many as each of them has that fire `min_firings` times in both halves.
     min_firings : int, default=10
         Features that fire more rarely in a half have an atom made of noise, and are left out.
-    ridge : float, default=1e-3
-        See `lift_dictionary`.
+    ridge : float or sequence of float, default=(0.001, 0.01, 0.1, 0.3, 1, 3)
+        See `lift_dictionary`. Of several, each dictionary gets the one with which the decoder of
+        one half explains most of the other.
     embedding : bool, default=True
         Also measure in the plane of a UMAP of the measured half.
     n_resamples : int, default=2000
@@ -96,7 +100,8 @@ def compare_separation(
 
         - ``dictionary``; ``family_distance``; ``n_available``, features that fire often enough;
           ``n_features``, those compared; ``l0``, codes active on a sample;
-        - ``explained_variance`` of all blocks by the decoder lifted on the other half;
+        - ``explained_variance`` of all blocks by the decoder lifted on the other half, and the
+          ``ridge`` it has;
         - ``n_families`` of two features or more; ``share_in_families`` of the compared features;
         - ``reproducibility``: adjusted Rand index of the families of the two halves;
         - ``silhouette`` of features in families, features alone left out;
@@ -127,7 +132,8 @@ def compare_separation(
 
     Comparing as many features of each dictionary, those that fire most often, keeps a dictionary
     from standing out by having fewer; it says nothing of the rare ones. A decoder lifted on few
-    samples is noisy, for all dictionaries alike: a tenfold of `n_features` is a sensible minimum.
+    samples is noisy, for all dictionaries alike: a tenfold of a
+    dictionary's features is a sensible minimum; see ``explained_variance``.
 
     References
     ----------
@@ -171,32 +177,31 @@ def compare_separation(
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     halves = split_photographs(_check_image_ids(image_ids, orbits), np.random.default_rng(seed))
 
-    lifts = {
-        name: [lift(crosscoder, orbits, half, group, ridge) for half in halves]
+    moments = {
+        name: [code_moments(crosscoder, orbits, half) for half in halves]
         for name, crosscoder in named.items()
     }
-    chosen = _choose_features(lifts, n_features, min_firings)
+    chosen = _choose_features(moments, n_features, min_firings)
     rows = []
-    for name, crosscoder in named.items():
+    for name, (first, second) in moments.items():
         features = chosen[name]
+        decoders, best, score = _lift_best(first, second, group, np.atleast_1d(ridge).tolist())
         distances = [
-            aligned_distances(_unit(half.atoms[features]), group, resolve_device(device))
-            for half in lifts[name]
+            aligned_distances(_unit(decoder.atoms[features]), group, resolve_device(device))
+            for decoder in decoders
         ]
         maps = None
         if embedding and len(features) >= MIN_FEATURES_FOR_A_MAP:
             maps = [embed(half, seed) for half in distances]
-        scores = [
-            lifted_score(decoder, crosscoder, orbits, half)
-            for decoder, half in zip(lifts[name], reversed(halves), strict=True)
-        ]
         truth = known[name][features] if name in known else None
+        n_firings = first.firings.sum() + second.firings.sum()
         row = {
             "dictionary": name,
-            "n_available": int(_available(lifts[name], min_firings).sum()),
+            "n_available": int(_available([first, second], min_firings).sum()),
             "n_features": len(features),
-            "l0": sum(h.firings.sum() for h in lifts[name]) / sum(h.n_samples for h in lifts[name]),
-            "explained_variance": float(np.mean(scores)),
+            "l0": float(n_firings / (first.n_samples + second.n_samples)),
+            "explained_variance": score,
+            "ridge": best,
         }
         for cut in cuts:
             rng = np.random.default_rng(seed)
@@ -336,17 +341,38 @@ def _unit(atoms: NDArray[np.float32]) -> FloatArray:
     return unit_atoms(atoms.reshape(len(atoms), -1), atoms.shape[1])
 
 
-def _available(halves: list[Lift], min_firings: int) -> NDArray[np.bool_]:
-    """Features that fire often enough in both halves, and have an atom in both."""
-    enough = [(h.firings >= min_firings) & h.atoms.any(axis=(1, 2)) for h in halves]
+def _lift_best(
+    first: CodeMoments, second: CodeMoments, group: FiniteGroup, ridges: Sequence[float]
+) -> tuple[list[Lift], float, float]:
+    """Decoders of both halves, with the ridge that explains most of the other half, and how much.
+
+    Raises
+    ------
+    ValueError
+        If no ridge is given.
+    """
+    best: tuple[list[Lift], float, float] | None = None
+    for ridge in ridges:
+        decoders = [solve(half, group, ridge) for half in (first, second)]
+        score = (second.score(decoders[0]) + first.score(decoders[1])) / 2
+        if best is None or score > best[2]:
+            best = decoders, ridge, score
+    if best is None:
+        raise ValueError("ridge is a positive number or several; got none.")
+    return best
+
+
+def _available(halves: list[CodeMoments], min_firings: int) -> NDArray[np.bool_]:
+    """Features that fire often enough in both halves, with a code that varies."""
+    enough = [(h.firings >= min_firings) & (h.codes_codes.diagonal() > 0) for h in halves]
     return np.asarray(enough[0] & enough[1])
 
 
 def _choose_features(
-    lifts: dict[str, list[Lift]], n_features: int | None, min_firings: int
+    moments: dict[str, list[CodeMoments]], n_features: int | None, min_firings: int
 ) -> dict[str, NDArray[np.int64]]:
     """As many features of every dictionary, those that fire most often, in increasing order."""
-    available = {name: _available(halves, min_firings) for name, halves in lifts.items()}
+    available = {name: _available(halves, min_firings) for name, halves in moments.items()}
     numbers = {name: int(there.sum()) for name, there in available.items()}
     n = min(numbers.values()) if n_features is None else n_features
     if n < 1 or n > min(numbers.values()):
@@ -356,7 +382,7 @@ def _choose_features(
             "smaller n_features or min_firings."
         )
     chosen = {}
-    for name, halves in lifts.items():
+    for name, halves in moments.items():
         firings = np.where(available[name], halves[0].firings + halves[1].firings, -1)
         chosen[name] = np.sort(np.argsort(-firings, kind="stable")[:n])
     return chosen

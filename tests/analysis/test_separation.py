@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, OrbitStore, make_orbits
 from sklearn_groupcross.analysis import compare_separation, lift_dictionary
 from sklearn_groupcross.analysis._alignment import aligned_distances
-from sklearn_groupcross.analysis._lift import lift, lifted_score
+from sklearn_groupcross.analysis._lift import code_moments, solve
 from sklearn_groupcross.analysis._separation import _unit, separation, split_photographs
 from sklearn_groupcross.orbits import StoredImage
 from tests.groups.strategies import NON_ABELIAN
@@ -84,14 +84,15 @@ def test_lifting_is_least_squares_with_an_intercept(data, autoencoder):
     codes = autoencoder.encode(orbits[:, 0])
     design = np.column_stack([codes, np.ones(300)])
     solution, *_ = np.linalg.lstsq(design, orbits.reshape(300, -1), rcond=None)
-    found = lift(autoencoder, orbits, None, D4, ridge=1e-9)
+    moments = code_moments(autoencoder, orbits, None)
+    found = solve(moments, D4, 1e-9)
     np.testing.assert_allclose(found.atoms.reshape(48, -1), solution[:-1], atol=1e-4)
     np.testing.assert_allclose(found.intercept.ravel(), solution[-1], atol=1e-4)
-    np.testing.assert_array_equal(found.firings, (codes > 0).sum(axis=0))
+    np.testing.assert_array_equal(moments.firings, (codes > 0).sum(axis=0))
     residual = orbits.reshape(300, -1) - design @ solution
     total = orbits.reshape(300, -1) - orbits.reshape(300, -1).mean(axis=0)
     expected = 1 - np.square(residual).sum() / np.square(total).sum()
-    assert lifted_score(found, autoencoder, orbits, None) == pytest.approx(expected, abs=1e-5)
+    assert moments.score(found) == pytest.approx(expected, abs=1e-5)
 
 
 def test_larger_codes_make_smaller_atoms(data, autoencoder):
@@ -231,10 +232,10 @@ def test_labels_do_not_come_from_the_measured_half(autoencoder, data):
     orbits[:, 1:] = 0
     orbits[:, 1:, :2] = 5 * rng.standard_normal((len(orbits), 7, 2))
     image_ids = photographs(len(orbits))
-    options = {"group": D4, "embedding": False, "family_distance": 0.5}
+    options = {"group": D4, "embedding": False, "family_distance": 0.5, "ridge": 1e-3}
     honest = compare_separation({"noise": autoencoder}, orbits, image_ids, **options).iloc[0]
     half, _ = split_photographs(image_ids, np.random.default_rng(1))
-    atoms = lift(autoencoder, orbits, half, D4).atoms
+    atoms = solve(code_moments(autoencoder, orbits, half), D4, 1e-3).atoms
     distances = aligned_distances(_unit(atoms), D4, torch.device("cpu"))
     dishonest = separation([distances] * 2, None, None, 0.5, 10, rng)
     assert honest["n_families"] > 2
@@ -263,6 +264,24 @@ def test_as_many_features_of_every_dictionary_the_most_frequent(data, autoencode
     assert table["n_features"].tolist() == [24, 24]
     with pytest.raises(ValueError, match="'half': 24"):
         compare_separation(dictionaries, data.orbits, photographs(1600), n_features=30, **options)
+
+
+def test_the_ridge_is_the_one_that_explains_most_of_the_other_half(data, autoencoder):
+    options = {"group": D4, "embedding": False}
+
+    def explained(orbits, ridge):
+        row = compare_separation(
+            {"a": autoencoder}, orbits, photographs(len(orbits)), ridge=ridge, min_firings=1,
+            **options,
+        ).iloc[0]  # fmt: skip
+        return row["explained_variance"], row["ridge"]
+
+    few = data.orbits[:160] + np.random.default_rng(0).standard_normal((160, 8, 64))
+    for orbits in (data.orbits, few.astype(np.float32)):
+        alone = {ridge: explained(orbits, ridge)[0] for ridge in (1e-3, 1.0)}
+        best, ridge = explained(orbits, (1e-3, 1.0))
+        assert (best, alone[ridge]) == (max(alone.values()), max(alone.values()))
+        assert ridge == (1e-3 if orbits is data.orbits else 1.0)
 
 
 def test_several_family_distances_make_a_row_each(data, autoencoder):
@@ -326,6 +345,7 @@ def test_comparisons_that_make_no_sense_are_refused(data, autoencoder):
         (named, ids[1:], {}, "one entry for each of 1600"),
         (named, np.zeros(1600, int), {}, "there is only one"),
         (named, ids, {"family_distance": 3}, "family_distance lies in"),
+        (named, ids, {"ridge": ()}, "got none"),
         (named, ids, {"min_firings": 0}, "min_firings is at least 1"),
         (named, ids, {"min_firings": 1000}, "0 features of each dictionary"),
         (named, ids, {"labels": {"b": np.zeros(48, int)}}, "labels are given for 'b'"),
