@@ -6,24 +6,30 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_array, csr_matrix
 from scipy.spatial.distance import squareform
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
-from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._device import resolve_device
-from ..crosscoder import GroupCrosscoder, flatten_orbits
+from ..crosscoder import GroupCrosscoder
 from ..crosscoder._validation import check_group_parameter
 from ..groups import FiniteGroup, find_stabilizers
+from ._atoms import resolve_atoms
+from ._clustering import METHODS, cluster_families
+from ._diagnosis import diagnose
 from ._embedding import embed
-from ._families import cluster_families, describe_families
+from ._equivariance import Equivariance, equivariance_index
+from ._evidence import ProfileEvidence, gather_evidence
+from ._families import describe_families, families_table
+from ._features_table import features_table
+from ._finding import Finding
 from ._kinds import name_kinds
+from ._neighbors import MODES, nearest_in_rows, neighbors_graph
 from ._similarity import (
     best_alignment,
     check_n_neighbors,
@@ -32,10 +38,13 @@ from ._similarity import (
     transform_block,
     unit_atoms,
 )
+from ._spectra import irrep_power
 
-# What the distances of all pairs are needed for, and `fit` leaves out where they are too many.
-_IN_FULL = ("distances_", "alignment_", "labels_", "families_")
+# What `fit` leaves out where the pairs are too many, and what is computed of it when asked for.
+_IN_FULL = ("distances_", "alignment_")
 _FROM_THEM = ("similarity_", "embedding_")
+# Of the graph in which families are found where there are no distances of all pairs.
+_N_NEIGHBORS = 15
 
 
 class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
@@ -46,8 +55,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     says which transformations leave it as it is; features that are one another's transforms
     form a family.
 
-    It reads a dictionary, not data: fit a crosscoder, alone or in a pipeline and a grid search,
-    and give it to `fit`.
+    It reads a dictionary: fit a crosscoder, alone or in a pipeline and a grid search, and give it
+    to `fit`. With orbits of photographs beside it, symmetries are named with a stated error rate.
 
     Parameters
     ----------
@@ -55,15 +64,23 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         Needed when `fit` is given atoms; a fitted `GroupCrosscoder` brings its own.
     threshold : float, default=0.8
         What a symmetry must reach to be named: see `find_stabilizers`.
+    margin : float, default=0.1
+        In [0, threshold). With orbits: a feature whose true energy lies by as much below the
+        threshold is given that symmetry with a probability of at most `error_rate`.
+    error_rate : float, default=0.05
+    family_method : {"auto", "average", "hdbscan", "graph"}, default="auto"
+        How families are found: see `cluster_families`. ``"auto"`` is ``"average"``, and
+        ``"graph"`` with more than `max_features_in_full` features.
     family_distance : float, default=0.4
-        Features belong to one family while their average distance is below it.
+        With ``"average"`` features belong to one family while their average distance is below it;
+        see `cluster_families` for the others.
     max_features_in_full : int, default=16384
         With more features, the distances of all pairs (1.6 GB in float32 at the default, alignment
-        included) are not computed, nor what is read off them: families and the map. Neighbours
-        are there at any size: `kneighbors_graph`.
+        included) are not computed, nor the map, which is read off them. Families then come from
+        the graph of the 15 nearest neighbours, which is there at any size: `kneighbors_graph`.
     device : str or torch.device, default="auto"
     random_state : int, RandomState instance or None, default=0
-        Of the map `embedding_`.
+        Of the map `embedding_`, of the bags of photographs and of the controls of `diagnose`.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -81,16 +98,27 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         Features whose atom is zero.
     profiles_ : ndarray of shape (m, order)
         ``cos(W_i, R_h W_i)`` for every element h.
+    spectra_ : ndarray of shape (m, n_irreps)
+        Share of each atom's energy in every irrep of ``group_.irreps``; rows sum to 1.
     stabilizers_ : list of Stabilizer
         The largest subgroup that leaves each feature as it is, with the evidence.
+    confidence_ : ndarray of shape (m,)
+        Share of resamples of the photographs in which a feature's symmetry has the same class. NaN
+        without orbits, and for features that fire on too few photographs.
+    evidence_ : ProfileEvidence or None
+        Standard errors and bounds behind them, if there were orbits.
+    equivariance_ : Equivariance
+        How much of the transform blocks depends on ``g⁻¹h`` alone; computed when asked for.
     kinds_ : ndarray of shape (m,), of str
         Plain words for the rotation profile: see `KINDS`.
     labels_ : ndarray of shape (m,), int64
         Family of every feature, the largest first; -1 for a feature alone.
     families_ : list of Family
-        Medoid, members and poses.
+        Medoid, members, poses and the poses that nothing covers.
     features_table_ : DataFrame
-        One row a feature, all of this in words; without families where they are left out.
+        One row a feature, all of this in words.
+    families_table_ : DataFrame
+        One row a family.
     components_ : ndarray of shape (m, order * n_channels)
         The atoms analysed.
     group_ : FiniteGroup
@@ -113,6 +141,9 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     _parameter_constraints: dict[str, list[Any]] = {
         "group": [FiniteGroup, None],
         "threshold": [Interval(Real, 0, 1, closed="neither")],
+        "margin": [Interval(Real, 0, 1, closed="left")],
+        "error_rate": [Interval(Real, 0, 1, closed="neither")],
+        "family_method": [StrOptions({"auto", *METHODS})],
         "family_distance": [Interval(Real, 0, 2, closed="both")],
         "max_features_in_full": [Interval(Integral, 1, None, closed="left")],
         "device": [str, torch.device],
@@ -125,6 +156,9 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         group: FiniteGroup | None = None,
         *,
         threshold: float = 0.8,
+        margin: float = 0.1,
+        error_rate: float = 0.05,
+        family_method: str = "auto",
         family_distance: float = 0.4,
         max_features_in_full: int = 16384,
         device: str | torch.device = "auto",
@@ -133,6 +167,9 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     ) -> None:
         self.group = group
         self.threshold = threshold
+        self.margin = margin
+        self.error_rate = error_rate
+        self.family_method = family_method
         self.family_distance = family_distance
         self.max_features_in_full = max_features_in_full
         self.device = device
@@ -140,7 +177,14 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: GroupCrosscoder | ArrayLike, y: Any = None) -> SymmetryAnalyzer:
+    def fit(
+        self,
+        X: GroupCrosscoder | ArrayLike,
+        y: Any = None,
+        *,
+        orbits: Any = None,
+        image_ids: ArrayLike | None = None,
+    ) -> SymmetryAnalyzer:
         """Analyse a dictionary.
 
         Parameters
@@ -150,6 +194,11 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             given. Codes are not atoms, but cannot be told from them: the analyzer does not go
             behind a crosscoder in a `~sklearn.pipeline.Pipeline`, where it would get codes.
         y : Ignored
+        orbits : array or OrbitStore of shape (n_samples, order, n_channels), optional
+            Orbits as the crosscoder reads them, better such as it was not trained on. Their
+            photographs are resampled for `confidence_` and for names with a stated error rate.
+        image_ids : array-like of shape (n_samples,), optional
+            The photograph of each orbit. Default: what the store says.
 
         Returns
         -------
@@ -158,29 +207,62 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If atoms come without a group, do not divide into its blocks, or are not finite.
+            If atoms come without a group, do not divide into its blocks, or are not finite; if
+            orbits do not fit, or nothing says of which photographs they are.
         TypeError
-            If X is a pipeline: its last step holds the atoms.
+            If X is a pipeline, whose last step holds the atoms; or orbits come with atoms alone.
         """
-        self.components_, self.group_ = self._resolve(X)
+        if self.margin >= self.threshold:
+            raise ValueError(
+                f"margin lies in [0, threshold); got {self.margin}, threshold {self.threshold}."
+            )
+        self.components_, self.group_ = resolve_atoms(X, self.group, "X")
         self.n_features_in_ = self.components_.shape[1]
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        for name in (*_IN_FULL, "_embedding", "_equivariance"):  # of an earlier fit
+            self.__dict__.pop(name, None)
         self.dead_ = ~np.asarray(self.components_.any(axis=1))
         atoms = unit_atoms(self.components_, self.group_.order)
         self.profiles_ = self_profiles(atoms, self.group_)
-        self.stabilizers_ = find_stabilizers(self.group_, self.profiles_, self.threshold)
+        self.spectra_ = irrep_power(atoms, self.group_)
         self.kinds_ = name_kinds(self.profiles_, self.group_)
         self.kinds_[self.dead_] = "dead"
-        for name in _IN_FULL:  # of an earlier fit
-            self.__dict__.pop(name, None)
-        if len(atoms) <= self.max_features_in_full:
-            self._compare(atoms)
-        self.features_table_ = self._tabulate()
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._embedding: NDArray[np.float32] | None = None
+        self._name_symmetries(X, orbits, image_ids)
+        self._find_families(atoms)
+        self.features_table_ = features_table(
+            self.group_,
+            self.stabilizers_,
+            kinds=self.kinds_,
+            confidence=self.confidence_,
+            labels=self.labels_,
+            families=self.families_,
+            norms=np.linalg.norm(self.components_, axis=1),
+        )
         return self
 
+    def diagnose(
+        self, crosscoder: GroupCrosscoder | None = None, orbits: Any = None
+    ) -> list[Finding]:
+        """Name what looks wrong with the dictionary, its data or both: see `diagnose`.
+
+        Parameters
+        ----------
+        crosscoder : GroupCrosscoder or Pipeline, optional
+            The one that was analysed; for its reconstructions.
+        orbits : array-like of shape (n_samples, order, n_channels) or flat, optional
+
+        Returns
+        -------
+        findings : list of Finding
+            Empty when all is well.
+        """
+        check_is_fitted(self)
+        return diagnose(self, crosscoder, orbits, random_state=self._seed)
+
     def kneighbors_graph(
-        self, n_neighbors: int = 15, mode: Literal["distance", "connectivity"] = "distance"
+        self,
+        n_neighbors: int = _N_NEIGHBORS,
+        mode: Literal["distance", "connectivity"] = "distance",
     ) -> csr_matrix:
         """Nearest neighbours of every feature, at any number of features.
 
@@ -206,12 +288,12 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             If there are not as many other live features, or `mode` is unknown.
         """
         check_is_fitted(self)
-        if mode not in ("distance", "connectivity"):
+        if mode not in MODES:
             raise ValueError(f"mode is 'distance' or 'connectivity'; got {mode!r}.")
         alive = ~self.dead_
         check_n_neighbors(n_neighbors, alive)
         if "distances_" in vars(self):
-            distances, indices = self._sorted_rows(n_neighbors)
+            distances, indices = nearest_in_rows(self.distances_, self.dead_, n_neighbors)
         else:
             distances, indices, _ = nearest_neighbors(
                 unit_atoms(self.components_, self.group_.order),
@@ -220,10 +302,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
                 resolve_device(self.device),
                 progress=bool(self.verbose),
             )
-        values = distances[alive] if mode == "distance" else np.ones_like(distances[alive])
-        starts = np.concatenate([[0], np.cumsum(alive * n_neighbors)])
-        shape = (len(alive), len(alive))
-        return csr_matrix((values.ravel(), indices[alive].ravel(), starts), shape=shape)
+        return neighbors_graph(distances, indices, alive, mode)
 
     def condensed_distances(self) -> NDArray[np.floating]:
         """Distances of all pairs i < j, row after row: the condensed form of scipy.
@@ -265,9 +344,17 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         Computed when it is first asked for: importing and compiling UMAP takes many seconds.
         """
         check_is_fitted(self)
-        if self._embedding is None:
+        if "_embedding" not in vars(self):
             self._embedding = embed(self.distances_, self._seed)
         return self._embedding
+
+    @property
+    def equivariance_(self) -> Equivariance:
+        """Equivariance index of every atom, with its controls: see `equivariance_index`."""
+        check_is_fitted(self)
+        if "_equivariance" not in vars(self):
+            self._equivariance = equivariance_index(self.components_, self.group_)
+        return self._equivariance
 
     if not TYPE_CHECKING:  # a type checker would take every misspelt attribute for this
 
@@ -286,75 +373,68 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         check_group_parameter(self)
         super()._validate_params()
 
-    def _resolve(self, X: GroupCrosscoder | ArrayLike) -> tuple[NDArray[np.floating], FiniteGroup]:
-        dtypes = [np.float32, np.float64]
-        if isinstance(X, GroupCrosscoder):
-            check_is_fitted(X)
-            if self.group is not None and self.group != X.group_:
-                raise ValueError(
-                    f"The analyzer was given {self.group!r}, the crosscoder has {X.group_!r}."
-                )
-            return check_array(X.components_, dtype=dtypes, input_name="components_"), X.group_
-        if isinstance(X, Pipeline):
+    def _name_symmetries(self, X: Any, orbits: Any, image_ids: ArrayLike | None) -> None:
+        """Name stabilizers: of the atoms as they are, or as the photographs bear them out."""
+        self.evidence_: ProfileEvidence | None = None
+        if orbits is None:
+            self.stabilizers_ = find_stabilizers(self.group_, self.profiles_, self.threshold)
+            self.confidence_ = np.full(len(self.profiles_), np.nan)
+            return
+        if not isinstance(X, GroupCrosscoder):
             raise TypeError(
-                "X is a Pipeline; the atoms are in its last step: pass pipeline[-1]. Behind a "
-                "scaler they are in scaled units, which matters where it has one factor a channel."
+                "Orbits are encoded by the crosscoder whose atoms these are: "
+                "fit(crosscoder, orbits=...). Atoms alone are analysed without orbits."
             )
-        if self.group is None:
-            raise ValueError("Atoms alone do not name their group: SymmetryAnalyzer(group=...).")
-        flat = flatten_orbits(X, self.group)
-        atoms = check_array(flat, dtype=dtypes, input_name="atoms")
-        if atoms.shape[1] % self.group.order:
+        if image_ids is None and not hasattr(orbits, "image_ids_"):
             raise ValueError(
-                f"Atoms have {atoms.shape[1]} columns; {self.group!r} has {self.group.order} "
-                f"elements, so the number of columns must be a multiple of {self.group.order}."
+                "image_ids says of which photograph every orbit is; a plain array does not. "
+                "Datasets and stores carry it as image_ids_."
             )
-        return atoms, self.group
-
-    def _compare(self, atoms: NDArray[np.floating]) -> None:
-        """Compare all pairs of features, and find families."""
-        self.alignment_: NDArray[Any]
-        similarity, self.alignment_ = best_alignment(
-            atoms, None, self.group_, resolve_device(self.device), progress=bool(self.verbose)
+        self.evidence_ = gather_evidence(
+            X,
+            orbits,
+            orbits.image_ids_ if image_ids is None else image_ids,
+            random_state=self._seed,
+            device=self.device,
+            progress=bool(self.verbose),
         )
-        self.distances_ = np.subtract(1.0, similarity, out=similarity)
-        self.labels_ = cluster_families(self.distances_, ~self.dead_, self.family_distance)
+        self.stabilizers_, self.confidence_ = self.evidence_.name(
+            self.threshold, margin=self.margin, error_rate=self.error_rate
+        )
+
+    def _find_families(self, atoms: NDArray[np.floating]) -> None:
+        """Compare features, all pairs if they are not too many, and find families."""
+        alive, method = ~self.dead_, self.family_method
+        known: NDArray[np.floating] | csr_array
+        if len(atoms) <= self.max_features_in_full:
+            self.alignment_: NDArray[Any]
+            similarity, self.alignment_ = best_alignment(
+                atoms, None, self.group_, resolve_device(self.device), progress=bool(self.verbose)
+            )
+            known = self.distances_ = np.subtract(1.0, similarity, out=similarity)
+            method = "average" if method == "auto" else method
+        else:
+            if method not in ("auto", "graph"):
+                raise ValueError(
+                    f"family_method={method!r} needs the distances of all pairs of {len(atoms)} "
+                    f"features, and max_features_in_full={self.max_features_in_full}. Raise it, "
+                    "or take family_method='graph'."
+                )
+            k = min(_N_NEIGHBORS, int(alive.sum()) - 1)
+            graph = self.kneighbors_graph(k) if k > 0 else csr_array((len(atoms),) * 2)
+            known, method = csr_array(graph), "graph"
+        self.labels_ = cluster_families(known, alive, self.family_distance, method=method)
         self.families_ = describe_families(
-            self.labels_, self.distances_, self.alignment_, self.stabilizers_
+            self.labels_, known, None, self.stabilizers_, atoms=atoms, kinds=self.kinds_
         )
-
-    def _sorted_rows(self, k: int) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
-        """First k of every row of `distances_`, and their columns; of equal ones the first."""
-        m, step = len(self.distances_), 256
-        values, columns = np.empty((m, k), self.distances_.dtype), np.empty((m, k), np.int64)
-        for start in range(0, m, step):
-            rows = np.arange(start, min(start + step, m))
-            part = self.distances_[rows]
-            part[:, self.dead_] = np.inf
-            part[np.arange(len(rows)), rows] = np.inf
-            columns[rows] = np.argsort(part, axis=1, kind="stable")[:, :k]
-            values[rows] = np.take_along_axis(part, columns[rows], axis=1)
-        return values, columns
-
-    def _tabulate(self) -> pd.DataFrame:
-        runners_up = [s.runner_up.name if s.runner_up else "" for s in self.stabilizers_]
-        table = pd.DataFrame(
-            {
-                "kind": self.kinds_,
-                "symmetry": [s.name for s in self.stabilizers_],
-                "energy": [s.energy for s in self.stabilizers_],
-                "margin": [s.margin for s in self.stabilizers_],
-                "runner_up": runners_up,
-                "norm": np.linalg.norm(self.components_, axis=1),
-            },
-            index=pd.RangeIndex(len(self.kinds_), name="feature"),
+        medoids = [family.medoid for family in self.families_]
+        if isinstance(known, csr_array):
+            between = (
+                1.0
+                - best_alignment(atoms[medoids], None, self.group_, resolve_device(self.device))[0]
+            )
+        else:
+            between = known[np.ix_(medoids, medoids)]
+        self.families_table_ = families_table(
+            self.families_, self.stabilizers_, self.kinds_, between
         )
-        if "families_" in vars(self):
-            poses = {
-                member: self.group_.describe_element(pose)
-                for family in self.families_
-                for member, pose in zip(family.members, family.poses, strict=True)
-            }
-            table.insert(5, "family", self.labels_)
-            table.insert(6, "pose", [poses.get(i, "") for i in table.index])
-        return table

@@ -47,6 +47,8 @@ def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
         warnings.filterwarnings("ignore", message="using precomputed metric; inverse_transform")
         # families far apart leave the neighbour graph in pieces, which UMAP lays out one by one
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
+        # of many distances of exactly zero; it then starts from random positions, seeded as well
+        warnings.filterwarnings("ignore", message="Spectral initialisation failed")
         mapper = UMAP(
             metric="precomputed",
             n_neighbors=min(15, m - 1),

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from ..groups import Stabilizer
-from ._clustering import cluster_families as cluster_families
 from ._poses import (
     Poses,
     all_poses,
@@ -71,11 +70,11 @@ class Family:
 def describe_families(
     labels: NDArray[np.int64],
     distances: NDArray[np.floating] | sparse.csr_array,
-    alignment: NDArray[np.int64] | None,
+    alignment: NDArray[np.signedinteger] | None,
     stabilizers: Sequence[Stabilizer],
     *,
     atoms: NDArray[np.floating] | None = None,
-    kinds: Sequence[str] | None = None,
+    kinds: Sequence[str] | NDArray[np.object_] | None = None,
 ) -> list[Family]:
     """Medoid, members, poses and gaps of every family.
 
@@ -141,7 +140,7 @@ def describe_families(
 def families_table(
     families: Sequence[Family],
     stabilizers: Sequence[Stabilizer],
-    kinds: Sequence[str],
+    kinds: Sequence[str] | NDArray[np.object_],
     medoid_distances: ArrayLike,
 ) -> pd.DataFrame:
     """One row a family.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from ..groups import FiniteGroup, GroupFourier
+from ..groups import FiniteGroup
 from ._finding import Finding
+from ._similarity import best_alignment
 
 FloatArray = NDArray[np.floating]
 
@@ -26,7 +28,7 @@ MOST_WASTED = 0.25
 MIN_ORDER_FOR_ARRANGEMENTS = 6
 
 _QUERIES = 256
-_TILE = 2**24  # numbers in one batch of correlations
+_TILE = 2**24  # numbers in one batch of cosines
 _ARRANGEMENTS = 99
 
 
@@ -244,14 +246,9 @@ def find_wasted_atoms(atoms: FloatArray, dead: NDArray[np.bool_]) -> list[Findin
 
 def _nearest(atoms: FloatArray, queries: NDArray[np.int64], group: FiniteGroup) -> FloatArray:
     """Largest cosine of some atoms with any other, over all right translations."""
-    fourier = GroupFourier(group)
-    nearest = np.full(len(queries), -np.inf)
-    step = max(1, _TILE // (len(queries) * group.order))
-    for start in range(0, len(atoms), step):
-        cosines = fourier.correlate(atoms[queries], atoms[start : start + step]).max(axis=2)
-        cosines[queries[:, None] == np.arange(start, min(start + step, len(atoms)))] = -np.inf
-        nearest = np.maximum(nearest, cosines.max(axis=1))
-    return nearest
+    cosines, _ = best_alignment(atoms[queries], atoms, group, torch.device("cpu"))
+    cosines[np.arange(len(queries)), queries] = -np.inf
+    return cosines.max(axis=1)
 
 
 def _profile_variance(

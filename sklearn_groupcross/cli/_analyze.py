@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from .._device import resolve_device
 from .._files import written_whole
-from ..analysis import MIN_FEATURES_FOR_A_MAP, SymmetryAnalyzer
+from ..analysis import MIN_FEATURES_FOR_A_MAP, Finding, SymmetryAnalyzer
 from ..crosscoder import GroupCrosscoder
 from ..orbits import OrbitStore
 from ..plotting import (
@@ -132,17 +132,20 @@ def _open_store(path: Path, crosscoder: GroupCrosscoder) -> OrbitStore:
 
 
 def _fit(
-    analyzer: Any, crosscoder: GroupCrosscoder, store: OrbitStore | None
-) -> tuple[Any, list[Any] | None]:
+    analyzer: SymmetryAnalyzer, crosscoder: GroupCrosscoder, store: OrbitStore | None
+) -> tuple[SymmetryAnalyzer, list[Finding] | None]:
     """Analyse; with orbits also resample photographs, and look for signs of failure."""
     if store is None:
         return analyzer.fit(crosscoder), None
     analysis = analyzer.fit(crosscoder, orbits=store, image_ids=store.image_ids_)
-    return analysis, list(analysis.diagnose(store))
+    return analysis, analysis.diagnose(crosscoder, store)
 
 
 def _write(
-    analysis: Any, findings: list[Any] | None, out: Path, options: argparse.Namespace
+    analysis: SymmetryAnalyzer,
+    findings: list[Finding] | None,
+    out: Path,
+    options: argparse.Namespace,
 ) -> None:
     for name, table in (
         (FEATURES, analysis.features_table_),
@@ -163,7 +166,7 @@ def _write(
 
 
 def _displays(
-    analysis: Any, findings: list[Any] | None, options: argparse.Namespace
+    analysis: SymmetryAnalyzer, findings: list[Finding] | None, options: argparse.Namespace
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Names of figures, and what makes their displays."""
     n_alive = int((~analysis.dead_).sum())
@@ -183,7 +186,7 @@ def _displays(
 
 
 def _summarise(
-    analysis: Any, findings: list[Any] | None, crosscoder: GroupCrosscoder
+    analysis: SymmetryAnalyzer, findings: list[Finding] | None, crosscoder: GroupCrosscoder
 ) -> dict[str, Any]:
     """What is printed, in what JSON can hold."""
     group = analysis.group_
@@ -211,8 +214,8 @@ def _summarise(
         "findings": None,
     }
     if findings is not None:
-        confidence = analysis.confidence_[alive]
-        summary["median_confidence"] = float(np.median(confidence)) if len(alive) else 0.0
+        known = analysis.confidence_[np.isfinite(analysis.confidence_)]
+        summary["median_confidence"] = float(np.median(known)) if len(known) else None
         summary["findings"] = [
             {
                 "name": finding.name,
@@ -235,7 +238,10 @@ def _print_summary(summary: dict[str, Any], n_families: int) -> None:
         "features alone": summary["alone"],
     }
     if summary["findings"] is not None:
-        lines["median confidence of symmetries"] = f"{summary['median_confidence']:.2f}"
+        median = summary["median_confidence"]
+        lines["median confidence of symmetries"] = (
+            "unknown: features fire on too few photographs" if median is None else f"{median:.2f}"
+        )
     print(tabulate(lines.items(), tablefmt="plain", colalign=("left", "left")))
     print(f"\nSymmetry classes (threshold {summary['threshold']:g}; C1: none)\n")
     print(tabulate(summary["symmetry_classes"].items(), headers=("class", "features")))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from ..analysis import Finding
 from ._style import PALETTE, get_figure
 
 if TYPE_CHECKING:
@@ -18,34 +19,6 @@ if TYPE_CHECKING:
 # Evidence of more numbers than these is drawn as a histogram.
 _LONGEST_LINE = 128
 _PANEL_WIDTH, _HEIGHT = 3.1, 4.6
-
-
-class DiagnosedFinding(Protocol):
-    """What is drawn of a finding."""
-
-    @property
-    def name(self) -> str:
-        """A word or two."""
-
-    @property
-    def message(self) -> str:
-        """What was found."""
-
-    @property
-    def value(self) -> float:
-        """The number that was judged."""
-
-    @property
-    def limit(self) -> float:
-        """What it was judged against."""
-
-    @property
-    def advice(self) -> str:
-        """What to try."""
-
-    @property
-    def evidence(self) -> Mapping[str, ArrayLike]:
-        """Small arrays that show it."""
 
 
 class DiagnosisDisplay:
@@ -63,11 +36,11 @@ class DiagnosisDisplay:
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, findings: Sequence[DiagnosedFinding]) -> None:
+    def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = findings
 
     @classmethod
-    def from_findings(cls, findings: Sequence[DiagnosedFinding]) -> DiagnosisDisplay:
+    def from_findings(cls, findings: Sequence[Finding]) -> DiagnosisDisplay:
         """Take findings; an empty sequence says that all is well.
 
         Raises
@@ -114,7 +87,7 @@ class DiagnosisDisplay:
         return self
 
 
-def _plot_value(ax: Axes, finding: DiagnosedFinding) -> None:
+def _plot_value(ax: Axes, finding: Finding) -> None:
     """Draw the value as a bar, and the limit as a line across it."""
     value, limit = float(finding.value), float(finding.limit)
     ax.barh([0], [value], color=PALETTE[1], height=0.6)
@@ -140,7 +113,7 @@ def _plot_value(ax: Axes, finding: DiagnosedFinding) -> None:
     )
 
 
-def _plot_evidence(ax: Axes, finding: DiagnosedFinding) -> None:
+def _plot_evidence(ax: Axes, finding: Finding) -> None:
     arrays = {name: np.asarray(values) for name, values in finding.evidence.items()}
     pictures = {name: array for name, array in arrays.items() if array.ndim == 2}
     if pictures:

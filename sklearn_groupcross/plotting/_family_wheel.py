@@ -95,7 +95,7 @@ class FamilyWheelDisplay:
             raise ValueError(
                 f"There are {len(analyzer.families_)} families, numbered from 0; got {family}."
             )
-        found: Any = analyzer.families_[family]
+        found = analyzer.families_[family]
         stabilizer = analyzer.stabilizers_[found.medoid].subgroup
         return cls.from_arrays(
             found.poses,

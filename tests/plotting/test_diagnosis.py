@@ -4,8 +4,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from sklearn_groupcross.analysis import Finding
 from sklearn_groupcross.plotting import DiagnosisDisplay
-from tests.merged_analyzer import Finding  # STAND-IN: becomes sklearn_groupcross.analysis.Finding
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_groupcross import Cyclic, Dihedral, make_orbits
+from sklearn_groupcross import Cyclic, Dihedral, SymmetryAnalyzer, make_orbits
 from sklearn_groupcross.groups import Symmetric
 from sklearn_groupcross.plotting import FamilyWheelDisplay
 from sklearn_groupcross.plotting._family_layout import lay_out
-from tests.merged_analyzer import MergedAnalyzer  # STAND-IN: becomes SymmetryAnalyzer
 
 GROUP = Dihedral(8)
 
@@ -124,9 +123,9 @@ def test_a_family_of_an_estimator():
     planted = make_orbits(5, group=GROUP, n_families=4, random_state=5)
     atoms = planted.components.reshape(len(planted.components), -1)
     # a family that has lost two of its members
-    family = MergedAnalyzer(group=GROUP).fit(atoms).families_[0]
+    family = SymmetryAnalyzer(group=GROUP).fit(atoms).families_[0]
     lost = [member for member in family.members if member != family.medoid][:2]
-    analysis = MergedAnalyzer(group=GROUP).fit(np.delete(atoms, lost, axis=0))
+    analysis = SymmetryAnalyzer(group=GROUP).fit(np.delete(atoms, lost, axis=0))
     label = next(f.label for f in analysis.families_ if f.gaps)
     display = FamilyWheelDisplay.from_estimator(analysis, label).plot()
     found = analysis.families_[label]

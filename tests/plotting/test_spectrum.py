@@ -4,10 +4,9 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from sklearn_groupcross import Cyclic, Dihedral, make_orbits
+from sklearn_groupcross import Cyclic, Dihedral, SymmetryAnalyzer, make_orbits
 from sklearn_groupcross.groups import GroupFourier, Symmetric
 from sklearn_groupcross.plotting import SpectrumDisplay
-from tests.merged_analyzer import MergedAnalyzer  # STAND-IN: becomes SymmetryAnalyzer
 
 GROUP = Dihedral(8)
 
@@ -70,7 +69,7 @@ def test_the_reference_is_what_random_atoms_have(group):
 def test_from_an_estimator_without_its_dead_features():
     atoms = make_orbits(5, group=GROUP, n_families=3, random_state=5).components
     atoms = np.concatenate([np.zeros((1, 16, atoms.shape[2])), atoms])
-    analysis = MergedAnalyzer(group=GROUP).fit(atoms.reshape(len(atoms), -1))
+    analysis = SymmetryAnalyzer(group=GROUP).fit(atoms.reshape(len(atoms), -1))
     display = SpectrumDisplay.from_estimator(analysis)
     assert len(display.power) == len(atoms) - 1
     np.testing.assert_allclose(display.power.sum(axis=1), 1)

@@ -1,0 +1,425 @@
+"""`compare_separation`: how clearly families stand apart, by the same measure for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import (
+    adjusted_mutual_info_score,
+    adjusted_rand_score,
+    silhouette_samples,
+)
+from sklearn.utils import check_random_state
+
+from .._device import resolve_device
+from ..crosscoder import GroupCrosscoder
+from ..groups import FiniteGroup
+from ._clustering import cluster_families
+from ._embedding import MIN_FEATURES_FOR_A_MAP, embed
+from ._lift import CodeMoments, Lift, check_lift, code_moments, solve
+from ._resampling import MIN_UNITS, percentile_interval, resampled_means
+from ._similarity import best_alignment, unit_atoms
+
+FloatArray = NDArray[np.floating]
+Labels = NDArray[np.int64]
+
+# From least squares to little more than the mean orbit of the samples that a feature fires on.
+RIDGES = (1e-3, 1e-2, 1e-1, 3e-1, 1.0, 3.0)
+
+
+def compare_separation(
+    dictionaries: Mapping[str, GroupCrosscoder],
+    orbits: Any,
+    image_ids: ArrayLike | None = None,
+    *,
+    group: FiniteGroup | None = None,
+    labels: Mapping[str, ArrayLike] | None = None,
+    family_distance: float | Sequence[float] = 0.4,
+    n_features: int | None = None,
+    min_firings: int = 10,
+    ridge: float | Sequence[float] = RIDGES,
+    embedding: bool = True,
+    n_resamples: int = 2000,
+    device: str | torch.device = "auto",
+    random_state: int | np.random.RandomState | None = 0,
+) -> pd.DataFrame:
+    """Compare how clearly the features of dictionaries fall into families of transforms.
+
+    The paper compares pictures of a group crosscoder with those of a sparse autoencoder [1]_, whose
+    atoms have one block. Here all are measured alike: every dictionary, the crosscoders included,
+    is lifted to the orbit (`lift_dictionary`) twice, on two halves of the photographs. Families are
+    formed from the distances of one half, and how well they stand apart is measured on the
+    distances of the other; then the halves change places, and the two are averaged. Families that
+    are accidents of the data they were formed on do not survive this, and a silhouette near 0 or
+    below is what such families get.
+
+    Parameters
+    ----------
+    dictionaries : mapping of names to GroupCrosscoder
+        Fitted on activations of the same layer, with any group; the trivial group makes a sparse
+        autoencoder.
+    orbits : array-like of shape (n_samples, order, d) or (n_samples, order * d), or store
+        Best of photographs that no dictionary was fitted on. Read batch by batch.
+    image_ids : array-like of shape (n_samples,), optional
+        Photograph of every sample. Default: the ``image_ids_`` of a store.
+    group : FiniteGroup, optional
+        Group of the orbits. Default: that of the store, or of the first dictionary that has one.
+    labels : mapping of names to array-like of shape (m,), int, optional
+        Known family of every feature of some of the dictionaries; -1 where it is unknown.
+    family_distance : float or sequence of float, default=0.4
+        Features belong to one family while their average distance is below it. Several make
+        several rows: a claim should not hang on one of them.
+    n_features : int, optional
+        Number of features of each dictionary that are compared: those that fire most often on
+        `orbits`. Default: as many as each of them has that fire `min_firings` times in both halves.
+    min_firings : int, default=10
+        Features that fire more rarely in a half have an atom made of noise, and are left out.
+    ridge : float or sequence of float, default=(0.001, 0.01, 0.1, 0.3, 1, 3)
+        See `lift_dictionary`. Of several, each dictionary gets the one with which the decoder of
+        one half explains most of the other.
+    embedding : bool, default=True
+        Also measure in the plane of a UMAP of the measured half.
+    n_resamples : int, default=2000
+        Of the bootstrap.
+    device : str or torch.device, default="auto"
+        Where distances are computed; dictionaries encode on their own.
+    random_state : int, RandomState instance or None, default=0
+        Of the halves, the UMAP and the bootstrap. Halves are the same for all dictionaries.
+
+    Returns
+    -------
+    comparison : DataFrame
+        One row a dictionary and family distance. Unless said otherwise, means of the two ways to
+        use the halves:
+
+        - ``dictionary``; ``family_distance``; ``n_available``, features that fire often enough;
+          ``n_features``, those compared; ``l0``, codes active on a sample;
+        - ``explained_variance`` of all blocks by the decoder lifted on the other half, and the
+          ``ridge`` it has;
+        - ``n_families`` of two features or more; ``share_in_families`` of the compared features;
+        - ``reproducibility``: adjusted Rand index of the families of the two halves;
+        - ``silhouette`` of features in families, features alone left out;
+        - ``silhouette_all`` of all features, where a feature alone has silhouette 0, as
+          [2]_ has it, and is a neighbour like any other: it does not reward a dictionary for
+          keeping only its clearest families;
+        - ``silhouette_map``: as ``silhouette``, with Euclidean distances in the UMAP plane;
+        - ``ari``, ``ami``: agreement of the families with `labels`, adjusted Rand index and
+          adjusted mutual information, each feature alone a family of its own;
+        - ``undefined``: why figures are NaN; empty if none is.
+
+        The silhouettes have 95 % intervals in ``..._low`` and ``..._high``.
+
+    Raises
+    ------
+    ValueError
+        If dictionaries, orbits, photographs or labels do not fit each other, there are fewer than
+        two photographs, or a dictionary has fewer features to compare than asked for.
+    TypeError
+        If a dictionary is not a GroupCrosscoder.
+
+    Notes
+    -----
+    Intervals are percentile bootstraps over families, not features: members of a family are near
+    one another, and so near or far from the others together. Families of the two halves that share
+    a feature are drawn together. Distances are not drawn anew, and neither are dictionaries: how
+    much another seed would differ, only more seeds can say.
+
+    Comparing as many features of each dictionary, those that fire most often, keeps a dictionary
+    from standing out by having fewer; it says nothing of the rare ones. A decoder lifted on few
+    samples is noisy, for all dictionaries alike: a tenfold of a
+    dictionary's features is a sensible minimum; see ``explained_variance``.
+
+    References
+    ----------
+    .. [1] Gorton (2024), "Group crosscoders for mechanistic analysis of symmetry",
+       arXiv:2410.24184.
+    .. [2] Rousseeuw (1987), "Silhouettes: a graphical aid to the interpretation and validation of
+       cluster analysis", Journal of Computational and Applied Mathematics 20.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+    >>> from sklearn_groupcross.analysis import compare_separation
+    >>> group = Dihedral(3)
+    >>> orbits = make_orbits(2000, group=group, random_state=0).orbits
+    >>> settings = dict(n_features=48, activation="topk", k=4, max_epochs=10, random_state=0)
+    >>> dictionaries = {
+    ...     "crosscoder": GroupCrosscoder(group, **settings).fit(orbits[:1000]),
+    ...     "autoencoder": GroupCrosscoder(**settings).fit(orbits[:1000, :1]),
+    ... }
+    >>> image_ids = np.arange(1000) // 10
+    >>> comparison = compare_separation(
+    ...     dictionaries, orbits[1000:], image_ids, group=group, embedding=False
+    ... )
+    >>> comparison["dictionary"].tolist()
+    ['crosscoder', 'autoencoder']
+    """
+    named = dict(dictionaries) if isinstance(dictionaries, Mapping) else {}
+    if not named:
+        raise ValueError("dictionaries is a mapping of names to fitted GroupCrosscoders; got none.")
+    group = _find_group(named, orbits, group)
+    for name, crosscoder in named.items():
+        group = check_lift(crosscoder, orbits, group, name)
+    cuts = [float(cut) for cut in np.atleast_1d(family_distance)]
+    if not cuts or not all(0 <= cut <= 2 for cut in cuts):
+        raise ValueError(f"family_distance lies in [0, 2]; got {family_distance}.")
+    if min_firings < 1:
+        raise ValueError(f"min_firings is at least 1; got {min_firings}.")
+    known = _check_labels(labels, named)
+    assert group is not None  # there is a dictionary, and `check_lift` found its group
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    halves = split_photographs(_check_image_ids(image_ids, orbits), np.random.default_rng(seed))
+
+    moments = {
+        name: [code_moments(crosscoder, orbits, half) for half in halves]
+        for name, crosscoder in named.items()
+    }
+    chosen = _choose_features(moments, n_features, min_firings)
+    rows = []
+    for name, (first, second) in moments.items():
+        features = chosen[name]
+        decoders, best, score = _lift_best(first, second, group, np.atleast_1d(ridge).tolist())
+        distances = [
+            1.0 - best_alignment(_unit(d.atoms[features]), None, group, resolve_device(device))[0]
+            for d in decoders
+        ]
+        maps = None
+        if embedding and len(features) >= MIN_FEATURES_FOR_A_MAP:
+            maps = [embed(half, seed) for half in distances]
+        truth = known[name][features] if name in known else None
+        n_firings = first.firings.sum() + second.firings.sum()
+        row = {
+            "dictionary": name,
+            "n_available": int(_available([first, second], min_firings).sum()),
+            "n_features": len(features),
+            "l0": float(n_firings / (first.n_samples + second.n_samples)),
+            "explained_variance": score,
+            "ridge": best,
+        }
+        for cut in cuts:
+            rng = np.random.default_rng(seed)
+            measured = separation(distances, maps, truth, cut, n_resamples, rng)
+            rows.append(row | {"family_distance": cut} | measured)
+    return pd.DataFrame(rows)
+
+
+def split_photographs(
+    image_ids: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Samples of two random halves of the photographs, in increasing order.
+
+    Raises
+    ------
+    ValueError
+        If there is only one photograph.
+    """
+    photographs = np.unique(image_ids)
+    if len(photographs) < 2:
+        raise ValueError("Two halves of the photographs are compared; there is only one.")
+    first = rng.permutation(photographs)[: len(photographs) // 2]
+    in_first = np.isin(image_ids, first)
+    return np.flatnonzero(in_first), np.flatnonzero(~in_first)
+
+
+class _Silhouettes(NamedTuple):
+    """Silhouettes of features, and which of them count; one row for each half measured."""
+
+    values: FloatArray
+    counted: NDArray[np.bool_]
+
+
+def separation(
+    distances: list[FloatArray],
+    maps: list[NDArray[np.float32]] | None,
+    truth: Labels | None,
+    family_distance: float,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Measure families formed on each half on the distances of the other.
+
+    Parameters
+    ----------
+    distances : list of two ndarray of shape (n, n)
+        Between the same features, from each half.
+    maps : list of two ndarray of shape (n, 2), or None
+        Embeddings of them.
+    truth : ndarray of shape (n,), int64, or None
+        Known families; negative where unknown.
+    family_distance : float
+    n_resamples : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    row : dict
+        Columns of `compare_separation`, from ``n_families`` on.
+    """
+    n = len(distances[0])
+    alive = np.ones(n, dtype=bool)
+    formed = [cluster_families(half, alive, family_distance) for half in distances]
+    # families come from the half that is not measured
+    labels = np.stack(formed[::-1])
+    reasons = []
+    row: dict[str, Any] = {
+        "n_families": float(np.mean([way.max(initial=-1) + 1 for way in labels])),
+        "share_in_families": float((labels >= 0).mean()) if n else np.nan,
+        "reproducibility": np.nan,
+    }
+    if n >= 2:
+        row["reproducibility"] = float(adjusted_rand_score(*map(_alone_apart, formed)))
+
+    planes = None if maps is None else [_euclidean(plane) for plane in maps]
+    measures = {
+        "silhouette": _silhouettes(labels, distances),
+        "silhouette_all": _silhouettes(np.stack([*map(_alone_apart, labels)]), distances),
+        "silhouette_map": None if planes is None else _silhouettes(labels, planes),
+    }
+    for name, measure in measures.items():
+        value = low = high = np.nan
+        if measure is None:
+            reasons.append(f"{name}: no map was made")
+        elif not measure.counted.any(axis=1).all():
+            reasons.append(f"{name}: fewer than two families in a half")
+        else:
+            value = float(np.mean([v[c].mean() for v, c in zip(*measure, strict=True)]))
+            low, high = percentile_interval(resampled_means(*measure, labels, n_resamples, rng))
+            if np.isnan(low):
+                reasons.append(f"{name}: fewer than {MIN_UNITS} families to draw from")
+        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+
+    row["ari"] = row["ami"] = np.nan
+    if truth is None:
+        reasons.append("ari, ami: no labels")
+    elif (truth >= 0).sum() < 2:
+        reasons.append("ari, ami: fewer than two features with a label")
+    else:
+        scored = truth >= 0
+        found = [_alone_apart(way)[scored] for way in labels]
+        row["ari"] = float(np.mean([adjusted_rand_score(truth[scored], way) for way in found]))
+        row["ami"] = float(
+            np.mean([adjusted_mutual_info_score(truth[scored], way) for way in found])
+        )
+    return row | {"undefined": "; ".join(reasons)}
+
+
+def _silhouettes(labels: Labels, distances: list[FloatArray]) -> _Silhouettes:
+    """Silhouettes of features with a label, of each half; none where they are not defined."""
+    values, counted = np.zeros(labels.shape), labels >= 0
+    for way, (own, half) in enumerate(zip(labels, distances, strict=True)):
+        inside = np.flatnonzero(own >= 0)
+        # scikit-learn's condition
+        if 2 <= len(np.unique(own[inside])) < len(inside):
+            within = half[np.ix_(inside, inside)]
+            values[way, inside] = silhouette_samples(within, own[inside], metric="precomputed")
+        else:
+            counted[way] = False
+    return _Silhouettes(values, counted)
+
+
+def _alone_apart(labels: Labels) -> Labels:
+    """Give each feature alone (-1) a label of its own."""
+    alone = labels < 0
+    apart = labels.copy()
+    apart[alone] = labels.max(initial=-1) + 1 + np.arange(alone.sum())
+    return apart
+
+
+def _euclidean(plane: NDArray[np.float32]) -> FloatArray:
+    points = plane.astype(np.float64)
+    return np.linalg.norm(points[:, None] - points[None], axis=2)
+
+
+def _unit(atoms: NDArray[np.float32]) -> FloatArray:
+    return unit_atoms(atoms.reshape(len(atoms), -1), atoms.shape[1])
+
+
+def _lift_best(
+    first: CodeMoments, second: CodeMoments, group: FiniteGroup, ridges: Sequence[float]
+) -> tuple[list[Lift], float, float]:
+    """Decoders of both halves, with the ridge that explains most of the other half, and how much.
+
+    Raises
+    ------
+    ValueError
+        If no ridge is given.
+    """
+    best: tuple[list[Lift], float, float] | None = None
+    for ridge in ridges:
+        decoders = [solve(half, group, ridge) for half in (first, second)]
+        score = (second.score(decoders[0]) + first.score(decoders[1])) / 2
+        if best is None or score > best[2]:
+            best = decoders, ridge, score
+    if best is None:
+        raise ValueError("ridge is a positive number or several; got none.")
+    return best
+
+
+def _available(halves: list[CodeMoments], min_firings: int) -> NDArray[np.bool_]:
+    """Features that fire often enough in both halves, with a code that varies."""
+    enough = [(h.firings >= min_firings) & (h.codes_codes.diagonal() > 0) for h in halves]
+    return np.asarray(enough[0] & enough[1])
+
+
+def _choose_features(
+    moments: dict[str, list[CodeMoments]], n_features: int | None, min_firings: int
+) -> dict[str, NDArray[np.int64]]:
+    """As many features of every dictionary, those that fire most often, in increasing order."""
+    available = {name: _available(halves, min_firings) for name, halves in moments.items()}
+    numbers = {name: int(there.sum()) for name, there in available.items()}
+    n = min(numbers.values()) if n_features is None else n_features
+    if n < 1 or n > min(numbers.values()):
+        raise ValueError(
+            f"{n} features of each dictionary cannot be compared: those that fire {min_firings} "
+            f"times in both halves of the photographs number {numbers}. Give more orbits, or a "
+            "smaller n_features or min_firings."
+        )
+    chosen = {}
+    for name, halves in moments.items():
+        firings = np.where(available[name], halves[0].firings + halves[1].firings, -1)
+        chosen[name] = np.sort(np.argsort(-firings, kind="stable")[:n])
+    return chosen
+
+
+def _find_group(
+    named: dict[str, Any], orbits: Any, group: FiniteGroup | None
+) -> FiniteGroup | None:
+    """The group of the orbits, as given or of the store or the first dictionary that has one."""
+    groups = [group, getattr(orbits, "group", None)]
+    groups += [getattr(crosscoder, "group_", None) for crosscoder in named.values()]
+    return next((g for g in groups if g is not None and g.order > 1), group)
+
+
+def _check_image_ids(image_ids: ArrayLike | None, orbits: Any) -> NDArray[Any]:
+    if image_ids is None and not hasattr(orbits, "image_ids_"):
+        raise ValueError(
+            "image_ids says which photograph every sample is of; a plain array of orbits does not."
+        )
+    ids = np.asarray(orbits.image_ids_ if image_ids is None else image_ids)
+    if ids.shape != (len(orbits),):
+        raise ValueError(
+            f"image_ids has one entry for each of {len(orbits)} samples; got {ids.shape}."
+        )
+    return ids
+
+
+def _check_labels(
+    labels: Mapping[str, ArrayLike] | None, named: dict[str, GroupCrosscoder]
+) -> dict[str, Labels]:
+    known = {name: np.asarray(values) for name, values in (labels or {}).items()}
+    for name, values in known.items():
+        if name not in named:
+            raise ValueError(f"labels are given for {name!r}; dictionaries are {list(named)}.")
+        m = len(named[name].components_)
+        if values.shape != (m,) or not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(
+                f"labels of {name!r} are integers, one for each of {m} features; got "
+                f"{values.dtype} of shape {values.shape}."
+            )
+    return {name: values.astype(np.int64) for name, values in known.items()}
