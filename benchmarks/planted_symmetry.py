@@ -7,8 +7,8 @@ subgroups, closed under right translation (108 atoms), and four families of smoo
 atoms, fixed by nothing, of which a subgroup H fixes the share 0.5, 0.6, 0.7 or 0.85). A
 crosscoder with twice as many atoms, TopK, without augmentation, learns from them; stabilizers are
 named from orbits it has not seen, dealt to 200 pseudo-photographs. Planted and learned atoms are
-matched one to one; a planted atom counts as recovered from a cosine of 0.9. Printed for each noise (standard
-deviation, relative to the signal's), with 95 % intervals (t distribution over seeds):
+matched one to one; a planted atom counts as recovered from a cosine of 0.9. Printed for each noise
+(standard deviation, relative to the signal's), with 95 % intervals (t distribution over seeds):
 
 - the share of planted atoms that are recovered, and of those with an exact symmetry and of near
   misses whose stabilizer class is named right; what is not recovered counts as wrong;
