@@ -45,7 +45,7 @@ from sklearn_groupcross import Cyclic, GroupCrosscoder, SymmetryAnalyzer, load_n
 from sklearn_groupcross.analysis import code_profiles
 from sklearn_groupcross.orbits import Arc, Corner, Edge, probe_orbits
 
-SEEDS, N_RESAMPLES = (0, 1), 500
+SEEDS, N_RESAMPLES = (0, 1), 1000
 SHAPES = (
     Edge(),
     *(Corner(degrees) for degrees in (30, 60, 90, 120)),
@@ -221,6 +221,14 @@ def report_probes(crosscoder, probes, typical, table: pd.DataFrame) -> pd.DataFr
             f"  {kind.__name__} alone: {known.sum()} features, {invariant[rows][known].sum()} "
             f"invariant, AUC {auc(of_kind, invariant[rows]):.3f}"
         )
+    rank = table.loc[use, ["probe_score", "profile_180"]].corr("spearman").iloc[0, 1]
+    others = table[use & ~invariant]
+    alike = others["probe_score"] > 0.6
+    print(
+        f"  rank correlation with the atom's profile at 180°: {rank:.2f}; {alike.sum()} others "
+        f"score above 0.6, median profile {others['profile_180'][alike].median():.2f} against "
+        f"{others['profile_180'][~alike].median():.2f}"
+    )
     failed = table[use & invariant & (scores <= np.median(scores[use & ~invariant]))]
     print(f"  {len(failed)} invariant features score no more than the median of the others:")
     print(
