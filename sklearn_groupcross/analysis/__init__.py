@@ -2,10 +2,12 @@
 
 from ._analyzer import SymmetryAnalyzer
 from ._clustering import cluster_families
+from ._code_profiles import CodeProfiles, code_profiles
 from ._diagnosis import diagnose
 from ._downstream import downstream_effect
 from ._embedding import MIN_FEATURES_FOR_A_MAP
 from ._equivariance import Equivariance, equivariance_index
+from ._evidence import ProfileEvidence, gather_evidence
 from ._families import Family, describe_families, families_table
 from ._feature_maps import FeatureMaps, feature_maps
 from ._finding import Finding
@@ -13,19 +15,23 @@ from ._kinds import KINDS, measurable_kinds, name_kinds
 from ._lift import lift_dictionary
 from ._matching import Matching, match_dictionaries
 from ._separation import compare_separation
+from ._spectra import irrep_power
 from ._stability import Stability, stability
 
 __all__ = [
     "KINDS",
     "MIN_FEATURES_FOR_A_MAP",
+    "CodeProfiles",
     "Equivariance",
     "Family",
     "FeatureMaps",
     "Finding",
     "Matching",
+    "ProfileEvidence",
     "Stability",
     "SymmetryAnalyzer",
     "cluster_families",
+    "code_profiles",
     "compare_separation",
     "describe_families",
     "diagnose",
@@ -33,6 +39,8 @@ __all__ = [
     "equivariance_index",
     "families_table",
     "feature_maps",
+    "gather_evidence",
+    "irrep_power",
     "lift_dictionary",
     "match_dictionaries",
     "measurable_kinds",

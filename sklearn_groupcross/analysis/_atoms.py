@@ -53,8 +53,8 @@ def resolve_atoms(
         check_is_fitted(dictionary)
         if group is not None and group != dictionary.group_:
             raise ValueError(
-                f"{name} has atoms over {dictionary.group_!r}; asked for {group!r}. A dictionary "
-                "of another group, such as a sparse autoencoder's, is first lifted: see "
+                f"{name} has atoms over {dictionary.group_!r}; the group asked for is {group!r}. "
+                "A dictionary over another, such as a sparse autoencoder's, is first lifted: see "
                 "lift_dictionary."
             )
         components = check_array(dictionary.components_, dtype=_FLOATS, input_name="components_")

@@ -4,6 +4,7 @@ from ._dataset import OrbitDataset
 from ._images import ImageSource
 from ._inception import InceptionOrbitDataset
 from ._planted import make_orbits
+from ._probes import Arc, Corner, Edge, Shape, draw_probe, probe_orbits
 from ._stacking import stack_orbits
 from ._store import OrbitStore
 from ._store_format import StoredImage
@@ -12,14 +13,20 @@ from ._store_verify import StoreReport
 from ._store_writer import ChunkWriter
 
 __all__ = [
+    "Arc",
     "ChunkWriter",
+    "Corner",
+    "Edge",
     "ImageSource",
     "InceptionOrbitDataset",
     "OrbitDataset",
     "OrbitStore",
+    "Shape",
     "StoreReport",
     "StoredImage",
     "StoredOrbits",
+    "draw_probe",
     "make_orbits",
+    "probe_orbits",
     "stack_orbits",
 ]

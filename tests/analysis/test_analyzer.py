@@ -66,7 +66,7 @@ def test_a_fitted_crosscoder_brings_its_group():
     analysis = SymmetryAnalyzer().fit(crosscoder)
     assert analysis.group_ == GROUP
     np.testing.assert_array_equal(analysis.components_, crosscoder.components_)
-    with pytest.raises(ValueError, match=r"given Cyclic\(8\), the crosscoder has Dihedral\(4\)"):
+    with pytest.raises(ValueError, match=r"over Dihedral\(4\); the group asked for is Cyclic\(8\)"):
         SymmetryAnalyzer(group=Cyclic(8)).fit(crosscoder)
 
 
