@@ -195,6 +195,7 @@ def test_the_same_seed_gives_the_same_bits(crosscoder, data, image_ids, evidence
 
 
 @pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 def test_cuda_gives_the_same_evidence(crosscoder, data, image_ids, evidence):
     other = gather_evidence(crosscoder, data.orbits, image_ids, device="cuda")
     np.testing.assert_allclose(other.profiles, evidence.profiles, atol=1e-3)

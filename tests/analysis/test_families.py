@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from sklearn_groupcross import Cyclic, Dihedral, Trivial, make_orbits
-from sklearn_groupcross.analysis._families import (
+from sklearn_groupcross.analysis import (
     cluster_families,
     describe_families,
     families_table,
