@@ -73,7 +73,7 @@ def nearest(distances: np.ndarray) -> sparse.csr_array:
 def scores(share: float, noise: float, bridges: bool, threshold: float, seed: int) -> list[float]:
     blocks, truth = plant(share, noise, bridges, seed)
     atoms = unit_atoms(blocks.reshape(len(blocks), -1), GROUP.order)
-    distances = np.clip(1 - best_alignment(atoms, GROUP, torch.device("cpu"))[0], 0, 2)
+    distances = np.clip(1 - best_alignment(atoms, None, GROUP, torch.device("cpu"))[0], 0, 2)
     np.fill_diagonal(distances, 0)
     alive, scored = np.ones(len(atoms), dtype=bool), truth >= 0
     found = []

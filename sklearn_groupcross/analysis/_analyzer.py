@@ -212,10 +212,6 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         TypeError
             If X is a pipeline, whose last step holds the atoms; or orbits come with atoms alone.
         """
-        if self.margin >= self.threshold:
-            raise ValueError(
-                f"margin lies in [0, threshold); got {self.margin}, threshold {self.threshold}."
-            )
         self.components_, self.group_ = resolve_atoms(X, self.group, "X")
         self.n_features_in_ = self.components_.shape[1]
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -380,6 +376,10 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             self.stabilizers_ = find_stabilizers(self.group_, self.profiles_, self.threshold)
             self.confidence_ = np.full(len(self.profiles_), np.nan)
             return
+        if self.margin >= self.threshold:
+            raise ValueError(
+                f"margin lies in [0, threshold); got {self.margin}, threshold {self.threshold}."
+            )
         if not isinstance(X, GroupCrosscoder):
             raise TypeError(
                 "Orbits are encoded by the crosscoder whose atoms these are: "

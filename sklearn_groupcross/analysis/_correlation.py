@@ -138,7 +138,7 @@ def tiles(
     if size is None:
         budget = _TILE_BYTES.get(device.type, _TILE_BYTES_ELSEWHERE)
         size = max(1, int((budget / (n_products * first.dtype.itemsize)) ** 0.5))
-    height, width = min(size, len(first)), min(size, len(others))
+    height, width = (max(1, min(size, len(spectra))) for spectra in (first, others))
     buffer = torch.empty(n_products * height * width, dtype=first.dtype, device=device)
     corners = [
         (i, j)

@@ -11,6 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 MIN_FEATURES_FOR_A_MAP = 5
+# UMAP takes the smallest distance above zero for the local scale: translates of one atom, at
+# distance 0, would have the atoms of other families for their neighbourhood.
+_SMALLEST = 1e-6
 
 
 def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
@@ -56,7 +59,9 @@ def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
             random_state=seed,
             n_jobs=1,
         )
-        return np.asarray(mapper.fit_transform(distances.astype(np.float32)), dtype=np.float32)
+        apart = np.maximum(distances.astype(np.float32), _SMALLEST)
+        np.fill_diagonal(apart, 0.0)
+        return np.asarray(mapper.fit_transform(apart), dtype=np.float32)
 
 
 @contextmanager

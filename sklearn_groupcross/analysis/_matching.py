@@ -189,7 +189,8 @@ def match_atoms(
     """Match unit atoms of shapes (m, order, d) and (n, order, d), zeros among them or not."""
     live_first, live_second = live_atoms(first), live_atoms(second)
     rows, columns = np.flatnonzero(live_first), np.flatnonzero(live_second)
-    left, right = first[rows], second[columns]
+    dtype = np.result_type(first, second)
+    left, right = first[rows].astype(dtype), second[columns].astype(dtype)
     if up_to_group:
         similarity, alignment = best_alignment(left, right, group, device)
     else:

@@ -188,17 +188,81 @@ def test_bad_neighbours_are_refused(analysis, options, match):
         analysis.kneighbors_graph(**options)
 
 
-@pytest.mark.parametrize(
-    "name", ["distances_", "similarity_", "alignment_", "labels_", "families_", "embedding_"]
-)
+@pytest.mark.parametrize("name", ["distances_", "similarity_", "alignment_", "embedding_"])
 def test_without_all_pairs_what_needs_them_says_so(atoms, name):
     analyzer = SymmetryAnalyzer(group=GROUP).fit(atoms)
     analyzer.set_params(max_features_in_full=4).fit(atoms)
     with pytest.raises(AttributeError, match=rf"^{name} needs .*=4\. kneighbors_graph gives"):
         getattr(analyzer, name)
     assert not hasattr(analyzer, name)
-    assert "family" not in analyzer.features_table_
     assert len(analyzer.stabilizers_) == len(analyzer.features_table_) == len(atoms)
+
+
+def test_families_are_found_at_any_size(analysis, atoms):
+    large = SymmetryAnalyzer(group=GROUP, max_features_in_full=4).fit(atoms)
+    np.testing.assert_array_equal(large.labels_, analysis.labels_)
+    for found, expected in zip(large.families_, analysis.families_, strict=True):
+        assert set(found.members) == set(expected.members)
+        assert found.coverage == expected.coverage == 1.0
+    assert large.families_table_["size"].tolist() == analysis.families_table_["size"].tolist()
+    for method in ("average", "hdbscan"):
+        large.set_params(family_method=method)
+        with pytest.raises(ValueError, match=f"family_method='{method}' needs .* all pairs"):
+            large.fit(atoms)
+
+
+@pytest.mark.parametrize("n_live", [0, 1])
+def test_with_hardly_a_live_feature_there_are_no_families(atoms, n_live):
+    mostly_dead = atoms[:6].copy()
+    mostly_dead[n_live:] = 0
+    for limit in (4, 100):
+        analysis = SymmetryAnalyzer(group=GROUP, max_features_in_full=limit).fit(mostly_dead)
+        assert (analysis.labels_ == -1).all()
+        assert analysis.families_ == []
+        assert len(analysis.families_table_) == 0
+        assert analysis.dead_.sum() == 6 - n_live
+        assert np.isfinite(analysis.profiles_).all()
+        assert np.isfinite(analysis.spectra_).all()
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_orbits(1200, group=GROUP, n_channels=16, n_families=5, random_state=5)
+
+
+@pytest.fixture(scope="module")
+def crosscoder(data):
+    return GroupCrosscoder(
+        GROUP, 40, activation="topk", k=4, max_epochs=40, batch_size=64, random_state=0
+    ).fit(data.orbits[:800])
+
+
+class TestEvidence:
+    def test_orbits_bring_confidence(self, crosscoder, data):
+        ids = np.arange(400) // 10
+        analysis = SymmetryAnalyzer().fit(crosscoder, orbits=data.orbits[800:], image_ids=ids)
+        again = SymmetryAnalyzer().fit(crosscoder, orbits=data.orbits[800:], image_ids=ids)
+        np.testing.assert_array_equal(analysis.confidence_, again.confidence_)
+        known = np.isfinite(analysis.confidence_)
+        assert known.mean() > 0.5
+        assert np.median(analysis.confidence_[known]) > 0.9
+        expected, _ = analysis.evidence_.name(0.8, margin=0.1, error_rate=0.05)
+        assert [s.name for s in analysis.stabilizers_] == [s.name for s in expected]
+        assert analysis.diagnose(crosscoder, data.orbits[800:]) == []
+
+    def test_atoms_alone_have_none(self, analysis):
+        assert analysis.evidence_ is None
+        assert np.isnan(analysis.confidence_).all()
+
+    def test_what_is_missing_is_said(self, crosscoder, data):
+        with pytest.raises(TypeError, match=r"fit\(crosscoder, orbits="):
+            SymmetryAnalyzer(group=GROUP).fit(crosscoder.components_, orbits=data.orbits)
+        with pytest.raises(ValueError, match="image_ids says of which photograph"):
+            SymmetryAnalyzer().fit(crosscoder, orbits=data.orbits)
+        with pytest.raises(ValueError, match=r"margin lies in \[0, threshold\); got 0.5"):
+            SymmetryAnalyzer(threshold=0.4, margin=0.5).fit(
+                crosscoder, orbits=data.orbits, image_ids=np.arange(1200)
+            )
 
 
 def test_before_fit_attributes_are_missing_as_elsewhere():

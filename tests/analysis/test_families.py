@@ -25,7 +25,7 @@ small_groups = groups(max_order=16)
 
 def compare(blocks, group):
     atoms = unit_atoms(blocks.reshape(len(blocks), -1), group.order)
-    similarity, alignment = best_alignment(atoms, group, torch.device("cpu"))
+    similarity, alignment = best_alignment(atoms, None, group, torch.device("cpu"))
     distances = np.clip(1.0 - similarity, 0.0, 2.0)
     np.fill_diagonal(distances, 0.0)
     return atoms, distances, alignment

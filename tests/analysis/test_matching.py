@@ -131,7 +131,7 @@ def test_matching_many_tiles_agrees_with_one(monkeypatch):
     rng = np.random.default_rng(0)
     first, second = rng.standard_normal((2, 17, 8 * 5))
     whole = match_dictionaries(first, second, group=D4)
-    monkeypatch.setattr("sklearn_groupcross.analysis._alignment._CORRELATIONS_A_TILE", 8 * 9)
+    monkeypatch.setattr("sklearn_groupcross.analysis._correlation._TILE_BYTES", {"cpu": 8 * 8 * 9})
     tiled = match_dictionaries(first, second, group=D4)
     np.testing.assert_array_equal(whole.pairs, tiled.pairs)
     np.testing.assert_array_equal(whole.alignment, tiled.alignment)
