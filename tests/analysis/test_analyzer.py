@@ -4,6 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.spatial.distance import squareform
 from sklearn.base import clone
 from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering
@@ -12,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, SymmetryAnalyzer, make_orbits
 from sklearn_groupcross.analysis import KINDS, measurable_kinds, name_kinds
+from sklearn_groupcross.testing import elements, groups
 
 GROUP = Dihedral(4)
 
@@ -92,6 +95,21 @@ def test_permuting_and_scaling_features_permutes_the_results(analysis, atoms):
     assert [s.name for s in other.stabilizers_] == [analysis.stabilizers_[i].name for i in order]
     # every feature of a family shares its fate: the same partition, maybe numbered otherwise
     assert adjusted_rand_score(other.labels_, analysis.labels_[order]) == 1.0
+
+
+@given(group=groups(max_order=12), seed=st.integers(0, 2**32 - 1), data=st.data())
+def test_translating_atoms_conjugates_stabilizers_and_changes_nothing_else(group, seed, data):
+    planted = make_orbits(1, group=group, n_active=1, n_channels=24, random_state=seed)
+    blocks = planted.components
+    moves = data.draw(st.lists(elements(group), min_size=len(blocks), max_size=len(blocks)))
+    moved = np.stack([b[group.right_translation(h)] for b, h in zip(blocks, moves, strict=True)])
+    before, after = (SymmetryAnalyzer(group=group).fit(atoms) for atoms in (blocks, moved))
+    np.testing.assert_allclose(after.distances_, before.distances_, atol=1e-5)
+    np.testing.assert_allclose(after.spectra_, before.spectra_, atol=1e-5)
+    np.testing.assert_array_equal(after.labels_, before.labels_)
+    for h, old, new in zip(moves, before.stabilizers_, after.stabilizers_, strict=True):
+        assert new.class_name == old.class_name
+        assert new.subgroup.elements == old.subgroup.conjugate(h).elements
 
 
 def test_transform_blocks(analysis, planted):
