@@ -16,7 +16,7 @@ from ..groups import FiniteGroup
 from ._atoms import resolve_atoms
 from ._similarity import best_alignment, unit_atoms
 
-#: Cosine from which Paulo and Belrose (2025) and others call features of two runs the same.
+#: Cosine from which features of two runs are called the same: a convention, half of the energy.
 SHARED = 0.7
 
 
@@ -118,7 +118,7 @@ def match_dictionaries(
         Otherwise h is the identity: the same feature in another pose is then no match.
     threshold : float, default=0.7
         Similarity from which a pair is a match, in (0, 1]. It decides nothing about who is paired
-        with whom. 0.7 is what [1]_ calls shared.
+        with whom. The default is a convention: such atoms share half of their energy.
     device : str or torch.device, default="auto"
         Where similarities are computed.
 

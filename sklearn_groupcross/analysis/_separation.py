@@ -273,7 +273,10 @@ def separation(
         "reproducibility": np.nan,
     }
     if n >= 2:
-        row["reproducibility"] = float(adjusted_rand_score(*map(_alone_apart, formed)))
+        if all((way >= 0).any() for way in formed):
+            row["reproducibility"] = float(adjusted_rand_score(*map(_alone_apart, formed)))
+        else:  # features that are all alone agree about nothing
+            reasons.append("reproducibility: no families in a half")
 
     planes = None if maps is None else [_euclidean(plane) for plane in maps]
     measures = {

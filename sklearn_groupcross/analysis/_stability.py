@@ -77,8 +77,7 @@ def stability(
     up_to_group : bool, default=True
         Whether a feature in another pose is the same.
     threshold : float, default=0.7
-        Similarity from which a feature counts as stable. [1]_ call features of two sparse
-        autoencoders shared from a cosine of 0.7.
+        Similarity from which a feature counts as stable: a convention, half of the energy.
     null : {"signs", "gaussian"}, default="signs"
         ``"signs"`` turns the sign of each channel of each atom of the other dictionary at random,
         alike in all blocks: self-profiles and the sizes of coordinates stay, directions do not.
