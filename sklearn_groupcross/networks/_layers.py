@@ -75,6 +75,15 @@ class LayerReader:
             outputs.update(self._extractor(nodes)(inputs))
         return {layer: outputs[layer] for layer in layers if layer in outputs}
 
+    def maps_within(self, layer: str, inputs: Tensor) -> list[str]:
+        """Names of the submodules of a layer that run, and put out one map or one row of tokens."""
+        outputs = self.read(inputs, [path for path in self.paths if path.startswith(f"{layer}.")])
+        return [
+            path
+            for path, output in outputs.items()
+            if isinstance(output, Tensor) and output.ndim in (3, 4)
+        ]
+
     def _extractor(self, nodes: tuple[str, ...]) -> nn.Module:
         if nodes not in self._extractors:
             with warnings.catch_warnings():
