@@ -118,6 +118,7 @@ def _extract(options: argparse.Namespace) -> None:
     )
     dataset.check_images(progress=True)
     say(f"{network.name}, layer {dataset.layer}, {len(images)} images, {in_words(dataset.group)}")
+    pending = _pending(options.out) if options.append else None
     store = dataset.extract(
         options.out,
         dtype=options.dtype,
@@ -125,7 +126,15 @@ def _extract(options: argparse.Namespace) -> None:
         n_jobs=options.jobs,
         progress=True,
     )
+    if pending == (len(store.images), 0):
+        say(f"Nothing to add: {options.out} holds all of these images already.")
     _print_info(store)
+
+
+def _pending(path: Path) -> tuple[int, int]:
+    """How many images a store is to hold, and how many of them are pending."""
+    store = OrbitStore(path, allow_incomplete=True)
+    return len(store.images), len(store.pending_images())
 
 
 def _store_info(options: argparse.Namespace) -> None:
