@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from torch import Tensor, nn
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 
 class LayerReader:
@@ -34,6 +33,9 @@ class LayerReader:
     def nodes(self) -> list[str]:
         """Operations of the forward pass; none where its graph cannot be traced."""
         if self._nodes is None:
+            # here, since its import takes as long as that of torch, and few layers are nodes
+            from torchvision.models.feature_extraction import get_graph_node_names
+
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
@@ -86,6 +88,8 @@ class LayerReader:
 
     def _extractor(self, nodes: tuple[str, ...]) -> nn.Module:
         if nodes not in self._extractors:
+            from torchvision.models.feature_extraction import create_feature_extractor
+
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 extractor = create_feature_extractor(
