@@ -265,7 +265,10 @@ class OrbitStore(StoredOrbits):
         order, n_rows = self.group.order, int(self._manifest.row_starts[-1])
         pending = self.pending_images()
         n_there = n_rows - sum(self.images[i].n_rows for i in pending)
-        state = f"{len(pending)} images pending, {n_there} rows there" if pending else "complete"
+        state = "complete"
+        if pending:
+            images = "image" if len(pending) == 1 else "images"
+            state = f"{len(pending)} {images} pending, {n_there} rows there"
         shape = (n_rows, order, self._manifest.n_channels)
         return (
             f"OrbitStore({str(self.path)!r}): {self.group!r}, shape {shape}, {self.dtype}, {state}"
