@@ -243,7 +243,7 @@ def receptive_field(
     Parameters
     ----------
     network : Network, torch.nn.Module or str
-        What `resolve_network` takes.
+        What `resolve_network` takes. A module is put in evaluation mode, as `Network` does.
     layer : str, optional
         Default: the network's default layer.
     input_size : int, optional

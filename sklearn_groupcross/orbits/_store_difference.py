@@ -25,21 +25,24 @@ def explain_difference(path: Path, there: Manifest, wanted: Manifest) -> str:
     message : str
         The first difference and the remedy. A store that holds the images is never to be removed.
     """
-    if conflict := _conflict(there, wanted):
-        return (
-            f"There is another store at {path}: {conflict}. Choose another folder, or remove this "
-            "one."
-        )
-    if there.images == wanted.images:
+    conflict = _conflict_of_settings(there, wanted)
+    if not conflict and there.images == wanted.images:
         return ""
+    if conflict := conflict or _conflict_of_rows(there.images, wanted.images):
+        return (
+            f"There is another store at {path}: {conflict}. Give the same settings, choose another "
+            "folder, or remove this one."
+        )
     n_there, n_wanted = len(there.images), len(wanted.images)
-    n_known = len({i.digest for i in there.images} & {i.digest for i in wanted.images})
+    digests = {image.digest for image in there.images}
+    n_known = sum(image.digest in digests for image in wanted.images)
     beginning = f"The store at {path} has the same settings, and holds"
     if n_known == n_wanted:
+        how = "in another order" if n_there == n_wanted else f"among {n_there}"
         return (
-            f"{beginning} these {n_wanted} images already, among {n_there} or in another order: "
-            f"open it with OrbitStore({str(path)!r}). If some of them are pending, append=True of "
-            "extract (--append) writes them."
+            f"{beginning} these {n_wanted} images already, {how}: open it with "
+            f"OrbitStore({str(path)!r}). If some of them are pending, append=True of extract "
+            "(--append) writes them."
         )
     held, new = f"{n_known} of these {n_wanted} images, among {n_there}", "the others"
     if n_known == 0:
@@ -50,8 +53,8 @@ def explain_difference(path: Path, there: Manifest, wanted: Manifest) -> str:
     )
 
 
-def _conflict(there: Manifest, wanted: Manifest) -> str:
-    """First thing in which two stores could never be one."""
+def _conflict_of_settings(there: Manifest, wanted: Manifest) -> str:
+    """First setting in which two stores differ."""
     for name in ("group", "n_channels", "dtype"):
         mine, others = getattr(there, name), getattr(wanted, name)
         if mine != others:
@@ -60,7 +63,7 @@ def _conflict(there: Manifest, wanted: Manifest) -> str:
         mine, others = there.metadata.get(key), wanted.metadata.get(key)
         if mine != others or (key in there.metadata) != (key in wanted.metadata):
             return f"its metadata[{key!r}] is {mine!r}, not {others!r}"
-    return _conflict_of_rows(there.images, wanted.images)
+    return ""
 
 
 def _conflict_of_rows(there: Sequence[StoredImage], wanted: Sequence[StoredImage]) -> str:

@@ -35,8 +35,8 @@ class TestReopening:
     @pytest.mark.parametrize(
         ("wanted", "message"),
         [
-            (images(5), r"holds these 5 images already, among 12 .*open it with OrbitStore\('"),
-            (images(12)[::-1], "holds these 12 images already, .* in another order: open it"),
+            (images(5), r"holds these 5 images already, among 12: open it with OrbitStore\('"),
+            (images(12)[::-1], "holds these 12 images already, in another order: open it"),
             (images(13), "holds 12 of these 13 images, among 12: append=True .* adds the others"),
             (images(3, first=20), "holds other images: append=True .* adds these"),
         ],
@@ -46,6 +46,11 @@ class TestReopening:
         with pytest.raises(ValueError, match=message) as refusal:
             create(tmp_path / "store", images=wanted)
         assert "remove" not in str(refusal.value)
+
+    def test_copies_with_other_numbers_of_rows_are_reopened(self, tmp_path):
+        copies = [*images(3), images(1, rows=9)[0]]  # the first and the last are one image
+        fill(create(tmp_path / "store", images=copies), at_most=2)
+        assert create(tmp_path / "store", images=copies).pending_images() == [2, 3]
 
     def test_a_store_without_rows_is_replaced(self, tmp_path):
         first = create(tmp_path / "store")
