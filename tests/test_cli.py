@@ -334,9 +334,20 @@ class TestExtract:
         files = sorted(folder.iterdir())
         assert self.extract(files[0], tmp_path / "store") == 0
         assert self.extract(folder, tmp_path / "store") == 2
-        assert "another store" in capsys.readouterr().err
+        assert "holds 1 of these 6 images" in capsys.readouterr().err
         assert self.extract(folder, tmp_path / "store", "--append") == 0
         assert len(OrbitStore(tmp_path / "store").images) == 6
+        assert "Nothing to add" not in capsys.readouterr().err
+        assert self.extract(files[3], tmp_path / "store", "--append") == 0
+        assert "Nothing to add" in capsys.readouterr().err
+
+    def test_discarded_images_are_written_again(self, folder, tmp_path, capsys):
+        assert self.extract(folder, tmp_path / "store") == 0
+        OrbitStore(tmp_path / "store").discard([2])
+        capsys.readouterr()
+        assert self.extract(folder, tmp_path / "store", "--append") == 0
+        assert "Nothing to add" not in capsys.readouterr().err
+        assert OrbitStore(tmp_path / "store").verify().n_verified == 6
 
     def test_mistakes_are_said_in_one_line(self, folder, tmp_path, capsys):
         for more, message in [
@@ -344,6 +355,8 @@ class TestExtract:
             (["--n-images", "7"], "between 1 and 6"),
             (["--layer", "conv9"], "no layer 'conv9'"),
             (["--mask", "--interpolation", "exact"], "mask lies about the image centre"),
+            (["--jobs", "0"], "n_jobs is a number of processes"),
+            (["--seed", "-1"], "at least 0"),
         ]:
             assert self.extract(folder, tmp_path / "store", *more) == 2
             assert message in capsys.readouterr().err

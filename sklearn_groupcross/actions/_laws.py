@@ -21,7 +21,8 @@ def check_action(action: Action, inputs: Tensor, *, tolerance: float = 1e-4) -> 
     action : Action
         One whose results are inputs of the same shape.
     inputs : Tensor of shape (n, ...)
-        A few inputs without symmetry of their own, or a wrong action may pass. All products are
+        A few inputs without symmetry of their own, such as random ones, or a wrong action may
+        pass; inputs that are constant are refused. All products are
         compared at once: ``n * order**2`` transformed inputs are held in memory.
     tolerance : float, default=1e-4
         Largest difference, relative to the largest absolute value of the inputs. Interpolation
@@ -30,9 +31,9 @@ def check_action(action: Action, inputs: Tensor, *, tolerance: float = 1e-4) -> 
     Raises
     ------
     TypeError
-        If the object has no ``group`` or no ``transform``.
+        If the object has no ``group`` or no ``transform``, or the inputs are no tensor.
     ValueError
-        Naming the elements for which a law does not hold.
+        Naming the elements for which a law does not hold; if there are no inputs, or constant ones.
 
     Examples
     --------
@@ -43,6 +44,7 @@ def check_action(action: Action, inputs: Tensor, *, tolerance: float = 1e-4) -> 
     """
     if not isinstance(action, Action):
         raise TypeError(f"An action has a group and a method transform; got {action!r}.")
+    _check_examples(inputs)
     order, table = action.group.order, torch.from_numpy(action.group.cayley_table.copy())
     once = transform_checked(action, inputs)
     if once.shape[2:] != inputs.shape[1:]:
@@ -67,10 +69,26 @@ def check_action(action: Action, inputs: Tensor, *, tolerance: float = 1e-4) -> 
     worst = int(torch.nan_to_num(wrong, nan=torch.inf).argmax())
     h, g = divmod(worst, order)
     if not float(wrong[h, g]) <= tolerance:
+        # of an abelian group a right action is a left one, and this cannot be the mistake
+        hint = " (Functions of position take the inverse: (g·x)(u) = x(g⁻¹u).)"
+        hint = "" if action.group.is_abelian else hint
         raise ValueError(
             f"It is not a left action of {action.group!r}: g·(h·x) and (gh)·x differ by "
-            f"{float(wrong[h, g]):.3g} of the inputs' size for g = {g}, h = {h}. "
-            "(Functions of position take the inverse: (g·x)(u) = x(g⁻¹u).)"
+            f"{float(wrong[h, g]):.3g} of the inputs' size for g = {g}, h = {h}.{hint}"
+        )
+
+
+def _check_examples(inputs: Tensor) -> None:
+    """Refuse inputs on which wrong actions would pass."""
+    if not isinstance(inputs, Tensor):
+        raise TypeError(f"Inputs are a torch Tensor (n, ...); got {type(inputs).__name__}.")
+    if inputs.ndim < 1 or inputs.numel() == 0:
+        raise ValueError(f"Give at least one input; got a tensor of shape {tuple(inputs.shape)}.")
+    rows = inputs.reshape(len(inputs), -1)
+    # one number alone is constant, and may change its sign
+    if (rows == rows[:, :1]).all() and (rows.shape[1] > 1 or not rows.any()):
+        raise ValueError(
+            "Every input is constant, and many wrong actions leave it as it is: give random inputs."
         )
 
 

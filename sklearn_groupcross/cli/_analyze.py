@@ -36,65 +36,8 @@ FEATURES, FAMILIES, FIGURES = "features.csv", "families.csv", "figures"
 _KINDS_OF_FIGURES = ("distances", "spectra", "map", "diagnosis", "family-*", "block-*", "profile-*")
 
 
-def add_analyze(commands: Any) -> None:
-    """Add the command to a parser's subparsers."""
-    analyze = commands.add_parser(
-        "analyze",
-        help="symmetries and families of a saved crosscoder",
-        description="Name the symmetry of every feature of a saved crosscoder and the families of "
-        "features that are one another's transforms; write tables and figures.",
-    )
-    analyze.set_defaults(command=_analyze)
-    analyze.add_argument("model", type=Path, metavar="MODEL", help="file of GroupCrosscoder.save")
-    analyze.add_argument(
-        "--orbits",
-        type=Path,
-        metavar="STORE",
-        help="a store of orbits: its photographs are resampled for confidence, and findings told",
-    )
-    analyze.add_argument(
-        "--threshold",
-        type=float,
-        default=0.8,
-        help="what a symmetry must reach to be named, in (0, 1) (default: %(default)s)",
-    )
-    analyze.add_argument(
-        "--family-distance",
-        type=float,
-        default=0.4,
-        metavar="X",
-        help="average distance within families (default: %(default)s)",
-    )
-    analyze.add_argument(
-        "--families",
-        type=int,
-        default=6,
-        metavar="N",
-        help="draw the N largest families (default: %(default)s)",
-    )
-    analyze.add_argument(
-        "--format", default="png", choices=("png", "svg"), help="of figures (default: %(default)s)"
-    )
-    analyze.add_argument(
-        "--no-map", action="store_true", help="leave out the map, which takes longest"
-    )
-    analyze.add_argument("--json", action="store_true", help="print the summary as JSON")
-    analyze.add_argument(
-        "--device", default="auto", help="auto, cpu or cuda (default: %(default)s)"
-    )
-    analyze.add_argument("--seed", type=int, default=0, help="of the map (default: %(default)s)")
-    analyze.add_argument(
-        "--out",
-        type=Path,
-        default=Path("groupcross-analysis"),
-        help="folder for the results (default: %(default)s)",
-    )
-    analyze.add_argument(
-        "--overwrite", action="store_true", help="replace results that lie in that folder"
-    )
-
-
-def _analyze(options: argparse.Namespace) -> None:
+def analyze(options: argparse.Namespace) -> None:
+    """Run ``groupcross analyze``."""
     if options.families < 0:
         raise ValueError(f"--families is a number of families, at least 0; got {options.families}.")
     device = resolve_device(options.device)

@@ -1,27 +1,10 @@
-"""What several commands ask for, and how they speak."""
+"""What several commands check, and how they speak."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from ..groups import FiniteGroup, PlanarGroup
-
-
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """Arguments that say which images are read, by which network, under which group."""
-    parser.add_argument("images", nargs="+", help="a folder of images, or image files")
-    parser.add_argument("--n-images", type=int, metavar="N", help="draw N of the images at random")
-    parser.add_argument(
-        "--network", default="inceptionv1", help="see load_network (default: %(default)s)"
-    )
-    parser.add_argument("--weights", metavar="FILE", help="weights file of the network")
-    parser.add_argument(
-        "--group",
-        default="dihedral:16",
-        help="dihedral:N, cyclic:N or trivial (default: %(default)s)",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
 
 
 def choose_count(wanted: int | None, available: int, option: str, least: int = 1) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,62 +25,14 @@ from ..crosscoder import GroupCrosscoder
 from ..groups import MAX_ORDER_FOR_ALL_SUBGROUPS, Dihedral, PlanarGroup, parse_group
 from ..networks import load_network
 from ..orbits import ImageSource, OrbitDataset
-from ._arguments import add_source, choose_count, in_words, say
+from ._arguments import choose_count, in_words, say
 from ._output import output_folder
 
 _ROWS_A_KIND = 5
 
 
-def add_experiments(commands: Any) -> None:
-    """Add the two commands to a parser's subparsers."""
-    demo = commands.add_parser(
-        "demo",
-        help="a small network and two photographs that ship with the packages: no download",
-        description="Run everything on the bundled network and scikit-learn's two photographs.",
-    )
-    demo.set_defaults(command=_demo)
-    _add_common(demo, out="groupcross-demo")
-
-    run = commands.add_parser(
-        "run",
-        help="your images, a network and a layer",
-        description="Read orbits from images, fit a group crosscoder and write a symmetry report. "
-        f"Symmetries are named for groups of at most {MAX_ORDER_FOR_ALL_SUBGROUPS} elements.",
-    )
-    run.set_defaults(command=_run)
-    add_source(run)
-    run.add_argument(
-        "--held-out",
-        type=int,
-        metavar="N",
-        help="images kept from training, to measure on (default: a sixth)",
-    )
-    run.add_argument("--layer", help="layer to read (default: the network's own)")
-    run.add_argument("--positions", type=int, default=80, help="per image (default: %(default)s)")
-    run.add_argument("--features", type=int, default=1024, help="atoms (default: %(default)s)")
-    sparsity = run.add_mutually_exclusive_group()
-    sparsity.add_argument("--k", type=int, help="active features an orbit (default: 32)")
-    sparsity.add_argument("--l1", type=float, help="L1 penalty instead, as in the paper")
-    run.add_argument("--epochs", type=int, default=40, help="passes (default: %(default)s)")
-    run.add_argument(
-        "--no-augment",
-        action="store_true",
-        help="do not train on turned and mirrored copies of the orbits",
-    )
-    _add_common(run, out="groupcross-run")
-
-
-def _add_common(parser: argparse.ArgumentParser, out: str) -> None:
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument(
-        "--out", type=Path, default=Path(out), help="folder for the results (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace results that lie in that folder"
-    )
-
-
-def _demo(options: argparse.Namespace) -> None:
+def demo(options: argparse.Namespace) -> None:
+    """Run ``groupcross demo``."""
     from sklearn.datasets import load_sample_images
 
     network, group = load_network("bundled"), Dihedral(16)
@@ -113,7 +64,8 @@ def _demo(options: argparse.Namespace) -> None:
         _print_results(experiment, group, out)
 
 
-def _run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Run ``groupcross run``."""
     group = parse_group(options.group)
     if group.order > MAX_ORDER_FOR_ALL_SUBGROUPS:
         raise ValueError(

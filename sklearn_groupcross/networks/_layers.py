@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from torch import Tensor, nn
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 
 class LayerReader:
@@ -34,6 +33,9 @@ class LayerReader:
     def nodes(self) -> list[str]:
         """Operations of the forward pass; none where its graph cannot be traced."""
         if self._nodes is None:
+            # here, since its import takes as long as that of torch, and few layers are nodes
+            from torchvision.models.feature_extraction import get_graph_node_names
+
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
@@ -75,8 +77,19 @@ class LayerReader:
             outputs.update(self._extractor(nodes)(inputs))
         return {layer: outputs[layer] for layer in layers if layer in outputs}
 
+    def maps_within(self, layer: str, inputs: Tensor) -> list[str]:
+        """Names of the submodules of a layer that run, and put out one map or one row of tokens."""
+        outputs = self.read(inputs, [path for path in self.paths if path.startswith(f"{layer}.")])
+        return [
+            path
+            for path, output in outputs.items()
+            if isinstance(output, Tensor) and output.ndim in (3, 4)
+        ]
+
     def _extractor(self, nodes: tuple[str, ...]) -> nn.Module:
         if nodes not in self._extractors:
+            from torchvision.models.feature_extraction import create_feature_extractor
+
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 extractor = create_feature_extractor(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,13 @@ class LayerMap:
             If it is neither a map nor tokens, or the grid of the tokens is not known; see
             `find_token_grid`.
         """
-        if not isinstance(output, Tensor) or output.ndim not in (3, 4):
-            raise _no_map(output, layer, dict(module.named_modules()).get(layer))
+        if not isinstance(output, Tensor):
+            raise refuse_structure(output, layer)
+        if output.ndim not in (3, 4):
+            raise ValueError(
+                f"Layer {layer!r} puts out {tuple(output.shape)}; orbits are read from layers that "
+                "put out one map (n, channels, height, width), or tokens (n, tokens, channels)."
+            )
         if output.ndim == 4:
             return cls(layer, output, None)
         grid = find_token_grid(module, layer, output.shape[1], image_size, token_grid, n_prefix)
@@ -78,19 +83,12 @@ class LayerMap:
         return replacement.clone()
 
 
-def _no_map(output: object, layer: str, module: nn.Module | None) -> ValueError:
-    """Say what a layer puts out that is no map, and what to do."""
-    if isinstance(output, Tensor):
-        remedy = (
-            "orbits are read from layers that put out one map (n, channels, height, width), or "
-            "tokens (n, tokens, channels)"
-        )
-        return ValueError(f"Layer {layer!r} puts out {tuple(output.shape)}; {remedy}.")
-    inside = [f"{layer}.{name}" for name, _ in module.named_children()] if module else []
-    within = f" within it ({', '.join(inside[:3])})," if inside else ""
+def refuse_structure(output: object, layer: str, within: Sequence[str] = ()) -> ValueError:
+    """Say what a layer puts out that is no tensor, and which layers within it put out one."""
+    inside = f" within it ({', '.join(within[:3])})," if within else ""
     return ValueError(
         f"Layer {layer!r} puts out {_describe(output)}; orbits are read from layers that put out "
-        f"one tensor. Name a layer that does:{within} before it or behind it."
+        f"one tensor. Name a layer that does:{inside} before it or behind it."
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
+from .._integers import check_integer
 from ._layers import LayerReader, replaced
-from ._maps import LayerMap
+from ._maps import LayerMap, refuse_structure
 from ._preprocess import Normalise, settings_of_timm, settings_of_torchvision
 
 PRECISIONS = ("float32", "bfloat16")
@@ -49,8 +50,10 @@ class Network:
 
     Raises
     ------
+    TypeError
+        If the module is none; `load_network` takes names.
     ValueError
-        If the precision is unknown.
+        If the precision is unknown, or the input size is below 1.
 
     Examples
     --------
@@ -74,11 +77,16 @@ class Network:
         token_grid: tuple[int, int] | None = None,
         n_prefix_tokens: int | None = None,
     ) -> None:
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"Network wraps a torch.nn.Module; got {module!r}. load_network(name) loads one of "
+                "the known networks."
+            )
         if precision not in PRECISIONS:
             raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; got {precision!r}.")
         self.module = module.eval().requires_grad_(False)
         self.preprocess = preprocess
-        self.input_size = input_size
+        self.input_size = check_integer("input_size", input_size, 1)
         self.default_layer = default_layer
         self.name = name
         self.precision = precision
@@ -188,6 +196,8 @@ class Network:
 
         Raises
         ------
+        TypeError
+            If it is no name.
         ValueError
             If the network has no such layer; the message offers the nearest names.
         """
@@ -197,6 +207,10 @@ class Network:
                 raise ValueError(
                     f"Network {self.name!r} has no default layer: name one of its layers."
                 )
+        if not isinstance(layer, str):
+            raise TypeError(
+                f"A layer is given by its name, one of layer_names or node_names; got {layer!r}."
+            )
         self._reader.check(layer, self.name)
         return layer
 
@@ -228,8 +242,11 @@ class Network:
 
         Raises
         ------
+        TypeError
+            If the images are no floating-point tensor, or a layer is no name.
         ValueError
-            If a layer does not exist, is not reached, or puts out neither a map nor tokens.
+            If the images have another shape, or a layer does not exist, is not reached, or puts out
+            neither a map nor tokens.
         """
         if layer is None or isinstance(layer, str):
             return self.read_layer(self._prepare(images), layer)
@@ -251,6 +268,9 @@ class Network:
         for name in names:
             if name not in outputs:
                 raise self._unreached(name)
+            if not isinstance(outputs[name], Tensor):
+                within = self._reader.maps_within(name, inputs)
+                raise refuse_structure(outputs[name], name, within)
             maps[name] = self._layer_map(outputs[name], name, inputs).read(self._dtype)
         return maps
 
@@ -331,6 +351,17 @@ class Network:
         return output
 
     def _prepare(self, images: Tensor) -> Tensor:
+        if not isinstance(images, Tensor) or not images.is_floating_point():
+            kind = str(images.dtype) if isinstance(images, Tensor) else type(images).__name__
+            raise TypeError(
+                "Images are a floating-point torch Tensor (n, 3, height, width), RGB in [0, 1]; "
+                f"got {kind}."
+            )
+        if images.ndim != 4:
+            raise ValueError(
+                "Images have shape (n, 3, height, width), one image being (1, 3, height, width); "
+                f"got {tuple(images.shape)}."
+            )
         return images if self.preprocess is None else self.preprocess(images)
 
     @contextmanager

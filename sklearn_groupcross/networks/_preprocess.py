@@ -56,6 +56,11 @@ def settings_of_torchvision(weights: Any) -> tuple[Normalise, int]:
     ValueError
         If they do not have them.
     """
+    if isinstance(weights, type):
+        raise ValueError(
+            f"{weights.__name__} is a class: name the weights themselves, such as "
+            f"{weights.__name__}.DEFAULT."
+        )
     transforms = weights.transforms() if hasattr(weights, "transforms") else weights
     missing = [key for key in ("mean", "std", "crop_size") if not hasattr(transforms, key)]
     if missing:

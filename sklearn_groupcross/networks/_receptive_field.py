@@ -7,12 +7,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
 
+from .._integers import check_integer
 from ._field_rules import POINTWISE, RULES
 from ._network import Network
 from ._tracking import FieldTracker, Nowhere, Place
+from ._zoo import resolve_network
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,29 @@ class ReceptiveField:
     input_size: int
     global_context: bool = False
 
-    def to_units(self, positions: Tensor) -> Tensor:
-        """Map pixel positions from the image centre, (..., 2), to fractional unit indices."""
+    def to_units(self, positions: Tensor | ArrayLike) -> Tensor:
+        """Map pixel positions from the image centre, (..., 2), to fractional unit indices.
+
+        Parameters
+        ----------
+        positions : Tensor or array-like of shape (..., 2)
+            (column, row), rows counted downwards.
+
+        Returns
+        -------
+        units : Tensor of shape (..., 2)
+            Floating point.
+        """
+        positions = _as_floats(positions)
         offset, stride = positions.new_tensor(self.offset), positions.new_tensor(self.stride)
         return (positions + self._centre - offset) / stride
 
-    def to_positions(self, units: Tensor) -> Tensor:
+    def to_positions(self, units: Tensor | ArrayLike) -> Tensor:
         """Map unit indices, (..., 2), fractional or not, to pixel positions from the image centre.
 
         The inverse of `to_units`. Both are (column, row), rows counted downwards.
         """
-        if not units.is_floating_point():
-            units = units.to(torch.get_default_dtype())
+        units = _as_floats(units)
         offset, stride = units.new_tensor(self.offset), units.new_tensor(self.stride)
         return units * stride + offset - self._centre
 
@@ -132,16 +147,16 @@ class ReceptiveField:
                     "earlier layer."
                 )
             return self._centre - diagonal
-        radius, on_map = [], []
-        for units, (stride, offset, _, n_units) in zip(
-            self.interior_units(), self._axes(), strict=True
-        ):
-            on_map.append(self._half_width(range(n_units), stride, offset))
-            if units:
-                radius.append(self._half_width(units, stride, offset))
-        if len(radius) == 2 and min(radius) > 0:
-            return min(radius)
-        return max(min(on_map), 0.0)
+        if self.has_interior:
+            return self._disk_of(self.interior_units())
+        columns, rows = self.map_size
+        return max(self._disk_of((range(columns), range(rows))), 0.0)
+
+    @property
+    def has_interior(self) -> bool:
+        """Whether there is a centred disk whose readings see no padding; see `interior_radius`."""
+        units = self.interior_units()
+        return all(units) and self._disk_of(units) > 0
 
     def smallest_input(self) -> tuple[int, tuple[int, int]]:
         """Side of the smallest square image in which a unit sees no padding, and that unit.
@@ -187,14 +202,31 @@ class ReceptiveField:
         ):
             yield stride, offset, (size - 1) / 2, n_units
 
-    def _half_width(self, units: range, stride: float, offset: float) -> float:
-        """Pixels from the image centre to the nearer end of a run of units."""
-        first, last = offset + units[0] * stride, offset + units[-1] * stride
-        return min(self._centre - first, last - self._centre)
+    def _disk_of(self, units: tuple[range, range]) -> float:
+        """Radius of the largest centred disk between the outermost of some units, in pixels."""
+        ends = [
+            (offset + run[0] * stride, offset + run[-1] * stride)
+            for run, (stride, offset, _, _) in zip(units, self._axes(), strict=True)
+        ]
+        return min(min(self._centre - first, last - self._centre) for first, last in ends)
+
+
+def _as_floats(values: Tensor | ArrayLike) -> Tensor:
+    """Pairs (..., 2) as a floating-point tensor.
+
+    Raises
+    ------
+    ValueError
+        If they are no pairs.
+    """
+    tensor = values if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values))
+    if tensor.ndim == 0 or tensor.shape[-1] != 2:
+        raise ValueError(f"Pairs (column, row) have shape (..., 2); got {tuple(tensor.shape)}.")
+    return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
 
 
 def receptive_field(
-    network: Network,
+    network: Network | nn.Module | str,
     layer: str | None = None,
     input_size: int | None = None,
     *,
@@ -210,7 +242,8 @@ def receptive_field(
 
     Parameters
     ----------
-    network : Network
+    network : Network, torch.nn.Module or str
+        What `resolve_network` takes. A module is put in evaluation mode, as `Network` does.
     layer : str, optional
         Default: the network's default layer.
     input_size : int, optional
@@ -237,7 +270,8 @@ def receptive_field(
     >>> field.stride, field.offset, field.size
     ((2.0, 2.0), (0.0, 0.0), (7, 7))
     """
-    size = network.input_size if input_size is None else int(input_size)
+    network = resolve_network(network)
+    size = network.input_size if input_size is None else check_integer("input_size", input_size, 1)
     layer = network.check_layer(layer)
     on_meta = network.with_module(copy.deepcopy(network.module).to("meta"))
     image = torch.empty(1, 3, size, size, device="meta")

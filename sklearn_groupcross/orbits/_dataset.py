@@ -16,11 +16,13 @@ from tqdm.auto import tqdm
 
 from .._device import resolve_device
 from .._files import written_whole
+from .._integers import check_integer
 from ..actions import PositionedAction
 from ..groups import PlanarGroup
 from ..networks import Network, ReceptiveField, receptive_field, resolve_network
 from ._extract import extract, fill_array
 from ._extraction import INTERPOLATIONS, OrbitReader
+from ._finite import check_finite
 from ._images import ImageSource, load_ahead
 from ._sampling import (
     allot_positions,
@@ -32,8 +34,9 @@ from ._sampling import (
     n_candidates,
     resolve_radius,
     row_starts,
+    warn_of_padding,
 )
-from ._settings import default_source_size, resolve_action, resolve_batch_size
+from ._settings import default_source_size, resolve_action, resolve_batch_size, resolve_layers
 from ._store import OrbitStore
 
 
@@ -70,11 +73,14 @@ class OrbitDataset(Dataset[Tensor]):
         Positions of an image. Default: 80 for ``"disk"`` and ``"energy"``, 1 for ``"centre"``,
         all units within the radius for ``"grid"``, of which a smaller number is drawn at random.
     max_samples : int, optional
-        Budget of all images together: where they would give more, each gives fewer.
+        Budget of all images together: where they would give more, each gives fewer. A budget
+        smaller than the number of images leaves the last ones without any, with a warning.
     radius : float, optional
         Radius in pixels of the disk about the image centre in which positions lie. Default: the
         largest for which no reading sees padding or, with `interpolation` ``"exact"``, what lies
-        beyond the image; less what an action's mask hides.
+        beyond the image; less what an action's mask hides. Where fields are about as large as the
+        input, every reading sees padding: the default is then a disk within the layer's map, with a
+        warning; a radius of your own says that this is meant.
     interpolation : {"bilinear", "exact"}, default="bilinear"
         ``"bilinear"`` passes every transformed image through the network once, and interpolates
         its map at all positions. ``"exact"`` turns the image about each position such that all
@@ -115,9 +121,16 @@ class OrbitDataset(Dataset[Tensor]):
     Raises
     ------
     TypeError
-        If `network` or `action` is something else.
+        If `network`, `action` or a whole number is something else.
     ValueError
-        If the layer does not exist, or an argument is out of range.
+        If the layer does not exist, an argument is out of range, or a mask leaves no room for the
+        layer's fields.
+
+    Warns
+    -----
+    UserWarning
+        If readings within the default radius see the network's padding, or if `max_samples` is
+        smaller than the number of images.
 
     Examples
     --------
@@ -155,21 +168,23 @@ class OrbitDataset(Dataset[Tensor]):
         self.batch_size = resolve_batch_size(batch_size, self.device)
         self.images = images if isinstance(images, ImageSource) else ImageSource(images)
         self.network = resolve_network(network)
-        names = [layer] if layer is None or isinstance(layer, str) else list(layer)
-        self.layers = tuple(dict.fromkeys(self.network.check_layer(name) for name in names))
+        self.layers = resolve_layers(self.network, layer)
         self.action = resolve_action(group, action)
         self.group = self.action.group
+        input_size = None if input_size is None else check_integer("input_size", input_size, 1)
         self.fields = tuple(receptive_field(self.network, name, input_size) for name in self.layers)
         self.source_size = default_source_size(self.field.input_size, self.action)
         self.interpolation = interpolation
-        self.radius = resolve_radius(
-            radius, self.fields, self.action, interpolation, self.source_size
-        )
         self.sampling = sampling
+        self.radius = resolve_radius(
+            radius, self.fields, self.action, interpolation, self.source_size, sampling
+        )
+        if radius is None:
+            warn_of_padding(self.layers, self.fields, interpolation, self.radius)
         self.n_positions_ = allot_positions(
             sampling, n_positions, max_samples, len(self.images), len(self._units())
         )
-        self.random_state = random_state
+        self.random_state = check_integer("random_state", random_state, 0)
         self._starts = row_starts(self.n_positions_)
         self._chosen: dict[int, Tensor] = {}  # positions that depend on activations
 
@@ -202,8 +217,16 @@ class OrbitDataset(Dataset[Tensor]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> Tensor:
-        index = range(len(self))[index]
-        return self.read_image(index)[0]
+        index, n_images = check_integer("The number of an image", index), len(self)
+        if not -n_images <= index < n_images:
+            raise IndexError(f"Image {index} is out of range: there are {n_images} images.")
+        return self.read_image(index % n_images)[0]
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__}: {len(self)} images, {self.n_samples} orbits of "
+            f"{self.network.name!r} at {self.layer}, {self.action!r}>"
+        )
 
     def read_image(self, index: int, seed_id: int | None = None) -> tuple[Tensor, Tensor]:
         """Read the orbits of one image, and where they were read.
@@ -218,25 +241,42 @@ class OrbitDataset(Dataset[Tensor]):
         -------
         orbits : Tensor of shape (n_positions, order, n_channels), float32
         positions : Tensor of shape (n_positions, 2), float32
-        """
-        return self._read(self.images.load(index, self.source_size), index, seed_id)
 
-    def _read(self, image: Tensor, index: int, seed_id: int | None = None) -> tuple[Tensor, Tensor]:
-        image = image.to(self.device, non_blocking=True)
-        rng = self._generator(index if seed_id is None else seed_id)
-        n_positions = int(self.n_positions_[index])
+        Raises
+        ------
+        ValueError
+            If the image is damaged, or the network puts out NaN or infinity for it.
+        """
+        image = self.images.load(index, self.source_size)
+        seed_id = index if seed_id is None else seed_id
+        return self._read(image, index, seed_id, int(self.n_positions_[index]))
+
+    def _read(
+        self, image: Tensor, index: int, seed_id: int, n_positions: int
+    ) -> tuple[Tensor, Tensor]:
         if n_positions == 0:  # a budget of fewer samples than images
             return torch.empty(0, self.group.order, self.n_channels), torch.empty(0, 2)
+        image = image.to(self.device, non_blocking=True)
+        rng = self._generator(seed_id)
         if self.sampling != "energy":
             positions = self._draw(n_positions, rng)
-            return self.read_orbits(image, positions).cpu(), positions
+            return self._read_finite(image, index, positions).cpu(), positions
         candidates = draw_from_disk(n_candidates(n_positions), self.radius, rng)
-        orbits = self.read_orbits(image, candidates, "bilinear")
+        orbits = self._read_finite(image, index, candidates, "bilinear")
         chosen = choose_by_energy(orbits, n_positions, rng)
         positions = candidates[chosen]
         if self.interpolation == "exact":
-            return self.read_orbits(image, positions).cpu(), positions
+            return self._read_finite(image, index, positions).cpu(), positions
         return orbits[chosen.to(orbits.device)].cpu(), positions
+
+    def _read_finite(
+        self, image: Tensor, index: int, positions: Tensor, interpolation: str | None = None
+    ) -> Tensor:
+        orbits = self.read_orbits(image, positions, interpolation)
+        if not torch.isfinite(orbits).all():
+            label = f"The orbits of image {index} ({self.images.name(index)!r})"
+            check_finite(orbits.cpu().numpy(), label)
+        return orbits
 
     def read_orbits(
         self, image: Tensor, positions: Tensor, interpolation: str | None = None
@@ -330,15 +370,25 @@ class OrbitDataset(Dataset[Tensor]):
         Raises
         ------
         ValueError
-            Naming the first file that cannot be read.
+            Naming every file that cannot be read, a line each.
         """
+        problems = []
         for index in tqdm(
             range(len(self)), desc="checking images", disable=not progress, leave=False
         ):
-            self.images.check(index)
+            try:
+                self.images.check(index)
+            except ValueError as error:
+                problems.append(str(error))
+        if problems:
+            count = f"{len(problems)} of {len(self)} images cannot be used:\n"
+            raise ValueError((count if len(problems) > 1 else "") + "\n".join(problems))
 
     def iterate(
-        self, indices: Iterable[int], seed_ids: Iterable[int] | None = None
+        self,
+        indices: Iterable[int],
+        seed_ids: Iterable[int] | None = None,
+        n_positions: Iterable[int] | None = None,
     ) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Read images one after another, decoding the next while the network works.
 
@@ -347,6 +397,8 @@ class OrbitDataset(Dataset[Tensor]):
         indices : iterable of int
         seed_ids : iterable of int, optional
             Numbers by which positions are drawn. Default: `indices`.
+        n_positions : iterable of int, optional
+            How many positions of each image. Default: `n_positions_`.
 
         Yields
         ------
@@ -356,9 +408,10 @@ class OrbitDataset(Dataset[Tensor]):
         """
         wanted = list(indices)
         seeds = wanted if seed_ids is None else list(seed_ids)
+        counts = self.n_positions_[wanted].tolist() if n_positions is None else list(n_positions)
         images = load_ahead(self._load_pinned, wanted)
-        for index, seed_id, image in zip(wanted, seeds, images, strict=True):
-            yield index, *self._read(image, index, seed_id)
+        for index, seed_id, count, image in zip(wanted, seeds, counts, images, strict=True):
+            yield index, *self._read(image, index, seed_id, count)
 
     def _load_pinned(self, index: int) -> Tensor:
         image = self.images.load(index, self.source_size)
@@ -412,13 +465,16 @@ class OrbitDataset(Dataset[Tensor]):
             In which orbits are stored.
         append : bool, default=False
             Add images to a store that was written with the same network, layers, action, sampling
-            and seed. Images that it has already, by their content, are left out.
+            and seed. Images that it has already, by their content, are left out, with the numbers
+            of positions that they have; those of them that are pending are written. Where nothing
+            is new and nothing pending, nothing happens.
         chunk_bytes : int, optional
             About the size of one of the store's files, which one process writes. Default: a
             sixteenth of the orbits, so that processes have something to share, at most 64 MiB.
         n_jobs : int, optional
             Processes that read images at the same time, as joblib has it: a surrounding
-            ``joblib.parallel_config`` chooses the backend, such as Dask or Ray.
+            ``joblib.parallel_config`` chooses the backend, such as Dask or Ray. Each of them starts
+            anew and imports torch, which takes seconds: a few images are read faster by one.
         progress : bool, default=False
             Show a progress bar.
 
@@ -429,7 +485,10 @@ class OrbitDataset(Dataset[Tensor]):
         Raises
         ------
         ValueError
-            If the store was written with other settings, or an image is damaged.
+            If the store was written with other settings or holds other images, an image is
+            damaged, or activations are not finite or too large for `dtype`. A store in which
+            nothing is written yet is replaced, so that a first call that failed can be repeated
+            with other settings.
         OSError
             If it cannot be written.
 
@@ -459,7 +518,7 @@ class OrbitDataset(Dataset[Tensor]):
         Parameters
         ----------
         samples : sequence of int
-            Rows of `as_array`.
+            Rows of `as_array`; negative ones count from the end.
         size : int, optional
             Side of the patches in pixels. Default: the layer's receptive field, at most the input.
         elements : sequence of int, optional
@@ -469,11 +528,21 @@ class OrbitDataset(Dataset[Tensor]):
         -------
         patches : ndarray of shape (n_samples, n_elements, size, size, 3)
             RGB in [0, 1].
+
+        Raises
+        ------
+        IndexError
+            If there is no such row.
         """
         size = min(*self.field.size, self.field.input_size) if size is None else size
         chosen = [0] if elements is None else list(elements)
         cut = np.empty((len(samples), len(chosen), size, size, 3), dtype=np.float32)
         for row, sample in enumerate(samples):
+            if not -self.n_samples <= sample < self.n_samples:
+                raise IndexError(
+                    f"Sample {sample} is out of range: there are {self.n_samples} samples."
+                )
+            sample = sample % self.n_samples
             index = int(np.searchsorted(self._starts, sample, side="right")) - 1
             image = self.images.load(index, self.source_size)
             at = self.positions_of(index)[int(sample - self._starts[index])]

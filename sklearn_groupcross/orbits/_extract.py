@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from .._files import reserve_space
+from .._integers import check_integer
 from .._version import __version__
 from ..networks import Network
 from ._sampling import row_starts
@@ -41,6 +42,7 @@ def extract(
     progress: bool,
 ) -> OrbitStore:
     """Write what is not there yet; see `OrbitDataset.extract`."""
+    _check_n_jobs(n_jobs)
     images = [
         StoredImage(dataset.images.name(i), dataset.images.digest(i), int(n_rows))
         for i, n_rows in enumerate(dataset.n_positions_)
@@ -58,7 +60,9 @@ def extract(
     )
     if there is not None:
         known = {image.digest for image in there}
-        store.append([image for image in images if image.digest not in known])
+        # none are new where a call is repeated: then what is pending is written
+        if new := [image for image in images if image.digest not in known]:
+            store.append(new)
     index_of = _match(store, images)
     work = [(dataset, path, chunk, index_of) for chunk in store.pending()]
     with tqdm(
@@ -107,8 +111,13 @@ def _write_chunk(
     """Read the images of one chunk that it lacks: what one process does, on its own."""
     with OrbitStore(path, allow_incomplete=True).writer(chunk) as writer:
         numbers = writer.pending_images
-        # positions go by the number in the store: appended images have some of their own
-        read = dataset.iterate([index_of[n] for n in numbers], seed_ids=numbers)
+        # positions go by the number in the store: appended images have some of their own. So does
+        # how many there are: the store's rows are laid out, whatever the dataset would give now
+        read = dataset.iterate(
+            [index_of[n] for n in numbers],
+            seed_ids=numbers,
+            n_positions=[writer.n_rows(n) for n in numbers],
+        )
         for number, (_, orbits, positions) in zip(numbers, read, strict=True):
             writer.write(number, orbits.numpy(), positions.numpy())
             if bar is not None:
@@ -155,9 +164,16 @@ def _match(store: OrbitStore, images: Sequence[StoredImage]) -> dict[int, int]:
         if store.images[number].digest not in index_of:
             raise ValueError(
                 f"The store still lacks the orbits of {store.images[number].name}, which is not "
-                "among the images given: finish it with the images that it was begun with."
+                "among the images given: give it too, with append=True."
             )
     return {number: index_of[store.images[number].digest] for number in pending}
+
+
+def _check_n_jobs(n_jobs: int | None) -> None:
+    if n_jobs is not None:
+        check_integer("n_jobs", n_jobs)
+        if n_jobs == 0:
+            raise ValueError("n_jobs is a number of processes, or -1 for one a core; got 0.")
 
 
 def _report_copies(images: Sequence[StoredImage]) -> None:

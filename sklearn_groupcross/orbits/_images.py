@@ -35,6 +35,19 @@ class ImageSource:
     ------
     FileNotFoundError, ValueError
         If there is no such folder or file, or nothing that is an image.
+    TypeError
+        If `images` is none of these.
+
+    Notes
+    -----
+    In folders, files are found that end in .bmp, .jpeg, .jpg, .png, .tif, .tiff and .webp. A file
+    that is named is read whatever its ending, if Pillow knows its format: a .gif, for example.
+
+    Every file becomes RGB of 8 bits: turned upright by its EXIF orientation; transparent pixels on
+    white; grey repeated; 16 bits by their whole range. 32-bit integers and floats are refused,
+    since nothing says what white is. Of an animation it is the first frame. Images of less than 8
+    pixels on a side are refused. The shorter side is scaled, and the middle square cut out, by
+    `load`.
     """
 
     def __init__(self, images: Any) -> None:
@@ -47,6 +60,10 @@ class ImageSource:
         """Select some of the images, as a source of its own."""
         chosen = self._items[index] if isinstance(index, slice) else [self._items[i] for i in index]
         return ImageSource(chosen)
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.name(i) for i in range(min(3, len(self))))
+        return f"<ImageSource: {len(self)} images, {names}{', ...' if len(self) > 3 else ''}>"
 
     def name(self, index: int) -> str:
         """Return the file name of an image, or its number where it came as an array."""
@@ -77,7 +94,7 @@ class ImageSource:
         picture = self._decode(index)
         if min(picture.size) < _SMALLEST_SIDE:
             raise ValueError(
-                f"{self.name(index)} has {picture.width} x {picture.height} pixels, and at least "
+                f"{self._where(index)} has {picture.width} x {picture.height} pixels, and at least "
                 f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE} are needed: leave it out."
             )
         # fit() scales and crops in one antialiased step, and leaves pixels alone where it need not
@@ -94,6 +111,11 @@ class ImageSource:
         state.update(np.ascontiguousarray(item).data)
         return state.hexdigest()
 
+    def _where(self, index: int) -> str:
+        """Name an image such that it is found: by its path, where it has one."""
+        item = self._items[index]
+        return str(item) if isinstance(item, Path) else self.name(index)
+
     def check(self, index: int) -> None:
         """Decode an image and throw it away: raises the errors of `load`."""
         self.load(index, _SMALLEST_SIDE)
@@ -104,11 +126,16 @@ class ImageSource:
             return Image.fromarray(_to_bytes(item))
         try:
             with Image.open(item) as picture:
-                return _to_rgb(ImageOps.exif_transpose(picture), item)
+                return _to_rgb(ImageOps.exif_transpose(picture), item, picture.format)
         except UnidentifiedImageError as error:
             raise ValueError(f"{item} is not an image, whatever its name says.") from error
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{item} cannot be decoded: {error}.") from error
+        except Image.DecompressionBombError as error:
+            raise ValueError(
+                f"{item} cannot be decoded: {str(error).rstrip('.')}. Scale it down, or raise "
+                "PIL.Image.MAX_IMAGE_PIXELS if you trust it."
+            ) from error
+        except (OSError, SyntaxError) as error:
+            raise ValueError(f"{item} cannot be decoded: {str(error).rstrip('.')}.") from error
 
 
 def load_ahead(load: Callable[[int], Tensor], indices: Iterable[int]) -> Iterator[Tensor]:
@@ -130,6 +157,11 @@ def _list_images(images: Any) -> list[Path | np.ndarray]:
         return list(_list_folder(Path(images)))
     if isinstance(images, Tensor):
         images = images.detach().cpu().numpy()
+    if not isinstance(images, Iterable):
+        raise TypeError(
+            "images are a folder, a sequence of paths, or arrays (height, width, 3); got "
+            f"{images!r}."
+        )
     if isinstance(images, np.ndarray) and images.ndim == 3:
         raise ValueError(
             f"One array of shape {images.shape} came where images were expected: give a list of "
@@ -138,10 +170,7 @@ def _list_images(images: Any) -> list[Path | np.ndarray]:
     items: list[Path | np.ndarray] = []
     for item in images:
         if isinstance(item, str | os.PathLike):
-            path = Path(item)
-            if not path.exists():
-                raise FileNotFoundError(f"No image file at {path}.")
-            items.extend(_list_folder(path))
+            items.extend(_list_folder(Path(item)))
         else:
             items.append(_check_array(np.asarray(item)))
     if not items:
@@ -151,7 +180,9 @@ def _list_images(images: Any) -> list[Path | np.ndarray]:
 
 def _list_folder(folder: Path) -> list[Path]:
     if not folder.exists():
-        raise FileNotFoundError(f"No folder at {folder}.")
+        is_pattern = any(sign in folder.name for sign in "*?[")
+        hint = " Patterns are not expanded: give sorted(Path(...).glob(...))." if is_pattern else ""
+        raise FileNotFoundError(f"No image file or folder at {folder}.{hint}")
     if folder.is_file():
         return [folder]
     paths = sorted(
@@ -181,8 +212,12 @@ def _check_array(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
+def _to_rgb(picture: Image.Image, path: Path, file_format: str | None) -> Image.Image:
     """Convert to 8-bit RGB by the value range of each mode: Pillow itself would clip."""
+    if picture.mode == "I" and file_format == "TIFF":  # of other formats "I" has 16 bits
+        raise ValueError(
+            f"{path} holds 32-bit or signed integers of unknown range; convert it to 8 or 16 bits."
+        )
     if picture.mode.startswith("I"):  # 16 bits a pixel, grey
         grey = np.asarray(picture, dtype=np.float64) / 65535.0
         if grey.min() < 0 or grey.max() > 1:

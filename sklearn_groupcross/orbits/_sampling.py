@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .._integers import check_integer
 from ..actions import PositionedAction
 from ..networks import ReceptiveField
 from ._extraction import exact_reach
@@ -43,14 +45,21 @@ def allot_positions(
 
     Raises
     ------
+    TypeError
+        If a budget is no whole number.
     ValueError
         If a budget is below 1, or the sampling cannot give so many positions.
+
+    Warns
+    -----
+    UserWarning
+        If the budget of all leaves some images without any.
     """
     if sampling not in SAMPLINGS:
         raise ValueError(f"sampling is one of {', '.join(SAMPLINGS)}; got {sampling!r}.")
     for name, budget in (("n_positions", n_positions), ("max_samples", max_samples)):
-        if budget is not None and budget < 1:
-            raise ValueError(f"{name} is at least 1; got {name}={budget}.")
+        if budget is not None:
+            check_integer(name, budget, 1)
     most = {"centre": 1, "grid": n_units}.get(sampling)
     if n_positions is None:
         n_positions = DEFAULT_POSITIONS if most is None else most
@@ -67,6 +76,12 @@ def allot_positions(
         each, left_over = divmod(max_samples, n_images)
         counts[:] = each
         counts[:left_over] += 1
+        if each == 0:
+            warnings.warn(
+                f"max_samples={max_samples} is fewer than the {n_images} images: the last "
+                f"{n_images - left_over} give no orbits. Leave them out, or give a larger budget.",
+                stacklevel=3,
+            )
     return counts
 
 
@@ -144,6 +159,7 @@ def resolve_radius(
     action: PositionedAction,
     interpolation: str,
     source_size: int,
+    sampling: str = "disk",
 ) -> float:
     """Radius of the disk in which positions lie: the given one, checked, or the largest valid one.
 
@@ -157,6 +173,8 @@ def resolve_radius(
     interpolation : {"bilinear", "exact"}
     source_size : int
         Side of the images before they are turned, in pixels.
+    sampling : {"disk", "energy", "centre", "grid"}, default="disk"
+        At the centre, a mask need not leave room for other fields.
 
     Returns
     -------
@@ -165,11 +183,20 @@ def resolve_radius(
     Raises
     ------
     ValueError
-        If readings at that radius would look beyond the image, or even those at its centre would.
+        If readings at that radius would look beyond the image, or even those at its centre would;
+        if no radius is given and a mask hides some of what a reading at the centre sees.
     """
     largest = min(_largest_radius(field, action, interpolation, source_size) for field in fields)
     if radius is None:
-        return largest
+        if largest < 0 and sampling != "centre":
+            size = max(max(field.size) for field in fields)
+            visible = action.visible_radius(fields[0].input_size)
+            raise ValueError(
+                f"The mask shows {visible:g} px about the image centre, and readings of fields of "
+                f"{size} px do not fit into that: give a larger mask_radius or input_size, an "
+                "earlier layer, or a radius if fields may reach beyond the mask."
+            )
+        return max(0.0, largest)
     half = fields[0].input_size / 2
     if not 0 <= radius <= half:
         raise ValueError(
@@ -195,7 +222,7 @@ def _largest_radius(
                 for size, stride in zip(field.size, field.stride, strict=True)
             )
         )
-        return min(field.interior_radius(), max(0.0, visible - reach))
+        return min(field.interior_radius(), visible - reach)
     if math.isfinite(visible):
         raise ValueError(
             "A mask lies about the image centre, and exact readings cut patches about other "
@@ -208,6 +235,25 @@ def _largest_radius(
             "turn: use interpolation='bilinear'."
         )
     return largest
+
+
+def warn_of_padding(
+    layers: Sequence[str], fields: Sequence[ReceptiveField], interpolation: str, radius: float
+) -> None:
+    """Warn if readings within the default radius see the padding of the network."""
+    for layer, field in zip(layers, fields, strict=True):
+        columns, rows = field.interior_units()
+        # a patch of the size of the input is as good as the image, where a unit fits into it
+        fits = bool(columns and rows) if interpolation == "exact" else field.has_interior
+        if not fits:
+            warnings.warn(
+                f"The fields of layer {layer!r}, {field.size[0]} px wide, do not fit into images "
+                f"of {field.input_size} px: readings up to {radius:.1f} px from the centre see the "
+                "network's padding. Read an earlier layer or give a larger input_size; a radius "
+                "says that you want this.",
+                stacklevel=3,
+            )
+            return
 
 
 def row_starts(counts: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,13 +1,27 @@
-"""What `OrbitDataset` settles before it reads: the action, the size of images, that of batches."""
+"""What `OrbitDataset` settles before it reads: action, layers, sizes of images and batches."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 import torch
+from torch import nn
 
+from .._integers import check_integer
 from ..actions import ImageAction, PositionedAction
 from ..groups import PlanarGroup
+from ..networks import Network
+
+#: What a `PositionedAction` has.
+_MEMBERS = (
+    "group",
+    "transform",
+    "transform_positions",
+    "transform_about",
+    "source_size",
+    "visible_radius",
+)
 
 
 def resolve_action(group: PlanarGroup | None, action: PositionedAction | None) -> PositionedAction:
@@ -18,16 +32,18 @@ def resolve_action(group: PlanarGroup | None, action: PositionedAction | None) -
     ValueError
         If neither is given, or they are of different groups.
     TypeError
-        If the action does not move positions.
+        If the action does not move positions; the message names what it lacks.
     """
     if action is None:
         if group is None:
             raise ValueError("Give a group, such as Dihedral(16), or an action.")
         return ImageAction(group)
     if not isinstance(action, PositionedAction):
+        missing = [name for name in _MEMBERS if not hasattr(action, name)]
         raise TypeError(
-            f"An action that moves images and positions is needed; got {action!r}. For functions "
-            "of inputs that have no positions see stack_orbits."
+            "An action that moves images and positions is needed, a PositionedAction; "
+            f"{action!r} lacks {', '.join(missing)}. For functions of inputs that have no "
+            "positions see stack_orbits."
         )
     if group is not None and group != action.group:
         raise ValueError(f"The action is one of {action.group!r}, and group is {group!r}.")
@@ -51,11 +67,35 @@ def resolve_batch_size(batch_size: int | None, device: torch.device) -> int:
 
     Raises
     ------
-    ValueError
-        If it is below 1.
+    TypeError, ValueError
+        If it is no whole number, or below 1.
     """
     if batch_size is None:
         return 64 if device.type == "cuda" else 8
-    if batch_size < 1:
-        raise ValueError(f"batch_size is at least 1; got {batch_size}.")
-    return batch_size
+    return check_integer("batch_size", batch_size, 1)
+
+
+def resolve_layers(network: Network, layer: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the layers to read, each checked.
+
+    Raises
+    ------
+    TypeError
+        If they are no names.
+    ValueError
+        If there is none, one does not exist, or one is named twice.
+    """
+    if layer is None or isinstance(layer, str):
+        return (network.check_layer(layer),)
+    if not isinstance(layer, Iterable) or isinstance(layer, nn.Module):
+        raise TypeError(
+            f"layer is the name of a layer, such as {network.layer_names[-1]!r}, or several names; "
+            f"got {layer!r}."
+        )
+    names = tuple(network.check_layer(name) for name in layer)
+    if not names:
+        raise ValueError("Name at least one layer, or leave layer out for the network's default.")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"Layer {name!r} is named {names.count(name)} times: name it once.")
+    return names

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..groups import FiniteGroup
 from ._store_chunk import ChunkFiles, locked
+from ._store_difference import explain_difference
 from ._store_format import FORMAT_VERSION, MANIFEST, Manifest, StoredImage
 from ._store_reading import ChunkedArray, StoredOrbits
 from ._store_verify import StoreReport, verify_chunks
@@ -116,6 +117,9 @@ class OrbitStore(StoredOrbits):
     ) -> OrbitStore:
         """Make a store without rows, or reopen one of the same configuration to go on with it.
 
+        A store of another configuration in which nothing is written yet is replaced, unless a
+        chunk of it is in work.
+
         Parameters
         ----------
         path : path
@@ -140,7 +144,8 @@ class OrbitStore(StoredOrbits):
         ------
         ValueError
             If an argument is out of range, the folder is something else, or the store that is there
-            has another configuration; the message names the first difference.
+            has rows of another configuration or of other images; the message names the first
+            difference, and what to do.
         OSError
             If the folder cannot be made or written to.
         """
@@ -159,11 +164,10 @@ class OrbitStore(StoredOrbits):
         with _manifest_locked(path):  # two processes may begin at once
             if not (path / MANIFEST).exists():
                 plan.write(path)
-            elif difference := Manifest.read(path).difference(plan):
-                raise ValueError(
-                    f"There is another store at {path}: {difference}. Choose another folder, or "
-                    "remove this one."
-                )
+            elif difference := explain_difference(path, there := Manifest.read(path), plan):
+                if not _remove_chunks_without_rows(path, there):
+                    raise ValueError(difference)
+                plan.write(path)
         return cls(path)
 
     def append(self, images: Sequence[StoredImage]) -> None:
@@ -259,8 +263,12 @@ class OrbitStore(StoredOrbits):
 
     def __repr__(self) -> str:
         order, n_rows = self.group.order, int(self._manifest.row_starts[-1])
-        n_pending = len(self.pending_images())
-        state = f"{n_pending} images pending" if n_pending else "complete"
+        pending = self.pending_images()
+        n_there = n_rows - sum(self.images[i].n_rows for i in pending)
+        state = "complete"
+        if pending:
+            images = "image" if len(pending) == 1 else "images"
+            state = f"{len(pending)} {images} pending, {n_there} rows there"
         shape = (n_rows, order, self._manifest.n_channels)
         return (
             f"OrbitStore({str(self.path)!r}): {self.group!r}, shape {shape}, {self.dtype}, {state}"
@@ -307,6 +315,23 @@ class OrbitStore(StoredOrbits):
 def _manifest_locked(path: Path) -> AbstractContextManager[None]:
     message = f"The manifest of {path} has been locked for {_PATIENCE:g} s by another process."
     return locked(path / _LOCK, message, _PATIENCE)
+
+
+def _remove_chunks_without_rows(path: Path, manifest: Manifest) -> bool:
+    """Clear a store in which nothing is written, and no chunk in work; whether it was one."""
+    files = [ChunkFiles(path, manifest, chunk) for chunk in range(manifest.n_chunks)]
+    if any(chunk.read_journal() for chunk in files):
+        return False
+    for chunk in files:
+        try:
+            with locked(chunk.lock, "in work"):
+                if chunk.read_journal():  # written since
+                    return False
+                for file in (chunk.journal, chunk.orbits, chunk.positions):
+                    file.unlink(missing_ok=True)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _is_own_trace(path: Path) -> bool:

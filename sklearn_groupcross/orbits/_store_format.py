@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -94,7 +95,9 @@ class Manifest:
                 "n_channels and chunk_bytes are at least 1; "
                 f"got n_channels={n_channels}, chunk_bytes={chunk_bytes}."
             )
-        if (dtype := np.dtype(dtype).name) not in DTYPES:
+        with suppress(TypeError):  # no name of any dtype
+            dtype = np.dtype(dtype).name
+        if dtype not in DTYPES:
             raise ValueError(f"A store's dtype is float16 or float32; got {dtype}.")
         empty = cls(group, int(n_channels), dtype, as_json(metadata), (), (), int(chunk_bytes))
         _check_layers(empty.metadata, empty.n_channels)
@@ -167,23 +170,6 @@ class Manifest:
     def row_in_chunk(self, chunk: int, image: int) -> int:
         """First row of an image within its chunk."""
         return int(self.row_starts[image] - self.row_starts[self.chunk_starts[chunk]])
-
-    def difference(self, other: Manifest) -> str:
-        """Say in what a configuration differs from this one; empty if in nothing."""
-        for name in ("group", "n_channels", "dtype"):
-            mine, others = getattr(self, name), getattr(other, name)
-            if mine != others:
-                return f"its {name} is {mine!r}, not {others!r}"
-        for key in sorted(self.metadata.keys() | other.metadata.keys()):
-            mine, others = self.metadata.get(key), other.metadata.get(key)
-            if mine != others or (key in self.metadata) != (key in other.metadata):
-                return f"its metadata[{key!r}] is {mine!r}, not {others!r}"
-        for number, (ours, theirs) in enumerate(zip(self.images, other.images, strict=False)):
-            if ours != theirs:
-                return f"its image {number} is {tuple(ours)}, not {tuple(theirs)}"
-        if len(self.images) != len(other.images):
-            return f"it has {len(self.images)} images, not {len(other.images)} (see append)"
-        return ""
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a store's folder; it appears whole and survives a power cut.

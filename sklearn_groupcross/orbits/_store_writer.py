@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._finite import check_finite
 from ._store_chunk import ChunkFiles, checksum_of, locked, write_at
 from ._store_format import Manifest
 
@@ -70,6 +71,10 @@ class ChunkWriter:
         """Numbers of the images still to be written."""
         return [image for image in self._files.images if image not in self._written]
 
+    def n_rows(self, image: int) -> int:
+        """Number of orbits that an image is to have."""
+        return self._manifest.images[image].n_rows
+
     def write(self, image: int, orbits: ArrayLike, positions: ArrayLike) -> None:
         """Write all orbits of an image. When this returns, they are on the disk.
 
@@ -129,10 +134,9 @@ def _as_finite(values: ArrayLike, shape: tuple[int, ...], dtype: str, label: str
         rounded = np.require(array, np.dtype(dtype).newbyteorder("<"), "C")
     if np.isfinite(rounded).all():
         return rounded
-    if not np.isfinite(array).all():
-        what = "NaN" if np.isnan(array).any() else "infinity"
-        raise ValueError(f"{label} contain {what}; every value must be finite.")
+    check_finite(array, label)
     raise ValueError(
-        f"{label} reach {np.abs(array).max():g}, but {dtype} ends at {np.finfo(dtype).max:g}. "
-        'Create the store with dtype="float32".'
+        f"{label} reach {np.abs(array).max():g}, but {dtype} ends at {np.finfo(dtype).max:g}: "
+        'write a store of dtype="float32", with extract(..., dtype="float32"), --dtype float32 or '
+        'OrbitStore.create(..., dtype="float32").'
     )

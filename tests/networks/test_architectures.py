@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -176,6 +177,8 @@ def test_settings_of_torchvision_weights():
         assert network.preprocess(image).abs().max() < 1e-6
     with pytest.raises(ValueError, match="has no mean, std, crop_size"):
         Network.from_torchvision(nn.Conv2d(3, 2, 1), lambda images: images)
+    with pytest.raises(ValueError, match=r"is a class.*Inception_V3_Weights\.DEFAULT"):
+        Network.from_torchvision(nn.Conv2d(3, 2, 1), type(weights))
 
 
 def test_token_grids_that_cannot_be_told():
@@ -216,8 +219,35 @@ def test_outputs_that_are_no_tensor_are_described():
         ValueError, match=r"dict with 'low': tensor \(1, 3, 4, 4\), 'high': list of"
     ):
         network.activations(torch.rand(1, 3, 4, 4), "0.outer")
-    with pytest.raises(ValueError, match=r"Name a layer that does: within it \(0.inner, 0.outer\)"):
+    # neither of the two within it puts out a tensor: one does not even run
+    with pytest.raises(ValueError, match=r"Name a layer that does: before it or behind it\."):
         network.activations(torch.rand(1, 3, 4, 4), "0")
+
+
+def test_layers_are_suggested_that_can_be_read():
+    """Attention has its projection as a submodule, and never calls it."""
+    images = torch.rand(1, 3, 48, 48)
+
+    class Pairs(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+            self.first = nn.Conv2d(3, 4, 3)
+            self.second = nn.Identity()
+
+        def forward(self, x):
+            tokens = self.first(x).flatten(2).transpose(1, 2)
+            return self.second((tokens, self.attention(tokens, tokens, tokens)[0]))
+
+    network = Network(nn.Sequential(Pairs()))
+    with pytest.raises(ValueError, match=r"does: within it \(0\.first\), before") as refusal:
+        network.activations(images[..., :9, :9], "0")
+    suggested = re.search(r"within it \(([^)]*)\)", str(refusal.value))[1].split(", ")
+    assert [network.activations(images, name).ndim for name in suggested] == [4]
+    with pytest.raises(ValueError, match="does: before it or behind it"):
+        network.activations(images[..., :9, :9], "0.attention")
+    with pytest.raises(ValueError, match="does: before it or behind it"):
+        network.run_with_replacement(images[..., :9, :9], "0.attention", lambda maps: maps)
 
 
 def test_nodes_of_the_graph_are_layers():

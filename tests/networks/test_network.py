@@ -45,6 +45,36 @@ def test_networks_modules_and_names_are_resolved(small_network):
         resolve_network(7)
 
 
+def test_a_network_wraps_a_module():
+    with pytest.raises(TypeError, match=r"wraps a torch.nn.Module; got 'resnet18'. load_network"):
+        Network("resnet18")
+    module = torch.nn.Conv2d(3, 2, 1)
+    with pytest.raises(ValueError, match="input_size is at least 1"):
+        Network(module, input_size=-1)
+    with pytest.raises(TypeError, match="input_size is a whole number; got True"):
+        Network(module, input_size=True)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        (torch.rand(3, 48, 48), ValueError, r"one image being \(1, 3, .*got \(3, 48, 48\)"),
+        (torch.zeros(1, 3, 48, 48, dtype=torch.uint8), TypeError, r"floating.*got torch\.uint8"),
+        (np.zeros((1, 3, 48, 48), np.float32), TypeError, "torch Tensor.*got ndarray"),
+    ],
+)
+def test_images_that_are_no_batch_are_refused(small_network, images, error, message):
+    for read in (small_network.activations, small_network.run):
+        with pytest.raises(error, match=message):
+            read(images)
+
+
+def test_layers_are_given_by_their_names(small_network):
+    for layer in (3, small_network.module.relu):
+        with pytest.raises(TypeError, match="A layer is given by its name"):
+            small_network.activations(torch.rand(1, 3, 48, 48), [layer])
+
+
 def test_a_typo_gets_the_nearest_names(small_network):
     with pytest.raises(ValueError, match=r"no layer 'conv3'. Nearest: conv"):
         small_network.check_layer("conv3")

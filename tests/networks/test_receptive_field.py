@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -230,6 +231,37 @@ def test_interior_units_see_the_image_only():
     large = replace(FIELD, size=(81, 5))
     assert len(large.interior_units()[0]) == 0
     assert large.interior_units()[1] == rows
+
+
+def test_positions_come_as_tensors_arrays_or_lists():
+    expected = FIELD.to_units(torch.tensor([[3.0, -2.0]]))
+    for given in ([[3, -2]], np.array([[3.0, -2.0]]), torch.tensor([[3, -2]])):
+        torch.testing.assert_close(FIELD.to_units(given), expected, check_dtype=False)
+        torch.testing.assert_close(
+            FIELD.to_positions(FIELD.to_units(given).numpy()),
+            torch.tensor([[3.0, -2.0]]),
+            check_dtype=False,
+        )
+    with pytest.raises(ValueError, match=r"have shape \(..., 2\); got \(3,\)"):
+        FIELD.to_units([1.0, 2.0, 3.0])
+
+
+def test_an_interior_is_a_disk_without_padding():
+    assert FIELD.has_interior
+    assert not replace(FIELD, size=(81, 5)).has_interior
+    whole = replace(FIELD, size=(81, 81))
+    assert not whole.has_interior
+    assert whole.interior_radius() > 0
+
+
+def test_modules_and_names_have_fields_too(small_network):
+    assert receptive_field("bundled") == receptive_field(load_network("bundled"))
+    expected = receptive_field(small_network, "relu", 48)
+    assert receptive_field(small_network.module, "relu", 48) == expected
+    with pytest.raises(ValueError, match="needs a weights file"):
+        receptive_field("bvlc_googlenet")
+    with pytest.raises(ValueError, match="input_size is at least 1"):
+        receptive_field(small_network, "relu", -3)
 
 
 def test_readings_within_the_interior_radius_use_interior_units():

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.model_selection import GroupKFold
 from torch.utils.data import DataLoader
 
@@ -24,8 +25,15 @@ def test_items_and_the_array_agree(small_dataset):
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array[40:80], small_dataset[1])
     assert small_dataset[-1].equal(small_dataset[5])
-    with pytest.raises(IndexError):
-        small_dataset[6]
+    for index in (6, -7):
+        with pytest.raises(IndexError, match=f"Image {index} is out of range: there are 6 images"):
+            small_dataset[index]
+
+
+def test_a_dataset_says_what_it_is(small_dataset):
+    assert repr(small_dataset) == (
+        "<OrbitDataset: 6 images, 240 orbits of 'small' at relu, ImageAction(Dihedral(4))>"
+    )
 
 
 def test_it_is_a_torch_dataset(small_dataset):
@@ -203,11 +211,29 @@ def test_patches_show_what_a_sample_looks_at(small_dataset, smooth_images):
     np.testing.assert_allclose(patches[1, 1], patches[1, 0, ::-1, ::-1], atol=1e-5)
 
 
-def test_damaged_images_are_found_before_the_work(small_network, tmp_path):
+def test_patches_of_samples_from_the_end_and_of_none(small_dataset):
+    last = small_dataset.n_samples - 1
+    np.testing.assert_array_equal(
+        small_dataset.patches([-1], size=5), small_dataset.patches([last], size=5)
+    )
+    for sample in (last + 1, -last - 2):
+        with pytest.raises(IndexError, match=f"Sample {sample} is out of range"):
+            small_dataset.patches([sample])
+
+
+def test_damaged_images_are_found_before_the_work(small_network, smooth_images, tmp_path):
+    Image.fromarray(smooth_images[0]).save(tmp_path / "good.png")
     (tmp_path / "text.jpg").write_text("no image")
     dataset = OrbitDataset(tmp_path, network=small_network, group=Trivial())
-    with pytest.raises(ValueError, match="text.jpg is not an image"):
+    with pytest.raises(ValueError, match=r"^\S*text.jpg is not an image"):
         dataset.check_images()
+    Image.new("RGB", (1, 1)).save(tmp_path / "a dot.png")
+    dataset = OrbitDataset(tmp_path, network=small_network, group=Trivial())
+    with pytest.raises(ValueError, match="2 of 3 images cannot be used") as refusal:
+        dataset.check_images()
+    _, dot, text = str(refusal.value).splitlines()
+    assert dot.startswith(f"{tmp_path / 'a dot.png'} has 1 x 1 pixels")
+    assert text.startswith(f"{tmp_path / 'text.jpg'} is not an image")
 
 
 @pytest.mark.parametrize(

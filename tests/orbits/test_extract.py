@@ -110,7 +110,7 @@ def test_other_settings_are_refused_by_name(folder, tmp_path):
         ({"random_state": 1}, "random_state"),
         ({"layer": "relu2"}, "n_channels|layer"),
         ({"group": Dihedral(2)}, "group"),
-        ({"n_positions": 8}, "its image 0 is"),
+        ({"n_positions": 8}, "its image '0.png' has 7 positions, not 8"),
         ({"sampling": "energy"}, "sampling"),
     ]:
         with pytest.raises(ValueError, match=word):
@@ -125,6 +125,104 @@ def test_appended_images_have_positions_of_their_own(folder, tmp_path):
     np.testing.assert_array_equal(store.positions_, dataset(images).positions_)
     with pytest.raises(ValueError, match="random_state"):
         dataset(images, random_state=3).extract(tmp_path / "store", append=True)
+
+
+class TestAppendedStores:
+    """Appending is resumed and repeated by the same call, and what was discarded is refilled."""
+
+    @pytest.fixture
+    def grown(self, folder, tmp_path):
+        images = sorted(folder.iterdir())
+        dataset(images[:4]).extract(tmp_path / "store")
+        dataset(images[4:]).extract(tmp_path / "store", append=True)
+        return images, tmp_path / "store"
+
+    def test_a_killed_append_is_resumed_by_the_same_call(self, grown, tmp_path, monkeypatch):
+        images, finished = grown
+        dataset(images[:4]).extract(tmp_path / "other")
+        read, n_read = OrbitDataset._read, 0
+
+        def killed(self, *arguments):
+            nonlocal n_read
+            n_read += 1
+            if n_read == 2:
+                raise KeyboardInterrupt
+            return read(self, *arguments)
+
+        monkeypatch.setattr(OrbitDataset, "_read", killed)
+        with pytest.raises(KeyboardInterrupt):
+            dataset(images[4:]).extract(tmp_path / "other", append=True)
+        dataset(images[4:]).extract(tmp_path / "other", append=True)
+        assert n_read == 3
+        assert same_files(tmp_path / "other", finished)
+
+    def test_a_finished_append_is_repeated_in_vain(self, grown, monkeypatch):
+        images, store = grown
+        before = files(store)
+        monkeypatch.setattr(OrbitDataset, "_read", None)
+        assert len(dataset(images[4:]).extract(store, append=True)) == 42
+        assert files(store) == before
+
+    def test_what_is_there_keeps_its_numbers_of_positions(self, grown, folder, tmp_path):
+        images, store = grown
+        before = files(store)
+        OrbitStore(store).discard([3, 5])
+        mended = dataset(images, n_positions=None, max_samples=9).extract(store, append=True)
+        assert mended.verify().ok
+        assert np.bincount(mended.image_ids_).tolist() == [7] * 6
+        assert {k: v for k, v in files(store).items() if k.endswith("npy")} == {
+            k: v for k, v in before.items() if k.endswith("npy")
+        }
+
+    def test_the_first_call_says_how_to_open_what_it_began(self, grown):
+        images, store = grown
+        with pytest.raises(ValueError, match=r"holds these 4 images already, among 6: open it"):
+            dataset(images[:4]).extract(store)
+
+    def test_pending_images_that_are_not_given_are_named(self, grown):
+        images, store = grown
+        OrbitStore(store).discard([1])
+        with pytest.raises(ValueError, match=r"lacks the orbits of 1\.png.*append=True"):
+            dataset(images[4:]).extract(store, append=True)
+
+
+class TestWhatFailsAtFirst:
+    """Nothing that a first call leaves stands in the way of the call that it asks for."""
+
+    def test_an_overflow(self, folder, tmp_path):
+        module = torch.nn.Conv2d(3, 2, 3)
+        module.weight.data.fill_(1e6)  # more than float16 holds
+        network = Network(torch.nn.Sequential(module), input_size=32, default_layer="0")
+        orbits = OrbitDataset(folder, network=network, group=Dihedral(4), n_positions=2)
+        with pytest.raises(ValueError, match=r'extract\(..., dtype="float32"\)'):
+            orbits.extract(tmp_path / "store")
+        assert orbits.extract(tmp_path / "store", dtype="float32").verify().ok
+
+    def test_wrong_arguments(self, folder, tmp_path):
+        for options, message in [
+            ({"n_jobs": 0}, "n_jobs is a number of processes"),
+            ({"dtype": "float64"}, "float16 or float32"),
+            ({"chunk_bytes": 0}, "at least 1"),
+        ]:
+            with pytest.raises(ValueError, match=message):
+                dataset(folder).extract(tmp_path / "store", **options)
+        with pytest.raises(TypeError, match="n_jobs is a whole number; got 1.5"):
+            dataset(folder).extract(tmp_path / "store", n_jobs=1.5)
+        assert not (tmp_path / "store").exists()
+
+    def test_nan_is_refused_wherever_it_is_read(self, folder, tmp_path):
+        module = torch.nn.Conv2d(3, 2, 3)
+        module.weight.data[1] = torch.nan
+        network = Network(torch.nn.Sequential(module), input_size=32, default_layer="0")
+        for sampling in ("disk", "energy"):
+            orbits = OrbitDataset(folder, network=network, group=Dihedral(4), sampling=sampling)
+            for read in (
+                orbits.as_array,
+                lambda orbits=orbits: orbits[0],
+                lambda orbits=orbits: orbits.extract(tmp_path / "store"),
+            ):
+                with pytest.raises(ValueError, match=r"image 0 \('0.png'\) contain NaN"):
+                    read()
 
 
 def test_several_processes_write_the_same_store(folder, tmp_path):

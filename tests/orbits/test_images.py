@@ -43,6 +43,20 @@ def test_floats_and_bytes_agree():
     np.testing.assert_allclose(as_bytes, as_floats)
 
 
+def test_a_source_says_what_it_is(folder):
+    assert repr(ImageSource(folder)) == "<ImageSource: 3 images, a.jpg, b.png, c.PNG>"
+    assert repr(ImageSource(np.zeros((4, 9, 9, 3), np.uint8))) == (
+        "<ImageSource: 4 images, image 0, image 1, image 2, ...>"
+    )
+
+
+def test_other_formats_are_read_when_they_are_named(tmp_path):
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "a.gif")
+    assert ImageSource([tmp_path / "a.gif"]).load(0, 20)[0].mean() > 0.9
+    with pytest.raises(ValueError, match="No images in"):
+        ImageSource(tmp_path)
+
+
 def test_selections_are_sources(folder):
     source = ImageSource(folder)
     assert source[np.array([2, 0])].name(0) == "c.PNG"
@@ -113,12 +127,27 @@ class TestBadInput:
             ImageSource(tmp_path).load(0, 16)
 
     def test_an_absent_folder(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match="No folder at"):
+        with pytest.raises(FileNotFoundError, match="No image file or folder at"):
             ImageSource(tmp_path / "absent")
 
     def test_an_absent_file(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match="No image file at"):
+        with pytest.raises(FileNotFoundError, match="No image file or folder at"):
             ImageSource([tmp_path / "absent.jpg"])
+
+    def test_a_pattern_is_not_expanded(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"\*\.jpg\. Patterns are not expanded"):
+            ImageSource(tmp_path / "*.jpg")
+
+    @pytest.mark.parametrize("images", [None, 3])
+    def test_no_images_at_all(self, images):
+        with pytest.raises(TypeError, match=rf"a folder, a sequence of paths.*got {images}\."):
+            ImageSource(images)
+
+    def test_wide_integers_of_unknown_range(self, tmp_path):
+        """They would be taken for 16 bits, and be nearly black."""
+        Image.fromarray(np.full((16, 16), 255, np.int32)).save(tmp_path / "wide.tif")
+        with pytest.raises(ValueError, match=r"wide\.tif holds 32-bit"):
+            ImageSource(tmp_path).load(0, 16)
 
     def test_an_empty_list(self):
         with pytest.raises(ValueError, match="the list is empty"):
@@ -142,7 +171,9 @@ class TestBadInput:
         """A few bytes that claim to be more pixels than any photograph."""
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
         Image.new("RGB", (40, 40)).save(tmp_path / "bomb.png")
-        with pytest.raises(ValueError, match=r"bomb\.png cannot be decoded: .* exceeds limit"):
+        with pytest.raises(
+            ValueError, match=r"bomb\.png cannot be decoded: .* exceeds limit.*[^.]\. Scale it"
+        ):
             ImageSource(tmp_path).check(0)
 
     @pytest.mark.parametrize("size", [(1, 1), (200, 7)])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_groupcross import Dihedral, OrbitDataset, Trivial, receptive_field
+from sklearn_groupcross import Dihedral, Network, OrbitDataset, Trivial, receptive_field
 from sklearn_groupcross.actions import ImageAction
-from sklearn_groupcross.orbits._sampling import allot_positions, choose_by_energy, grid_positions
+from sklearn_groupcross.orbits._sampling import choose_by_energy, grid_positions
 
 
 def dataset(network, images, **options):
@@ -50,9 +50,9 @@ def test_a_budget_of_all_images_is_shared_out(small_network, smooth_images):
     assert len(orbits) == len(ids) == len(fewer.positions_) == fewer.n_samples == 20
     np.testing.assert_array_equal(orbits[ids == 2], fewer[2])
     assert fewer.patches([4, 19], size=9).shape == (2, 1, 9, 9, 3)
-    # with a budget of fewer samples than images, the last ones give none
-    assert allot_positions("disk", None, 4, 6, 0).tolist() == [1, 1, 1, 1, 0, 0]
-    few = dataset(small_network, smooth_images, max_samples=4)
+    with pytest.warns(UserWarning, match="fewer than the 6 images: the last 2 give no orbits"):
+        few = dataset(small_network, smooth_images, max_samples=4)
+    assert few.n_positions_.tolist() == [1, 1, 1, 1, 0, 0]
     assert few.as_array().shape == (4, 8, 12)
 
 
@@ -117,9 +117,75 @@ def test_a_mask_leaves_the_disk_whole(small_network, smooth_images):
     assert not torch.allclose(*read, atol=1e-3)
 
 
+def test_a_mask_smaller_than_the_field_is_refused(small_network, smooth_images):
+    field = receptive_field(small_network, "relu")
+    options = {"group": None, "action": ImageAction(Dihedral(4), mask=True, mask_radius=10)}
+    with pytest.raises(
+        ValueError, match=rf"shows 8 px about .* fields of {field.size[0]} px do not fit"
+    ):
+        dataset(small_network, smooth_images, **options)
+    # who names a radius means it, and the centre is the centre
+    assert dataset(small_network, smooth_images, radius=3, **options).radius == 3
+    centre = dataset(small_network, smooth_images, sampling="centre", n_positions=1, **options)
+    assert not centre.positions_.any()
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "exact"])
+def test_fields_as_large_as_the_image_warn_of_padding(smooth_images, interpolation):
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 9, padding=20, dilation=5))
+    network = Network(module, input_size=33, default_layer="0")
+    options = {"n_positions": 3, "interpolation": interpolation}
+    with pytest.warns(UserWarning, match=r"41 px wide, do not fit into images of 33 px.*padding"):
+        deep = dataset(network, smooth_images, **options)
+    dataset(network, smooth_images, radius=deep.radius, **options)  # no warning: it is meant
+    dataset(network, smooth_images, input_size=99, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"random_state": None},
+        {"random_state": 1.5},
+        {"random_state": np.random.RandomState(0)},
+        {"n_positions": 2.5},
+        {"n_positions": True},
+        {"max_samples": 7.7},
+        {"input_size": 48.0},
+        {"batch_size": "8"},
+    ],
+)
+def test_whole_numbers_are_whole(small_network, smooth_images, options):
+    (name,) = options
+    with pytest.raises(TypeError, match=f"{name} is a whole number; got"):
+        dataset(small_network, smooth_images, **options)
+
+
+def test_whole_numbers_of_numpy_will_do(small_network, smooth_images, tmp_path):
+    numbers = {"random_state": np.int64(3), "n_positions": np.int32(2), "input_size": np.int64(48)}
+    store = dataset(small_network, smooth_images, **numbers).extract(tmp_path / "store")
+    assert store.metadata["random_state"] == 3
+
+
+@pytest.mark.parametrize(
+    ("layer", "error", "message"),
+    [
+        ([], ValueError, "Name at least one layer"),
+        (["relu", "relu"], ValueError, "'relu' is named 2 times"),
+        (3, TypeError, "is the name of a layer, such as 'relu'"),
+        (torch.nn.ReLU(), TypeError, r"is the name of a layer.*got ReLU\(\)"),
+        ([torch.nn.ReLU()], TypeError, r"given by its name.*got ReLU\(\)"),
+    ],
+)
+def test_layers_are_named(small_network, smooth_images, layer, error, message):
+    with pytest.raises(error, match=message):
+        dataset(small_network, smooth_images, layer=layer)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"random_state": -1}, "random_state is at least 0"),
+        ({"input_size": -3}, "input_size is at least 1"),
         ({"sampling": "everywhere"}, "one of disk, energy, centre, grid"),
         ({"n_positions": 0}, "n_positions is at least 1"),
         ({"max_samples": 0}, "max_samples is at least 1"),
@@ -137,5 +203,14 @@ def test_bad_options_are_refused(small_network, smooth_images, options, message)
 
 
 def test_an_action_without_positions_is_refused(small_network, smooth_images):
-    with pytest.raises(TypeError, match="stack_orbits"):
-        OrbitDataset(smooth_images, network=small_network, action=Trivial())
+    class Turns:
+        group = Trivial()
+
+        def transform(self, images, size=None):
+            return images[:, None]
+
+    with pytest.raises(
+        TypeError,
+        match="lacks transform_positions, transform_about, source_size, visible_radius.*stack_orb",
+    ):
+        OrbitDataset(smooth_images, network=small_network, action=Turns())

@@ -206,7 +206,7 @@ class TestIncomplete:
         for read in (np.asarray, len, lambda s: s[0], GroupCrosscoder(GROUP).fit):
             with pytest.raises(ValueError, match="incomplete: 7 of 12 images are missing"):
                 read(store)
-        assert "7 images pending" in repr(store)
+        assert "shape (54, 6, 10), float16, 7 images pending, 21 rows there" in repr(store)
 
     def test_the_rows_that_are_there(self, path):
         store = OrbitStore(path, allow_incomplete=True)
@@ -260,6 +260,7 @@ def test_summary_for_people(store):
         ({"images": []}, "the list of images is empty"),
         ({"images": images(3, rows=-1)}, "has n_rows=-1"),
         ({"dtype": "float64"}, "float16 or float32; got float64"),
+        ({"dtype": "three digits"}, "float16 or float32; got three digits"),
         ({"n_channels": 0}, "at least 1"),
         ({"metadata": {"seed": np.int64(1)}}, "what JSON can hold"),
         ({"metadata": {"x": float("nan")}}, "what JSON can hold"),

@@ -24,14 +24,54 @@ class TestReopening:
             ({"dtype": "float32"}, "its dtype is 'float16', not 'float32'"),
             ({"metadata": {"network": "xyz"}}, r"its metadata\['network'\] is 'abc', not 'xyz'"),
             ({"metadata": {}}, r"its metadata\['network'\] is 'abc', not None"),
-            ({"images": images(12, first=1)}, "its image 0 is .*digest-0.*, not .*digest-1"),
-            ({"images": images(13)}, "it has 12 images, not 13"),
+            ({"images": images(12, rows=9)}, "its image 'photo 0.jpg' has 3 positions, not 9"),
         ],
     )
     def test_another_one_is_refused_with_the_difference(self, tmp_path, options, message):
-        create(tmp_path / "store")
-        with pytest.raises(ValueError, match=f"another store at .*: {message}"):
+        fill(create(tmp_path / "store"), at_most=1)
+        with pytest.raises(ValueError, match=f"another store at .*: {message}.*remove this one"):
             create(tmp_path / "store", **options)
+
+    @pytest.mark.parametrize(
+        ("wanted", "message"),
+        [
+            (images(5), r"holds these 5 images already, among 12: open it with OrbitStore\('"),
+            (images(12)[::-1], "holds these 12 images already, in another order: open it"),
+            (images(13), "holds 12 of these 13 images, among 12: append=True .* adds the others"),
+            (images(3, first=20), "holds other images: append=True .* adds these"),
+        ],
+    )
+    def test_good_orbits_are_never_to_be_removed(self, tmp_path, wanted, message):
+        fill(create(tmp_path / "store"), at_most=1)
+        with pytest.raises(ValueError, match=message) as refusal:
+            create(tmp_path / "store", images=wanted)
+        assert "remove" not in str(refusal.value)
+
+    def test_copies_with_other_numbers_of_rows_are_reopened(self, tmp_path):
+        copies = [*images(3), images(1, rows=9)[0]]  # the first and the last are one image
+        fill(create(tmp_path / "store", images=copies), at_most=2)
+        assert create(tmp_path / "store", images=copies).pending_images() == [2, 3]
+
+    def test_a_store_without_rows_is_replaced(self, tmp_path):
+        first = create(tmp_path / "store")
+        with first.writer(0):  # arrays are made, and nothing is written
+            pass
+        again = create(tmp_path / "store", dtype="float32", n=2)
+        assert len(again.images) == 2
+        assert fill(again).verify().ok
+        assert sorted(contents(again.path)) == [
+            "chunk-00000.jsonl",
+            "chunk-00000.npy",
+            "chunk-00000.positions.npy",
+            "manifest.json",
+        ]
+
+    def test_a_store_in_work_is_not_replaced(self, tmp_path):
+        with (
+            create(tmp_path / "store").writer(1),
+            pytest.raises(ValueError, match="its dtype is 'float16'"),
+        ):
+            create(tmp_path / "store", dtype="float32")
 
     def test_a_folder_with_other_files_is_left_alone(self, tmp_path):
         (tmp_path / "thesis.tex").write_text("precious")
