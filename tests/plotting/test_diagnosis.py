@@ -8,15 +8,6 @@ from sklearn_groupcross.analysis import Finding
 from sklearn_groupcross.plotting import DiagnosisDisplay
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield
-    plt.close("all")
-
-
 def finding(name="no_clusters", value=0.03, limit=0.1, **evidence):
     return Finding(name, "No clusters.", value, limit, "raise n_features", evidence)
 

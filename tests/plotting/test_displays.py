@@ -25,15 +25,6 @@ from sklearn_groupcross.plotting import (
 GROUP = Dihedral(4)
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def analysis():
     planted = make_orbits(5, group=GROUP, n_families=4, random_state=5)

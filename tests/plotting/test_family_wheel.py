@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,15 +11,6 @@ from sklearn_groupcross.plotting import FamilyWheelDisplay
 from sklearn_groupcross.plotting._family_layout import lay_out
 
 GROUP = Dihedral(8)
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield
-    plt.close("all")
 
 
 def circles(display):

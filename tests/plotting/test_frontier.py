@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
@@ -13,15 +12,6 @@ from sklearn_groupcross.model_selection import KneePoint, SparsestWithin, score_
 from sklearn_groupcross.plotting import FrontierDisplay
 
 PENALTIES = [0.01, 0.05, 0.2]
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -9,15 +8,6 @@ from sklearn_groupcross.groups import GroupFourier, Symmetric
 from sklearn_groupcross.plotting import SpectrumDisplay
 
 GROUP = Dihedral(8)
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    yield
-    plt.close("all")
 
 
 def heights(display):
