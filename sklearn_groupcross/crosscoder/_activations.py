@@ -45,6 +45,11 @@ def jumprelu(preactivations: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]
     return _JumpReLU.apply(preactivations, threshold)
 
 
+def reach_of_jumprelu(preactivations: Tensor, threshold: Tensor) -> Tensor:
+    """Where `jumprelu` looks at the gradient of a code: active ones, and those near a threshold."""
+    return preactivations > threshold * (1 - _BANDWIDTH / 2)
+
+
 class _JumpReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, preactivations: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._activations import above
-from ._objective import preactivations, price_of, reconstruct, sparse_codes
+from . import _sparse_products as sparse_products
+from ._activations import above, reach_of_jumprelu
+from ._objective import add_bias, preactivations, price_of, reconstruct, sparse_codes
 from ._options import TrainingOptions
 from ._parameters import Parameters, Units
 from ._revival import LAST_RESAMPLING, N_RESAMPLINGS, auxk_loss, resample
@@ -70,6 +71,7 @@ class Trainer:
         self.history: dict[str, list[float]] = {name: [] for name in (*_RECORDED, "dead")}
         self.history |= {f"step_{name}": [] for name in _RECORDED}
         self._dead: Tensor | None = None
+        self._gradient_memory: Tensor | None = None
         # One tensor for all steps: small ones that stay, one a step, would pin what malloc frees
         # below them, and memory would grow with the number of steps.
         self._records = torch.empty(_RECORDS_AT_FIRST, len(_RECORDED) + 1, device=options.device)
@@ -94,11 +96,13 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = group["gain"] * learning_rate
 
-        values = preactivations(batch[:, : parameters.encoder.shape[1]], parameters)
+        inputs = batch[:, : parameters.encoder.shape[1]]
+        values = sparse_products.linear(inputs, parameters.encoder, parameters.encoder_bias)
         l1 = l1_at(self.step, options)
         codes, active = sparse_codes(values, parameters, options)
-        price = price_of(codes, active, parameters, options, l1)
-        error = batch - self._rebuild(codes)
+        rebuilt, norms = self._decode(codes, values)
+        price = price_of(codes, active, parameters, options, l1, norms)
+        error = batch - rebuilt
         squared_error = error.square().sum() / len(batch)
         loss = squared_error / options.width
         if price is not None:
@@ -194,6 +198,25 @@ class Trainer:
         price = price_of(codes, active, self.parameters, options, options.l1)
         squared_error = float((batch - self._rebuild(codes)).square().sum()) / len(batch)
         return squared_error, 0.0 if price is None else float(price)
+
+    def _decode(self, codes: Tensor, values: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Reconstruction of codes made of pre-activations `values`, and the atoms' norms if known.
+
+        The gradient of the atoms is half of what a step moves through memory, and codes are sparse
+        but for the first steps with L1: on the CPU it is made of the active codes alone.
+        """
+        options, parameters = self.options, self.parameters
+        reach = None
+        if parameters.log_threshold is not None:
+            reach = reach_of_jumprelu(values.detach(), parameters.log_threshold.detach().exp())
+        if not sparse_products.is_worth_it(codes if reach is None else reach):
+            return self._rebuild(codes), None
+        if self._gradient_memory is None:
+            self._gradient_memory = torch.empty_like(parameters.decoder)
+        product, norms = sparse_products.decode(
+            codes, parameters.decoder, reach, self._gradient_memory
+        )
+        return add_bias(product, parameters, options.group.order), norms
 
     def _rebuild(self, codes: Tensor) -> Tensor:
         options = self.options
