@@ -92,9 +92,7 @@ def price_of(
     return None
 
 
-def atom_weights(
-    decoder: Tensor, options: TrainingOptions, norms: Tensor | None = None
-) -> Tensor:
+def atom_weights(decoder: Tensor, options: TrainingOptions, norms: Tensor | None = None) -> Tensor:
     """Weight of each atom's code in the L1 penalty, of shape (m,).
 
     ``"joint"`` is ``‖W_dec[i]‖ / √(|G| d)``, ``"blockwise"`` is the mean over g of

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 #: Share of non-zero numbers up to which a sparse product is faster than a dense one on the CPU.
-#: Measured by benchmarks/sparse_products.py.
+#: At 0.8 % benchmarks/training_speed.py finds it several times faster.
 MAX_SPARSE_SHARE = 1 / 32
 # Gradients of atoms are made in portions that malloc keeps for the next: 16 MiB of float32.
 _NUMBERS_A_PORTION = 1 << 22
