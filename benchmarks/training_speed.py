@@ -6,9 +6,9 @@
 Orbits at ``inception_3b_output`` of 72 photographs, 64 positions each, 12 photographs held out;
 4096 atoms, TopK with k = 32, batches of 1024. The loop multiplies by every atom in float32 and
 steps with Adam as torch has it by default; start, learning rates, clipping and data are the same.
-Both fit in turn, `--rounds` times. Printed: samples a second, their ratio, and on the photographs held
-out explained variance and L0 of both; the same ratio for encoding and for decoding; and the peak of
-resident memory of a fit of ours, in a process of its own.
+Both fit in turn, `--rounds` times. Printed: samples a second, their ratio, and on the photographs
+held out explained variance and L0 of both; the same ratio for encoding and for decoding; and the
+peak of resident memory of a fit of ours, in a process of its own.
 
 ``--group trivial`` is a plain sparse autoencoder of the identity block. Orbits are kept in FOLDER.
 """
