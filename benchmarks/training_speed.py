@@ -111,6 +111,7 @@ def ours(group: Any, n_steps: int, n_samples: int, k: int) -> GroupCrosscoder:
         batch_size=BATCH,
         learning_rate=LEARNING_RATE,
         max_epochs=-(-n_steps // n_batches),
+        dead_features=None,  # the loop does nothing for them either
         random_state=0,
     )
 

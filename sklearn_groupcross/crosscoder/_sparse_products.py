@@ -100,8 +100,13 @@ def transposed_product(
 
 
 def decode(
-    codes: Tensor, decoder: Tensor, reach: Tensor | None = None, buffer: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+    codes: Tensor,
+    decoder: Tensor,
+    reach: Tensor | None = None,
+    buffer: Tensor | None = None,
+    *,
+    with_norms: bool = True,
+) -> tuple[Tensor, Tensor | None]:
     """``codes @ decoder`` and the norms of the atoms, both differentiable.
 
     Parameters
@@ -114,22 +119,29 @@ def decode(
     buffer : Tensor of shape (m, w), optional
         Memory for the gradient of the decoder, taken by the caller from step to step: a fresh
         piece of that size would cost as much as the product that fills it.
+    with_norms : bool, default=True
+        Otherwise there are no norms, which take a pass over all atoms.
 
     Returns
     -------
     product : Tensor of shape (n, w)
-    norms : Tensor of shape (m,)
+    norms : Tensor of shape (m,) or None
     """
-    return _Decode.apply(codes, decoder, reach, buffer)
+    return _Decode.apply(codes, decoder, reach, buffer, with_norms)
 
 
 class _Decode(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, codes: Tensor, decoder: Tensor, reach: Tensor | None, buffer: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+        ctx: Any,
+        codes: Tensor,
+        decoder: Tensor,
+        reach: Tensor | None,
+        buffer: Tensor | None,
+        with_norms: bool,
+    ) -> tuple[Tensor, Tensor | None]:
         pattern = Pattern.of(codes if reach is None else reach)
-        norms = decoder.norm(dim=1)
+        norms = decoder.norm(dim=1) if with_norms else None
         with torch.enable_grad():  # torch's own gradient of the weights is the sampled product
             values = codes.detach()[pattern.rows, pattern.columns].requires_grad_(True)
             product = embedding_bag(
@@ -155,12 +167,12 @@ class _Decode(torch.autograd.Function):
         of_codes[pattern.rows, pattern.columns] = of_values
         out = torch.empty_like(decoder) if ctx.buffer is None else ctx.buffer
         of_decoder = transposed_product(pattern, values.detach(), gradient, out)
-        if norms_gradient is not None and bool(norms_gradient.any()):
+        if norms is not None and norms_gradient is not None:
             pull = torch.where(norms > 0, norms_gradient / norms, 0.0)
             of_decoder.addcmul_(decoder, pull[:, None])
         # a new tensor over the same memory: autograd takes it as it is, where it would copy one
         # that somebody else holds
-        return of_codes, of_decoder.detach(), None, None
+        return of_codes, of_decoder.detach(), None, None, None
 
 
 def linear(inputs: Tensor, weights: Tensor, bias: Tensor) -> Tensor:

@@ -214,7 +214,11 @@ class Trainer:
         if self._gradient_memory is None:
             self._gradient_memory = torch.empty_like(parameters.decoder)
         product, norms = sparse_products.decode(
-            codes, parameters.decoder, reach, self._gradient_memory
+            codes,
+            parameters.decoder,
+            reach,
+            self._gradient_memory,
+            with_norms=options.activation == "relu" and options.l1_weight == "joint",
         )
         return add_bias(product, parameters, options.group.order), norms
 
