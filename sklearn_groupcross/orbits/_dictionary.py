@@ -80,7 +80,8 @@ def one_a_family(values: float | Sequence[float], name: str, n_families: int) ->
     ValueError
         If there are not as many as families.
     """
-    listed = [float(values)] * n_families if np.ndim(values) == 0 else [float(v) for v in values]  # type: ignore[union-attr, arg-type]
+    listed = np.atleast_1d(np.asarray(values, dtype=np.float64)).tolist()
+    listed = listed * n_families if np.ndim(values) == 0 else listed
     if len(listed) != n_families:
         raise ValueError(
             f"{name} has {len(listed)} numbers and n_families={n_families}: pass one a family, or "
