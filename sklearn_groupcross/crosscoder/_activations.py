@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Width of the kernel through which JumpReLU learns its thresholds, as a share of the threshold.
-_BANDWIDTH = 1.0
+#: Width of the kernel through which JumpReLU learns its thresholds, as a share of the threshold.
+JUMPRELU_BANDWIDTH = 1.0
 
 
 def topk(preactivations: Tensor, k: int) -> Tensor:
@@ -45,11 +45,6 @@ def jumprelu(preactivations: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]
     return _JumpReLU.apply(preactivations, threshold)
 
 
-def reach_of_jumprelu(preactivations: Tensor, threshold: Tensor) -> Tensor:
-    """Where `jumprelu` looks at the gradient of a code: active ones, and those near a threshold."""
-    return preactivations > threshold * (1 - _BANDWIDTH / 2)
-
-
 class _JumpReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, preactivations: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,7 +56,7 @@ class _JumpReLU(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         codes_gradient, gates_gradient = gradients
         preactivations, threshold = ctx.saved_tensors
-        bandwidth = _BANDWIDTH * threshold
+        bandwidth = JUMPRELU_BANDWIDTH * threshold
         near = (preactivations - threshold).abs() < bandwidth / 2
         pull = (threshold * codes_gradient + gates_gradient) * near
         active = preactivations > threshold

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
-from ._rows import Rows
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,25 @@ class Batch:
 
     rows: NDArray[np.int64]
     translation: int
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Centred and scaled samples of a step.
+
+    Attributes
+    ----------
+    inputs : Tensor of shape (n, d) or (n, w)
+        What the encoder reads.
+    targets : Tensor of shape (n, w)
+        What the decoder reconstructs: all blocks side by side, or their coordinates in a basis.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
 
 
 def generator_for(seed: int, *purpose: int) -> torch.Generator:
@@ -65,16 +83,14 @@ def plan_epoch(
     return [Batch(np.sort(part), h) for part, h in zip(parts, translations, strict=True)]
 
 
-def read_ahead(source: Rows, batches: Sequence[Batch], device: torch.device) -> Iterator[Tensor]:
+T = TypeVar("T")
+
+
+def read_ahead(read: Callable[[Batch], T], batches: Sequence[Batch]) -> Iterator[T]:
     """Read batches in order, the next one while the last is worked on.
 
     An error in the reading thread is raised here, where its batch would have come.
     """
-
-    def read(batch: Batch) -> Tensor:
-        block = source.read(batch.rows)
-        return block.pin_memory() if device.type == "cuda" else block
-
     if not batches:
         return
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="orbits") as reader:
@@ -83,4 +99,4 @@ def read_ahead(source: Rows, batches: Sequence[Batch], device: torch.device) -> 
             block = coming.result()
             if following is not None:
                 coming = reader.submit(read, following)
-            yield block.to(device, non_blocking=True)
+            yield block

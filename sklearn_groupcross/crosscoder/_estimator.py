@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._device import resolve_device
 from ..groups import FiniteGroup, Trivial
 from ._checkpoint import Checkpoint, fingerprint
+from ._feed import basis_of
 from ._fitted import FittedCrosscoder
 from ._options import TrainingOptions
 from ._outcome import warn_of_failure
@@ -50,6 +51,7 @@ _KEPT_BY_PARTIAL_FIT = {
     "learning_rate": "learning_rate",
     "max_grad_norm": "max_grad_norm",
     "dead_features": "dead_features",
+    "compression": "compression",
 }
 # Typical values of X between which training in float32 neither overflows nor loses digits.
 _SMALLEST_SIZE, _LARGEST_SIZE = 1e-30, 1e30
@@ -126,6 +128,11 @@ class GroupCrosscoder(FittedCrosscoder):
         Start `fit` from the weights of the last one.
     sparse_output : bool, default=False
         Give codes as a CSR array, which `set_output` cannot put into a data frame.
+    compression : float, optional
+        Share of the variance, in (0, 1], that is kept while training: orbits are replaced by their
+        coordinates along the principal axes of each isotypic component, which translations leave in
+        place; 0.9 makes steps several times cheaper. Atoms are expanded at the end, so that
+        everything else is as without it. Not with ``l1_weight="blockwise"``. Default: all columns.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of the large matrix products in training. ``"auto"`` is bfloat16 on CUDA devices that have
         it, float32 elsewhere. Weights, optimiser and inference are never below float32.
@@ -219,6 +226,7 @@ class GroupCrosscoder(FittedCrosscoder):
         "dict_init": ["array-like", None],
         "warm_start": ["boolean"],
         "sparse_output": ["boolean"],
+        "compression": [Interval(Real, 0, 1, closed="right"), None],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str, torch.device],
         "random_state": ["random_state"],
@@ -254,6 +262,7 @@ class GroupCrosscoder(FittedCrosscoder):
         dict_init: ArrayLike | None = None,
         warm_start: bool = False,
         sparse_output: bool = False,
+        compression: float | None = None,
         precision: str = "auto",
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -285,6 +294,7 @@ class GroupCrosscoder(FittedCrosscoder):
         self.dict_init = dict_init
         self.warm_start = warm_start
         self.sparse_output = sparse_output
+        self.compression = compression
         self.precision = precision
         self.device = device
         self.random_state = random_state
@@ -301,6 +311,7 @@ class GroupCrosscoder(FittedCrosscoder):
             Naming the parameter at fault.
         """
         self._validate_params()
+        self._check_compression()
         if self.n_features is not None:
             self._resolve_k(int(self.n_features))
         resolve_device(self.device)
@@ -357,6 +368,7 @@ class GroupCrosscoder(FittedCrosscoder):
                 UserWarning,
                 stacklevel=3,
             )
+        self._check_compression()
         rows, summary = self._learn_from(X, reset=True)
         if len(rows) < 2:
             raise ValueError(
@@ -375,7 +387,7 @@ class GroupCrosscoder(FittedCrosscoder):
             stopping = EarlyStopping(held_out, int(self.n_iter_no_change), float(self.tol))
         if saved is None:
             weights = self._weights("warm_start") if self.warm_start else None
-            trainer = self._start(options, summary, weights)
+            trainer = self._start(options, rows, summary, weights)
         else:
             trainer = Trainer.from_state(options, *saved)
             if stopping is not None:
@@ -429,12 +441,13 @@ class GroupCrosscoder(FittedCrosscoder):
         """
         trainer: Trainer | None = getattr(self, "_trainer", None)
         self._check_unchanged(trainer)
+        self._check_compression()
         rows, summary = self._learn_from(X, reset=not hasattr(self, "components_"))
         if trainer is None:
             seed = self._draw_seed()
             one_epoch = self._passes(np.arange(len(rows)), seed)
             options = replace(self._options(one_epoch), n_steps=None)
-            trainer = self._start(options, summary, self._weights("partial_fit"))
+            trainer = self._start(options, rows, summary, self._weights("partial_fit"))
         trainer = trainer.on(resolve_device(self.device))
         passes = replace(
             self._passes(np.arange(len(rows)), trainer.options.seed),
@@ -468,6 +481,14 @@ class GroupCrosscoder(FittedCrosscoder):
                 f"partial_fit goes on with what was trained before, but since then parameters have "
                 f"changed: {', '.join(changed)}. Set them back, or call fit, or partial_fit of a "
                 "clone, to start anew."
+            )
+
+    def _check_compression(self) -> None:
+        if self.compression is not None and self.l1_weight == "blockwise":
+            raise ValueError(
+                f"compression={self.compression!r} mixes the blocks of an atom, so that "
+                'l1_weight="blockwise" cannot tell them apart. Set compression=None, or '
+                'l1_weight="joint".'
             )
 
     def _validate_params(self) -> None:
@@ -563,6 +584,7 @@ class GroupCrosscoder(FittedCrosscoder):
             dead_features=dead_features,
             dead_samples=max(1, round(self.dead_after * len(passes.rows) * passes.n_epochs)),
             precision=self._resolve_precision(device),
+            compression=None if self.compression is None else float(self.compression),
             device=device,
             seed=passes.seed,
         )
@@ -617,25 +639,35 @@ class GroupCrosscoder(FittedCrosscoder):
         return weights
 
     def _start(
-        self, options: TrainingOptions, summary: DataSummary, weights: Parameters | None = None
+        self,
+        options: TrainingOptions,
+        rows: Rows,
+        summary: DataSummary,
+        weights: Parameters | None = None,
     ) -> Trainer:
         """Make a trainer at the start of a run, or at weights that are there already."""
         order = options.group.order
-        parameters = initialise(options, self._initial_dictionary())
         centre = torch.as_tensor(summary.mean, dtype=torch.float32).reshape(order, -1)
         if options.augment:
             centre = centre.mean(0, keepdim=True)
         # the root mean square norm of a centred block becomes √d
         scale = (options.width / summary.variance) ** 0.5 if summary.variance > 0 else 1.0
-        units = Units(centre, scale)
+        units, variance = Units(centre, scale), summary.variance * scale**2
+        basis, lost = None, 0.0
+        if options.compression is not None:
+            basis, kept = basis_of(rows, units, options)
+            lost = (1 - kept) * variance
+        parameters = initialise(options, self._initial_dictionary(), basis)
         if weights is not None:
             threshold = parameters.log_threshold
             parameters = units.unfold(weights, order)
             if options.augment:  # one bias for all blocks
                 parameters.decoder_bias = parameters.decoder_bias.mean(0, keepdim=True)
+            if basis is not None:
+                parameters = parameters.compressed(basis, reads_orbit=options.reads_orbit)
             if parameters.log_threshold is None:
                 parameters.log_threshold = threshold
-        return Trainer(options, parameters, units, summary.variance * scale**2)
+        return Trainer(options, parameters, units, variance, basis, lost)
 
     def _initial_dictionary(self) -> torch.Tensor | None:
         if self.dict_init is None:

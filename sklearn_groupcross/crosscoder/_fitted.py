@@ -42,6 +42,8 @@ _FITTED = (
     "n_channels_",
     "k_",
     "scale_",
+    "n_coordinates_",
+    "kept_variance_",
     "history_",
     "n_iter_",
     "feature_names_in_",  # there if X was a data frame
@@ -248,22 +250,23 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _adopt(self, trainer: Trainer) -> None:
         """Take over what was learned, in the units of the data."""
-        parameters = trainer.units.fold(trainer.parameters, self.group_.order)
-        arrays = (
-            parameters.decoder,
-            parameters.flat_bias(self.group_.order),
-            parameters.encoder,
-            parameters.encoder_bias,
-        )
-        # copies: training may go on
-        copies = (tensor.detach().cpu().numpy().copy() for tensor in arrays)
-        self.components_, self.intercept_, self.encoder_, self.encoder_intercept_ = copies
+        learned = trainer.parameters.detached()
+        if trainer.basis is not None:
+            learned = learned.expanded(trainer.basis, reads_orbit=trainer.options.reads_orbit)
+        # new arrays, not those of the trainer: training may go on
+        parameters = trainer.units.fold(learned, self.group_.order)
+        self.components_ = parameters.decoder.cpu().numpy()
+        self.intercept_ = parameters.flat_bias().cpu().numpy()
+        self.encoder_ = parameters.encoder.cpu().numpy()
+        self.encoder_intercept_ = parameters.encoder_bias.cpu().numpy()
         threshold = trainer.inference_threshold()
         self.threshold_: NDArray[np.floating] | float | None = None
         if threshold is not None:
             self.threshold_ = threshold.cpu().numpy().copy() if threshold.ndim else float(threshold)
         self.k_ = trainer.options.k
         self.scale_ = trainer.units.scale
+        self.n_coordinates_ = trainer.parameters.decoder.shape[1]
+        self.kept_variance_ = 1.0 - trainer.lost / (trainer.variance or 1.0)
         self.history_ = {name: list(values) for name, values in trainer.history.items()}
         self.n_iter_ = trainer.step
 

@@ -49,7 +49,7 @@ class FittedDictionary:
 
     def decode(self, codes: Tensor) -> Tensor:
         """Orbit stacks (n, |G| d), blocks side by side, of codes (n, m)."""
-        return reconstruct(codes, self.parameters, self.order)
+        return reconstruct(codes, self.parameters)
 
 
 def encode(
@@ -67,7 +67,7 @@ def encode(
     dense = None if sparse else np.empty((len(rows), n_atoms), dtype=rows.dtype)
     parts = []
     for part in rows.slices(max(n_read, n_atoms)):
-        block = rows.read(part, n_columns=n_read, dtype=encoder.dtype)
+        block = rows.read(part, columns=slice(n_read), dtype=encoder.dtype)
         check_finite(block, part.start)
         codes = dictionary.encode(block.to(encoder.device)).cpu().numpy()
         if dense is None:

@@ -17,21 +17,14 @@ def preactivations(inputs: Tensor, parameters: Parameters) -> Tensor:
     return torch.addmm(parameters.encoder_bias, inputs, parameters.encoder.T)
 
 
-def reconstruct(
-    codes: Tensor, parameters: Parameters, order: int, dtype: torch.dtype | None = None
-) -> Tensor:
-    """``Ô[g] = W_dec[g]ᵀ f + b_dec[g]`` for all blocks side by side, of shape (n, |G| d).
+def reconstruct(codes: Tensor, parameters: Parameters, dtype: torch.dtype | None = None) -> Tensor:
+    """``Ô[g] = W_dec[g]ᵀ f + b_dec[g]`` for all blocks side by side, of shape (n, w).
 
     With a `dtype` the product is computed in it; the bias is added in its own.
     """
     if dtype is None or dtype == codes.dtype:
-        return torch.addmm(parameters.flat_bias(order), codes, parameters.decoder)
-    return add_bias(codes.to(dtype) @ parameters.decoder.to(dtype), parameters, order)
-
-
-def add_bias(product: Tensor, parameters: Parameters, order: int) -> Tensor:
-    """Add the decoder's bias to the blocks side by side, (n, |G| d)."""
-    return product + parameters.flat_bias(order)
+        return torch.addmm(parameters.flat_bias(), codes, parameters.decoder)
+    return codes.to(dtype) @ parameters.decoder.to(dtype) + parameters.flat_bias()
 
 
 def sparse_codes(
@@ -63,7 +56,6 @@ def price_of(
     parameters: Parameters,
     options: TrainingOptions,
     l1: float,
-    norms: Tensor | None = None,
 ) -> Tensor | None:
     """Price of codes in the loss, the mean over samples; None if there is none.
 
@@ -78,21 +70,19 @@ def price_of(
     codes : Tensor of shape (n, m)
     active : Tensor of shape (n, m) or None
         What is counted for JumpReLU.
-    norms : Tensor of shape (m,), optional
-        Of the atoms, where they are known.
     """
     if l1 == 0:
         return None
     if options.activation == "relu":
         # weighted by the atoms' norms: otherwise L1 shrinks codes by growing the decoder
-        return l1 * (codes.mean(0) @ atom_weights(parameters.decoder, options, norms))
+        return l1 * (codes.mean(0) @ atom_weights(parameters.decoder, options))
     if options.activation == "jumprelu":
         assert active is not None
         return (l1 / 2) ** 2 * active.sum(1).mean()
     return None
 
 
-def atom_weights(decoder: Tensor, options: TrainingOptions, norms: Tensor | None = None) -> Tensor:
+def atom_weights(decoder: Tensor, options: TrainingOptions) -> Tensor:
     """Weight of each atom's code in the L1 penalty, of shape (m,).
 
     ``"joint"`` is ``‖W_dec[i]‖ / √(|G| d)``, ``"blockwise"`` is the mean over g of
@@ -100,7 +90,6 @@ def atom_weights(decoder: Tensor, options: TrainingOptions, norms: Tensor | None
     blockwise, so it favours atoms that live in few blocks.
     """
     if options.l1_weight == "joint":
-        norms = decoder.norm(dim=1) if norms is None else norms
-        return norms / math.sqrt(options.width)
+        return decoder.norm(dim=1) / math.sqrt(options.width)
     blocks = decoder.reshape(len(decoder), options.group.order, options.n_channels)
     return blocks.norm(dim=2).mean(1) / math.sqrt(options.n_channels)

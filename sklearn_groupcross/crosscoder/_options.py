@@ -28,6 +28,8 @@ class TrainingOptions:
     dead_features : {"auxk", "resample"} or None
     precision : {"float32", "bfloat16"}
         Of the large matrix products; parameters and optimiser stay float32.
+    compression : float or None
+        Share of the variance that is kept in the coordinates of an `OrbitBasis`.
     """
 
     group: FiniteGroup
@@ -51,6 +53,7 @@ class TrainingOptions:
     device: torch.device
     seed: int
     l1_start: float = 0.0
+    compression: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All but group and device, which are kept elsewhere."""
@@ -65,6 +68,16 @@ class TrainingOptions:
     def width(self) -> int:
         """Columns of an orbit stack, |G| d."""
         return self.group.order * self.n_channels
+
+    @property
+    def reads_orbit(self) -> bool:
+        """Whether the encoder reads all blocks."""
+        return self.encoder_input == "orbit"
+
+    @property
+    def n_read(self) -> int:
+        """Columns of the data that the encoder reads; they are the first."""
+        return self.width if self.reads_orbit else self.n_channels
 
     @property
     def atom_norm(self) -> float:

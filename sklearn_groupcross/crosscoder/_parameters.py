@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ._basis import OrbitBasis
 from ._batches import generator_for
 from ._options import TrainingOptions
 
@@ -24,7 +25,8 @@ class Parameters:
     decoder : Tensor of shape (m, |G| d)
         One atom a row, blocks side by side.
     decoder_bias : Tensor of shape (1, d) or (|G|, d)
-        One row if every block has the same bias, as right translation of the data asks for.
+        One row if every block has the same bias, as right translation of the data asks for. In a
+        basis of r coordinates decoder and bias are (m, r) and (1, r).
     log_threshold : Tensor of shape (m,), optional
         Of JumpReLU.
     """
@@ -43,9 +45,32 @@ class Parameters:
         """All arrays that there are, in a fixed order."""
         return list(self.named().values())
 
-    def flat_bias(self, order: int) -> Tensor:
+    def flat_bias(self) -> Tensor:
         """Decoder bias of all blocks side by side, of shape (|G| d,)."""
-        return self.decoder_bias.expand(order, -1).reshape(-1)
+        n_blocks = self.decoder.shape[1] // self.decoder_bias.shape[1]
+        return self.decoder_bias.expand(n_blocks, -1).reshape(-1)
+
+    def detached(self) -> Parameters:
+        """Return the same arrays without their history."""
+        return Parameters(**{name: tensor.detach() for name, tensor in self.named().items()})
+
+    def compressed(self, basis: OrbitBasis, *, reads_orbit: bool) -> Parameters:
+        """Return the weights in a basis; what is outside of its span is lost."""
+        return replace(
+            self,
+            encoder=basis.compress(self.encoder) if reads_orbit else self.encoder,
+            decoder=basis.compress(self.decoder),
+            decoder_bias=basis.compress(self.flat_bias()[None]),
+        )
+
+    def expanded(self, basis: OrbitBasis, *, reads_orbit: bool) -> Parameters:
+        """Return weights in a basis as weights for all blocks side by side."""
+        return replace(
+            self,
+            encoder=basis.expand(self.encoder) if reads_orbit else self.encoder,
+            decoder=basis.expand(self.decoder),
+            decoder_bias=basis.expand(self.decoder_bias).reshape(basis.group.order, -1),
+        )
 
     def learnable(self, device: torch.device) -> Parameters:
         """Copies on a device that require gradients."""
@@ -57,7 +82,9 @@ class Parameters:
         )
 
 
-def initialise(options: TrainingOptions, dictionary: Tensor | None = None) -> Parameters:
+def initialise(
+    options: TrainingOptions, dictionary: Tensor | None = None, basis: OrbitBasis | None = None
+) -> Parameters:
     """Atoms of equal norm; the encoder starts as what it reads of the decoder, biases at 0.
 
     Parameters
@@ -65,6 +92,8 @@ def initialise(options: TrainingOptions, dictionary: Tensor | None = None) -> Pa
     options : TrainingOptions
     dictionary : Tensor of shape (m, |G| d), optional
         Directions of the atoms. Default: random.
+    basis : OrbitBasis, optional
+        Coordinates in which the decoder is learned.
 
     Returns
     -------
@@ -72,13 +101,17 @@ def initialise(options: TrainingOptions, dictionary: Tensor | None = None) -> Pa
         For centred and scaled data (`Units`). On the CPU, so that every device starts alike.
     """
     generator = generator_for(options.seed, 0)
+    width = options.width if basis is None else basis.n_coordinates
     if dictionary is None:
-        dictionary = torch.randn(options.n_atoms, options.width, generator=generator)
+        dictionary = torch.randn(options.n_atoms, width, generator=generator)
+    elif basis is not None:
+        dictionary = basis.compress(dictionary)
     decoder = options.atom_norm * torch.nn.functional.normalize(dictionary, dim=1)
     if options.encoder_input == "identity":
         # The block's own norm is 1/√|G| of the atom's: rows are given the atom's norm.
+        read = decoder if basis is None else basis.expand(decoder, slice(1))
         encoder = options.atom_norm * torch.nn.functional.normalize(
-            decoder[:, : options.n_channels], dim=1
+            read[:, : options.n_channels], dim=1
         )
     else:
         encoder = decoder.clone()
@@ -88,7 +121,7 @@ def initialise(options: TrainingOptions, dictionary: Tensor | None = None) -> Pa
         unit = math.sqrt(options.width) / options.atom_norm
         log_threshold = torch.full((options.n_atoms,), math.log(max(options.l1, 1e-6) / 2 * unit))
     n_biases = 1 if options.augment else options.group.order
-    bias = torch.zeros(n_biases, options.n_channels)
+    bias = torch.zeros(n_biases, options.n_channels) if basis is None else torch.zeros(1, width)
     return Parameters(encoder, torch.zeros(options.n_atoms), decoder, bias, log_threshold)
 
 
@@ -114,10 +147,19 @@ class Units:
         """Return the same units, with the centre on a device."""
         return replace(self, centre=self.centre.to(device))
 
-    def apply(self, columns: Tensor, order: int) -> Tensor:
-        """Centre and scale the first columns of orbit stacks, (n, up to |G| d)."""
-        centre = self._flat_centre(order)[: columns.shape[1]].to(columns.device)
-        return (columns - centre).mul_(self.scale)
+    def apply_(self, columns: Tensor, first: int = 0) -> Tensor:
+        """Centre and scale some columns of orbit stacks in place.
+
+        Parameters
+        ----------
+        columns : Tensor of shape (n, n_columns)
+            On the device of the centre.
+        first : int, default=0
+            The first of them.
+        """
+        # one row stands for every block
+        flat = self.centre.reshape(-1).repeat(-(-(first + columns.shape[1]) // self.centre.numel()))
+        return columns.sub_(flat[first : first + columns.shape[1]]).mul_(self.scale)
 
     @torch.no_grad()
     def fold(self, parameters: Parameters, order: int) -> Parameters:

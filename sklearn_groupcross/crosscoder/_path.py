@@ -74,7 +74,7 @@ def crosscoder_path(
     progress = bool(estimator.verbose)
     rows, summary = first._learn_from(X, reset=True)
     passes = first._passes(np.arange(len(rows)), first._draw_seed())
-    trainer = first._start(first._options(passes), summary)
+    trainer = first._start(first._options(passes), rows, summary)
     interrupted = train(rows, [trainer], passes, progress=progress)
     first._finish(trainer, rows)
     if others and not interrupted:
@@ -89,6 +89,8 @@ def crosscoder_path(
                 _start_of(trainer.parameters, fitted.l1, first.l1),
                 trainer.units,
                 trainer.variance,
+                trainer.basis,
+                trainer.lost,
             )
             for fitted in others
         ]

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from ._batches import generator_for
-from ._objective import reconstruct
 from ._options import TrainingOptions
-from ._parameters import Parameters
 from ._schedule import l1_at
 
 if TYPE_CHECKING:
+    from ._batches import Samples
     from ._trainer import Trainer
 
 # Weight of the auxiliary loss, which is normalised by the error that it explains (Gao et al. 2024,
@@ -28,23 +27,17 @@ _SMALLEST_THRESHOLD = 1e-3  # of JumpReLU, in the units of codes
 N_RESAMPLINGS, LAST_RESAMPLING = 10, 0.7
 
 
-def auxk_loss(
-    values: Tensor,
-    error: Tensor,
-    dead: Tensor,
-    parameters: Parameters,
-    options: TrainingOptions,
-) -> Tensor:
+def auxk_loss(values: Tensor, error: Tensor, decoder: Tensor, options: TrainingOptions) -> Tensor:
     """How badly the dead atoms explain what the living ones leave over.
 
     Parameters
     ----------
-    values : Tensor of shape (n, m)
-        Pre-activations.
-    error : Tensor of shape (n, |G| d)
+    values : Tensor of shape (n, n_dead)
+        Pre-activations of the dead atoms, at least one.
+    error : Tensor of shape (n, w)
         Orbits less their reconstruction; nothing is learned through it.
-    dead : Tensor of shape (n_dead,), int64
-        The dead atoms, at least one.
+    decoder : Tensor of shape (n_dead, w)
+        The dead atoms.
 
     Returns
     -------
@@ -52,30 +45,24 @@ def auxk_loss(
         A share of the error's mean square, in the units of the main loss.
     """
     error = error.detach()
-    n_used = min(max(1, options.n_channels // 2), len(dead))
+    n_used = min(max(1, options.n_channels // 2), values.shape[1])
     # No ReLU: dead atoms are mostly negative, where it would give them no gradient.
-    strongest, chosen = values[:, dead].topk(n_used, dim=1)
-    codes = torch.zeros_like(values[:, dead]).scatter(1, chosen, strongest)
-    dictionary = Parameters(
-        parameters.encoder,
-        parameters.encoder_bias,
-        parameters.decoder[dead],
-        # the error has no mean to speak of: the bias has taken it already
-        torch.zeros_like(parameters.decoder_bias),
-    )
-    explained = reconstruct(codes, dictionary, options.group.order, options.matmul_dtype)
-    return _AUX_WEIGHT * (error - explained).square().mean()
+    strongest, chosen = values.topk(n_used, dim=1)
+    codes = torch.zeros_like(values).scatter(1, chosen, strongest)
+    # no bias: the error has no mean to speak of, since the decoder's bias has taken it already
+    explained = codes.to(options.matmul_dtype) @ decoder.to(options.matmul_dtype)
+    squared_error = (error - explained).square().sum() / len(error)
+    return _AUX_WEIGHT * squared_error / options.width
 
 
 @torch.no_grad()
-def resample(trainer: Trainer, batch: Tensor) -> int:
+def resample(trainer: Trainer, batch: Samples) -> int:
     """Point dead atoms at samples of a batch that are badly reconstructed.
 
     Parameters
     ----------
     trainer : Trainer
-    batch : Tensor of shape (n, |G| d)
-        Scaled orbits.
+    batch : Samples
 
     Returns
     -------
@@ -83,7 +70,7 @@ def resample(trainer: Trainer, batch: Tensor) -> int:
     """
     options, parameters = trainer.options, trainer.parameters
     dead = trainer.dead_atoms()
-    error = batch - trainer.reconstruction(batch)
+    error = batch.targets - trainer.reconstruction(batch.inputs)
     squared_error = error.square().sum(1)
     if options.activation == "jumprelu":
         # An atom gains a sample no more than its whole error. Where one active code costs more, it
@@ -103,11 +90,10 @@ def resample(trainer: Trainer, batch: Tensor) -> int:
     def typical_norm(weights: Tensor) -> float:
         return float(weights[alive].norm(dim=1).mean()) if bool(alive.any()) else options.atom_norm
 
-    read = directions[:, : parameters.encoder.shape[1]]
-    encoder = torch.nn.functional.normalize(read, dim=1)
+    encoder = torch.nn.functional.normalize(trainer.read_part(directions), dim=1)
     encoder *= _RESAMPLED_GAIN * typical_norm(parameters.encoder)
     decoder = torch.nn.functional.normalize(directions, dim=1)
-    bias = parameters.flat_bias(options.group.order)[: encoder.shape[1]]
+    bias = trainer.read_part(parameters.flat_bias()[None])[0]
     changes = {
         "encoder": encoder,
         "encoder_bias": -(encoder @ bias),
@@ -115,7 +101,7 @@ def resample(trainer: Trainer, batch: Tensor) -> int:
     }
     if parameters.log_threshold is not None:
         # half of what the atom makes of its own sample: it fires there, and not at every noise
-        own = (encoder * (batch[chosen, : encoder.shape[1]] - bias)).sum(dim=1)
+        own = (encoder * (batch.inputs[chosen] - bias)).sum(dim=1)
         changes["log_threshold"] = (own / 2).clamp_min(_SMALLEST_THRESHOLD).log()
     for name, value in changes.items():
         tensor = parameters.named()[name]

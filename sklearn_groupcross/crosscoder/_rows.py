@@ -48,7 +48,7 @@ class Rows:
         self,
         rows: slice | NDArray[np.integer],
         *,
-        n_columns: int | None = None,
+        columns: slice = slice(None),
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
         """Copy rows into a tensor on the CPU.
@@ -57,9 +57,9 @@ class Rows:
         ----------
         rows : slice or ndarray of int
             Increasing.
-        n_columns : int, optional
-            Only the first columns. Of a slice of a memory map, or of a store with ``read_blocks``,
-            no others are then read.
+        columns : slice, optional
+            Only these. Of an array or memory map whose rows lie side by side no others are then
+            read, nor of a store with ``read_blocks`` if they are of its first block.
         dtype : torch.dtype, default=torch.float32
 
         Returns
@@ -69,21 +69,27 @@ class Rows:
         if isinstance(self._data, Tensor):
             index = rows if isinstance(rows, slice) else torch.from_numpy(rows)
             index = index.to(self._data.device) if isinstance(index, Tensor) else index
-            block = self._data[index].reshape(-1, self.shape[1])[:, :n_columns]
+            block = self._data[index].reshape(-1, self.shape[1])[:, columns]
             return block.to("cpu", dtype, copy=True)
-        part = self._read_part(rows, n_columns)
+        part = self._read_part(rows, columns)
         # a copy in every case: torch warns of read-only memory, and may not write to the user's
         target = np.float64 if dtype == torch.float64 else np.float32
-        return torch.from_numpy(np.array(part, dtype=target)).to(dtype)
+        is_own = part.dtype == target and part.flags.c_contiguous and part.flags.writeable
+        is_own = is_own and not np.may_share_memory(part, self._data)
+        return torch.from_numpy(part if is_own else np.array(part, dtype=target)).to(dtype)
 
-    def _read_part(
-        self, rows: slice | NDArray[np.integer], n_columns: int | None
-    ) -> NDArray[np.floating]:
-        """The first columns of rows, as they are stored."""
+    def _read_part(self, rows: slice | NDArray[np.integer], columns: slice) -> NDArray[np.floating]:
+        """Columns of rows, as they are stored."""
+        if isinstance(self._data, np.ndarray) and self._data.flags.c_contiguous:
+            flat = self._data.reshape(self.shape)
+            if columns == slice(None) and not isinstance(rows, slice):
+                return np.asarray(flat.take(rows, axis=0))
+            return np.asarray(flat[rows, columns])
         n_channels = self._data.shape[-1]
-        if n_columns is not None and n_columns <= n_channels and hasattr(self._data, "read_blocks"):
-            return self._data.read_blocks(rows, 1)[:, 0, :n_columns]
-        return np.asarray(self._data[rows]).reshape(-1, self.shape[1])[:, :n_columns]
+        start, stop, _ = columns.indices(self.shape[1])
+        if start == 0 and stop <= n_channels and hasattr(self._data, "read_blocks"):
+            return self._data.read_blocks(rows, 1)[:, 0, :stop]
+        return np.asarray(self._data[rows]).reshape(-1, self.shape[1])[:, columns]
 
     def slices(self, n_columns: int | None = None) -> Iterator[slice]:
         """Consecutive rows that fit in some 64 MiB as float64."""

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import _sparse_products as sparse_products
-from ._activations import above, reach_of_jumprelu
-from ._objective import add_bias, preactivations, price_of, reconstruct, sparse_codes
+from ._activations import above
+from ._basis import OrbitBasis
+from ._batches import Samples
+from ._feed import Feed
+from ._objective import preactivations, price_of, reconstruct, sparse_codes
 from ._options import TrainingOptions
 from ._parameters import Parameters, Units
-from ._revival import LAST_RESAMPLING, N_RESAMPLINGS, auxk_loss, resample
+from ._revival import LAST_RESAMPLING, N_RESAMPLINGS, resample
+from ._rows import Rows
 from ._schedule import l1_at, learning_rate_factor
+from ._sparse_step import SparseStep
+from ._step import StepOutcome, dense_step
 
 # BatchTopK's threshold at inference averages the smallest kept code over about 100 batches.
 _THRESHOLD_MEMORY = 0.99
 # The number of dead atoms is read this often: reading it in every step would stall a GPU.
 _STEPS_BETWEEN_COUNTS = 16
+# Share of active codes up to which a step leaves out the rest: a gathered number costs
+# some six times a multiplied one.
+_MAX_SPARSE_SHARE = 1 / 8
+# Numbers in the decoder below which a step is so short that compiled loops are not worth loading.
+_SMALL_DECODER = 1 << 16
 _RECORDED = ("loss", "fvu", "l0")
 _RECORDS_AT_FIRST = 256
 
@@ -36,11 +47,17 @@ class Trainer:
         How the data are centred and scaled.
     variance : float
         Of the scaled data: mean squared distance of a sample from the mean.
+    basis : OrbitBasis, optional
+        Coordinates of the targets, in which the decoder is learned.
+    lost : float, default=0
+        How much of the variance is outside of the basis.
 
     Attributes
     ----------
     step : int
         Steps made.
+    active_share : Tensor, scalar
+        Share of codes that were active in the last step.
     idle : Tensor of shape (m,), int64
         Samples since each atom last fired.
     threshold : Tensor, scalar
@@ -49,33 +66,56 @@ class Trainer:
     """
 
     def __init__(
-        self, options: TrainingOptions, parameters: Parameters, units: Units, variance: float
+        self,
+        options: TrainingOptions,
+        parameters: Parameters,
+        units: Units,
+        variance: float,
+        basis: OrbitBasis | None = None,
+        lost: float = 0.0,
     ) -> None:
-        self.options, self.variance = options, variance
+        self.options, self.variance, self.lost = options, variance, lost
+        self.basis = None if basis is None else basis.on(options.device)
         self.units = units.on(options.device)
         self.parameters = parameters.learnable(options.device)
-        bias = self.parameters.encoder_bias
-        weights = [tensor for tensor in self.parameters.tensors() if tensor is not bias]
-        # Adam moves every number alike, and a row of n weights moves a pre-activation by some √n
-        # times as much as a bias does: without this, biases would take far too long to silence
-        # atoms on centred data.
-        gain = self.parameters.encoder.shape[1] ** 0.5
         self.optimiser = torch.optim.Adam(
-            [{"params": weights, "gain": 1.0}, {"params": [bias], "gain": gain}],
+            [
+                {"params": [tensor], "gain": self._gain(name)}
+                for name, tensor in self.parameters.named().items()
+            ],
             lr=options.learning_rate,
             fused=True,
         )
         self.step = 0
+        expected = 1.0 if options.k is None else options.k / options.n_atoms
+        self.active_share = torch.tensor(expected, device=options.device)
         self.idle = torch.zeros(options.n_atoms, dtype=torch.int64, device=options.device)
         self.threshold = torch.tensor(-1.0, device=options.device)
         self.history: dict[str, list[float]] = {name: [] for name in (*_RECORDED, "dead")}
         self.history |= {f"step_{name}": [] for name in _RECORDED}
         self._dead: Tensor | None = None
-        self._gradient_memory: Tensor | None = None
+        self._sparse_step: SparseStep | None = None
         # One tensor for all steps: small ones that stay, one a step, would pin what malloc frees
         # below them, and memory would grow with the number of steps.
         self._records = torch.empty(_RECORDS_AT_FIRST, len(_RECORDED) + 1, device=options.device)
         self.start_epoch()
+
+    def _gain(self, name: str) -> float:
+        """Multiple of the learning rate for one of the parameters.
+
+        Adam moves every number alike. A row of n weights moves a pre-activation by some √n times as
+        much as a bias does: without its gain, biases would take far too long to silence atoms on
+        centred data. Atoms of r coordinates in place of w move by √(r/w) times as far.
+        """
+        encoder, decoder = self.parameters.encoder, self.parameters.decoder
+        in_basis = math.sqrt(self.options.width / decoder.shape[1])
+        gains = {
+            "encoder_bias": math.sqrt(self.options.n_read),
+            "decoder": in_basis,
+            "decoder_bias": in_basis,
+            "encoder": math.sqrt(self.options.n_read / encoder.shape[1]),
+        }
+        return gains.get(name, 1.0)
 
     def start_epoch(self) -> None:
         """Forget what was recorded of the epoch before."""
@@ -83,12 +123,37 @@ class Trainer:
         self._n_recorded = 0
         self.fired = torch.zeros(self.options.n_atoms, dtype=torch.bool, device=device)
 
+    def feed(self, rows: Rows) -> Feed:
+        """What this trainer reads of rows of orbit stacks."""
+        options = self.options
+        return Feed(
+            rows,
+            self.units,
+            options.group,
+            options.device,
+            reads_orbit=options.reads_orbit,
+            basis=self.basis,
+        )
+
+    def inputs_of(self, columns: Tensor) -> Tensor:
+        """What the encoder is given of centred and scaled columns that it reads."""
+        if self.basis is None or not self.options.reads_orbit:
+            return columns
+        return self.basis.compress(columns)
+
+    def read_part(self, targets: Tensor) -> Tensor:
+        """What the encoder would read of targets (n, w)."""
+        if self.options.reads_orbit:
+            return targets
+        blocks = targets if self.basis is None else self.basis.expand(targets, slice(1))
+        return blocks[:, : self.options.n_channels]
+
     def dead_atoms(self) -> Tensor:
         """Atoms that have not fired for long, of shape (n_dead,), int64."""
         return (self.idle >= self.options.dead_samples).nonzero()[:, 0]
 
-    def train_on(self, batch: Tensor) -> None:
-        """Make one step on centred and scaled orbits of shape (n, |G| d)."""
+    def train_on(self, batch: Samples) -> None:
+        """Make one step."""
         options, parameters = self.options, self.parameters
         if self._resamples_now():
             resample(self, batch)
@@ -96,40 +161,43 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = group["gain"] * learning_rate
 
-        inputs = batch[:, : parameters.encoder.shape[1]]
-        values = sparse_products.linear(inputs, parameters.encoder, parameters.encoder_bias)
+        dead = self._recent_dead() if options.dead_features == "auxk" else None
         l1 = l1_at(self.step, options)
-        codes, active = sparse_codes(values, parameters, options)
-        rebuilt, norms = self._decode(codes, values)
-        price = price_of(codes, active, parameters, options, l1, norms)
-        error = batch - rebuilt
-        squared_error = error.square().sum() / len(batch)
-        loss = squared_error / options.width
-        if price is not None:
-            loss = loss + price
-        if options.dead_features == "auxk":
-            dead = self._recent_dead()
-            if len(dead):
-                loss = loss + auxk_loss(values, error, dead, parameters, options)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters.tensors(), options.max_grad_norm)
+        if self._is_sparse():
+            self._sparse_step = self._sparse_step or SparseStep(parameters, options)
+            outcome = self._sparse_step(batch, l1, dead)
+        else:
+            self._sparse_step = None
+            outcome = dense_step(parameters, options, batch, l1, dead)
+        if self.basis is not None and options.augment:  # all blocks share one bias
+            assert parameters.decoder_bias.grad is not None
+            parameters.decoder_bias.grad[:, self.basis.n_invariant :] = 0.0
+        clip_gradients(
+            parameters.tensors(), options.max_grad_norm, looks=self._sparse_step is not None
+        )
         self.optimiser.step()
-        self._remember(loss.detach(), squared_error.detach(), codes.detach())
+        self._remember(outcome, len(batch))
 
-    def _remember(self, loss: Tensor, squared_error: Tensor, codes: Tensor) -> None:
-        active = codes > 0
-        fires = active.any(0)
-        self.idle = torch.where(fires, 0, self.idle + len(codes))
-        self.fired |= fires
-        l0 = active.sum() / len(codes)
-        size = torch.full_like(loss, len(codes))
-        self._record(torch.stack([loss, squared_error, l0, size]))
+    def _is_sparse(self) -> bool:
+        """Whether few codes were active in the last step, so that leaving out the rest pays."""
+        decoder = self.parameters.decoder
+        if decoder.device.type != "cpu" or decoder.numel() < _SMALL_DECODER:
+            return False
+        return float(self.active_share) <= _MAX_SPARSE_SHARE
+
+    def _remember(self, outcome: StepOutcome, n: int) -> None:
+        self.idle = torch.where(outcome.fires, 0, self.idle + n)
+        self.fired |= outcome.fires
+        loss = outcome.loss + self.lost / self.options.width
+        squared_error = outcome.squared_error + self.lost
+        size = torch.full_like(loss, n)
+        self._record(torch.stack([loss, squared_error, outcome.n_active / n, size]))
         if self.options.activation == "batch_topk":
-            smallest = torch.where(active, codes, torch.inf).amin()
+            smallest = outcome.smallest
             smallest = torch.where(smallest.isinf(), 0.0, smallest)
             averaged = torch.lerp(smallest, self.threshold, _THRESHOLD_MEMORY)
             self.threshold = torch.where(self.threshold < 0, smallest, averaged)
+        self.active_share = outcome.n_active / (n * self.options.n_atoms)
         self.step += 1
 
     def _record(self, numbers: Tensor) -> None:
@@ -177,13 +245,13 @@ class Trainer:
         return torch.zeros((), device=self.options.device)
 
     @torch.no_grad()
-    def reconstruction(self, batch: Tensor) -> Tensor:
-        """Reconstruction of centred and scaled orbits as after training, of shape (n, |G| d)."""
-        return self._rebuild(self._codes(batch))
+    def reconstruction(self, inputs: Tensor) -> Tensor:
+        """Reconstruction of targets from inputs, as after training, of shape (n, w)."""
+        return self._rebuild(self._codes(inputs))
 
     @torch.no_grad()
-    def evaluate(self, batch: Tensor) -> tuple[float, float]:
-        """Mean squared error of centred and scaled orbits, and the price of their codes in full.
+    def evaluate(self, batch: Samples) -> tuple[float, float]:
+        """Mean squared error of samples, and the price of their codes in full.
 
         Returns
         -------
@@ -193,41 +261,18 @@ class Trainer:
             At the `l1` to which the warm-up leads, in units of the loss.
         """
         options = self.options
-        codes = self._codes(batch)
+        codes = self._codes(batch.inputs)
         active = (codes > 0).to(codes.dtype)
         price = price_of(codes, active, self.parameters, options, options.l1)
-        squared_error = float((batch - self._rebuild(codes)).square().sum()) / len(batch)
+        squared_error = float((batch.targets - self._rebuild(codes)).square().sum()) / len(batch)
+        squared_error += self.lost
         return squared_error, 0.0 if price is None else float(price)
 
-    def _decode(self, codes: Tensor, values: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Reconstruction of codes made of pre-activations `values`, and the atoms' norms if known.
-
-        The gradient of the atoms is half of what a step moves through memory, and codes are sparse
-        but for the first steps with L1: on the CPU it is made of the active codes alone.
-        """
-        options, parameters = self.options, self.parameters
-        reach = None
-        if parameters.log_threshold is not None:
-            reach = reach_of_jumprelu(values.detach(), parameters.log_threshold.detach().exp())
-        if not sparse_products.is_worth_it(codes if reach is None else reach):
-            return self._rebuild(codes), None
-        if self._gradient_memory is None:
-            self._gradient_memory = torch.empty_like(parameters.decoder)
-        product, norms = sparse_products.decode(
-            codes,
-            parameters.decoder,
-            reach,
-            self._gradient_memory,
-            with_norms=options.activation == "relu" and options.l1_weight == "joint",
-        )
-        return add_bias(product, parameters, options.group.order), norms
-
     def _rebuild(self, codes: Tensor) -> Tensor:
-        options = self.options
-        return reconstruct(codes, self.parameters, options.group.order, options.matmul_dtype)
+        return reconstruct(codes, self.parameters, self.options.matmul_dtype)
 
-    def _codes(self, batch: Tensor) -> Tensor:
-        values = preactivations(batch[:, : self.parameters.encoder.shape[1]], self.parameters)
+    def _codes(self, inputs: Tensor) -> Tensor:
+        values = preactivations(inputs, self.parameters)
         threshold = self.inference_threshold()
         if threshold is None:
             return sparse_codes(values, self.parameters, self.options)[0]
@@ -236,7 +281,10 @@ class Trainer:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that a step depends on: tensors, and values that JSON can hold exactly."""
         tensors = {"idle": self.idle, "fired": self.fired, "threshold": self.threshold}
+        tensors["active_share"] = self.active_share
         tensors["centre"] = self.units.centre
+        if self.basis is not None:
+            tensors |= {f"basis.{number}": axes for number, axes in enumerate(self.basis.axes)}
         if self._n_recorded:
             tensors["records"] = self._records[: self._n_recorded].clone()
         if self._dead is not None:
@@ -245,7 +293,12 @@ class Trainer:
             tensors[name] = tensor.detach()
             for moment, value in self.optimiser.state.get(tensor, {}).items():
                 tensors[f"{name}.{moment}"] = value
-        numbers = {"step": self.step, "scale": self.units.scale, "variance": self.variance}
+        numbers = {
+            "step": self.step,
+            "scale": self.units.scale,
+            "variance": self.variance,
+            "lost": self.lost,
+        }
         return tensors, {**numbers, "options": self.options.to_json(), "history": self.history}
 
     def on(self, device: torch.device) -> Trainer:
@@ -262,12 +315,17 @@ class Trainer:
         names = [name for name in Parameters.__dataclass_fields__ if name in tensors]
         start = Parameters(**{name: tensors[name] for name in names})
         units = Units(tensors["centre"], values["scale"])
-        trainer = cls(options, start, units, values["variance"])
+        basis = None
+        if options.compression is not None:
+            numbers = range(len(options.group.irreps))
+            basis = OrbitBasis(options.group, tuple(tensors[f"basis.{n}"] for n in numbers))
+        trainer = cls(options, start, units, values["variance"], basis, values["lost"])
         trainer.step = values["step"]
         trainer.history = values["history"]
         moved = {name: tensor.to(options.device) for name, tensor in tensors.items()}
         trainer.idle, trainer.fired = moved["idle"].clone(), moved["fired"].clone()
         trainer.threshold = moved["threshold"].clone()
+        trainer.active_share = moved["active_share"].clone()
         if "records" in moved:
             trainer._record(moved["records"])
         trainer._dead = moved["dead"].clone() if "dead" in moved else None
@@ -280,3 +338,22 @@ class Trainer:
             if moments:
                 trainer.optimiser.state[parameter] = moments
         return trainer
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_sparse_step": None}
+
+
+@torch.no_grad()
+def clip_gradients(parameters: list[Tensor], max_norm: float, *, looks: bool) -> None:
+    """Scale gradients so that all of them together have at most a norm.
+
+    With `looks` nothing is multiplied where nothing has to be: that saves two passes over memory,
+    but a GPU would have to be waited for.
+    """
+    gradients = [tensor.grad for tensor in parameters if tensor.grad is not None]
+    total = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    if looks and total <= max_norm:
+        return
+    factor = (max_norm / (total + 1e-6)).clamp_max(1.0)
+    for gradient in gradients:
+        gradient.mul_(factor)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..groups import FiniteGroup
-from ._batches import Batch, plan_epoch, read_ahead
+from ._batches import Batch, plan_epoch
 from ._checkpoint import Checkpoint
+from ._feed import Feed
 from ._interrupt import deferred_interrupt
 from ._objective import preactivations
 from ._rows import Rows
@@ -83,9 +83,9 @@ class EarlyStopping:
         """Whether the patience is used up."""
         return self.waited >= self.patience
 
-    def update(self, trainer: Trainer, source: Rows, batch_size: int) -> bool:
+    def update(self, trainer: Trainer, feed: Feed, batch_size: int) -> bool:
         """Measure, remember, and say whether training should stop."""
-        unexplained, objective = self._measure(trainer, source, batch_size)
+        unexplained, objective = self._measure(trainer, feed, batch_size)
         trainer.history.setdefault("validation_fvu", []).append(unexplained)
         trainer.history.setdefault("validation_loss", []).append(objective)
         if is_warming_up(trainer.step, trainer.options):
@@ -127,16 +127,16 @@ class EarlyStopping:
     def _kept(trainer: Trainer) -> dict[str, Tensor]:
         return {**trainer.parameters.named(), "threshold": trainer.threshold}
 
-    def _measure(self, trainer: Trainer, source: Rows, batch_size: int) -> tuple[float, float]:
+    def _measure(self, trainer: Trainer, feed: Feed, batch_size: int) -> tuple[float, float]:
         """Fraction of variance unexplained, and the objective in the same unit."""
         options = trainer.options
         n_batches = -(-len(self.rows) // batch_size)
         batches = [Batch(part, 0) for part in np.array_split(self.rows, n_batches)]
         error = price = 0.0
-        for block in read_ahead(source, batches, options.device):
-            its_error, its_price = trainer.evaluate(trainer.units.apply(block, options.group.order))
-            error += its_error * len(block) / len(self.rows)
-            price += its_price * len(block) / len(self.rows)
+        for samples in feed.samples(batches):
+            its_error, its_price = trainer.evaluate(samples)
+            error += its_error * len(samples) / len(self.rows)
+            price += its_price * len(samples) / len(self.rows)
         variance = trainer.variance or 1.0
         return error / variance, (error + price * options.width) / variance
 
@@ -164,7 +164,7 @@ def train(
         early_stopping.restore(trainers[0])
         return False
     first = trainers[0]
-    group, device = first.options.group, first.options.device
+    feed = first.feed(source)
     start_epoch, start_batch = divmod(first.step - passes.first_step, passes.n_batches)
     bar = tqdm(
         total=passes.n_steps,
@@ -178,21 +178,18 @@ def train(
             batches = plan_epoch(
                 passes.rows,
                 passes.batch_size,
-                group.order,
+                first.options.group.order,
                 augment=passes.augment,
                 seed=passes.seed,
                 epoch=passes.first_epoch + epoch,
             )[start_batch if epoch == start_epoch else 0 :]
             stop = False
-            for number, block in enumerate(read_ahead(source, batches, device), start=1):
-                # where batches are translated, all blocks have one centre: the order is the same
-                centred = first.units.apply(block, group.order)
-                scaled = translate(centred, group, batches[number - 1].translation)
+            for number, samples in enumerate(feed.samples(batches), start=1):
                 for trainer in trainers:
-                    trainer.train_on(scaled)
+                    trainer.train_on(samples)
                 bar.update()
                 if number == len(batches):
-                    stop = _end_epoch(source, trainers, passes, early_stopping)
+                    stop = _end_epoch(feed, trainers, passes, early_stopping)
                     bar.set_postfix(fvu=f"{first.history['fvu'][-1]:.3f}", refresh=False)
                 if checkpoint is not None and (checkpoint.is_due or interrupted.is_set()):
                     checkpoint.write(*_state(first, early_stopping))
@@ -214,14 +211,14 @@ def calibrate_threshold(trainer: Trainer, source: Rows) -> None:
     """
     parameters, options = trainer.parameters, trainer.options
     assert options.k is not None
-    n_read = parameters.encoder.shape[1]
+    n_read = options.n_read
     edges = torch.linspace(-_CALIBRATED_RANGE, _CALIBRATED_RANGE, _CALIBRATION_BINS).exp()
     edges = edges.to(options.device) * trainer.threshold.clamp_min(1e-6)
     n_above = torch.zeros(len(edges) + 1, dtype=torch.int64, device=options.device)
     for part in source.slices(max(n_read, options.n_atoms)):
-        block = source.read(part, n_columns=n_read).to(options.device)
-        block = trainer.units.apply(block, options.group.order)
-        bins = torch.bucketize(preactivations(block, parameters).flatten(), edges)
+        block = source.read(part, columns=slice(n_read)).to(options.device)
+        inputs = trainer.inputs_of(trainer.units.apply_(block))
+        bins = torch.bucketize(preactivations(inputs, parameters).flatten(), edges)
         n_above += torch.bincount(bins, minlength=len(n_above))
     # codes above each edge: those in the bins to its right
     exceeding = n_above.flip(0).cumsum(0).flip(0)[1:]
@@ -232,13 +229,13 @@ def calibrate_threshold(trainer: Trainer, source: Rows) -> None:
 
 
 def _end_epoch(
-    source: Rows, trainers: list[Trainer], passes: Passes, early_stopping: EarlyStopping | None
+    feed: Feed, trainers: list[Trainer], passes: Passes, early_stopping: EarlyStopping | None
 ) -> bool:
     for trainer in trainers:
         trainer.end_epoch()
     if early_stopping is None:
         return False
-    return early_stopping.update(trainers[0], source, passes.batch_size)
+    return early_stopping.update(trainers[0], feed, passes.batch_size)
 
 
 def _state(
@@ -249,12 +246,3 @@ def _state(
         return tensors, values
     more, stopping = early_stopping.state()
     return {**tensors, **more}, {**values, "early_stopping": stopping}
-
-
-def translate(batch: Tensor, group: FiniteGroup, h: int) -> Tensor:
-    """Right translation ``(R_h O)[g] = O[g h]``: the orbits of the h-transformed samples."""
-    if h == 0:
-        return batch
-    blocks = batch.reshape(len(batch), group.order, -1)
-    permutation = torch.from_numpy(group.right_translation(h).copy()).to(batch.device)
-    return blocks.index_select(1, permutation).reshape(batch.shape)

@@ -61,7 +61,7 @@ class TestJumpReLU:
         assert z.grad.tolist() == [[0.0, 1.0]]
 
     def test_samples_far_from_the_threshold_do_not_move_it(self):
-        far = 1.0 + _activations._BANDWIDTH
+        far = 1.0 + _activations.JUMPRELU_BANDWIDTH
         threshold = torch.tensor([1.0], requires_grad=True)
         codes, _ = jumprelu(torch.tensor([[far]]), threshold)
         codes.sum().backward()

@@ -12,14 +12,9 @@ import torch
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
-from sklearn_groupcross.crosscoder._objective import (
-    preactivations,
-    price_of,
-    reconstruct,
-    sparse_codes,
-)
+from sklearn_groupcross.crosscoder._batches import Samples
 from sklearn_groupcross.crosscoder._parameters import Parameters
-from sklearn_groupcross.crosscoder._revival import auxk_loss
+from sklearn_groupcross.crosscoder._step import dense_step
 
 GROUP = Dihedral(3)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
@@ -44,17 +39,16 @@ def test_the_loss_mixes_no_devices(orbits, activation):
     trainer = build(activation=activation).partial_fit(orbits)._trainer
     options = replace(trainer.options, device=torch.device("meta"), precision="bfloat16")
     named = trainer.parameters.named().items()
-    parameters = Parameters(**{name: value.detach().to("meta") for name, value in named})
+    parameters = Parameters(**{name: value.to("meta") for name, value in named}).learnable(
+        options.device
+    )
     units = trainer.units.on(options.device)
-    batch = units.apply(torch.empty(50, options.width, device="meta"), GROUP.order)
-    values = preactivations(batch[:, : options.n_channels], parameters)
-    codes, active = sparse_codes(values, parameters, options)
-    price = price_of(codes, active, parameters, options, 0.1)
-    error = batch - reconstruct(codes, parameters, GROUP.order, options.matmul_dtype)
+    stacks = units.apply_(torch.empty(50, options.width, device="meta"))
     dead = torch.empty(5, dtype=torch.int64, device="meta")
-    loss = error.square().mean() + auxk_loss(values, error, dead, parameters, options)
-    loss = loss if price is None else loss + price
-    assert loss.device.type == "meta"
+    samples = Samples(stacks[:, : options.n_channels], stacks)
+    outcome = dense_step(parameters, options, samples, 0.1, dead)
+    gradients = [tensor.grad for tensor in parameters.tensors()]
+    assert {tensor.device.type for tensor in [*vars(outcome).values(), *gradients]} == {"meta"}
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -96,7 +96,7 @@ def test_folding_the_units_changes_neither_codes_nor_reconstructions(activation,
         group=group, n_features=12, activation=activation, k=3, encoder_input=encoder_input
     ).partial_fit(orbits)
     trainer = crosscoder._trainer
-    scaled = trainer.units.apply(torch.from_numpy(orbits.reshape(200, -1)), group.order)
+    scaled = trainer.units.apply_(torch.tensor(orbits.reshape(200, -1)))
     read = scaled[:, : trainer.parameters.encoder.shape[1]]
     values = preactivations(read, trainer.parameters).detach().numpy()
     codes = crosscoder.transform(orbits)
@@ -104,8 +104,8 @@ def test_folding_the_units_changes_neither_codes_nor_reconstructions(activation,
     np.testing.assert_allclose(codes[active], values[active], rtol=1e-4, atol=1e-6)
     reconstruction = torch.from_numpy(crosscoder.inverse_transform(codes))
     np.testing.assert_allclose(
-        trainer.units.apply(reconstruction, group.order),
-        trainer.reconstruction(scaled).numpy(),
+        trainer.units.apply_(reconstruction),
+        trainer.reconstruction(read).numpy(),
         rtol=1e-4,
         atol=1e-4,
     )

@@ -8,6 +8,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross.crosscoder._batches import Samples
 from sklearn_groupcross.crosscoder._revival import auxk_loss, resample
 
 GROUP = Dihedral(3)
@@ -91,11 +92,16 @@ def trainer(data):
 
 @pytest.fixture
 def batch(data, trainer):
-    return trainer.units.apply(torch.from_numpy(data.orbits.reshape(1200, -1)[:50]), GROUP.order)
+    return samples(trainer, data.orbits[:50])
+
+
+def samples(trainer, orbits):
+    stacks = trainer.units.apply_(torch.tensor(orbits.reshape(len(orbits), -1)))
+    return Samples(stacks[:, :16], stacks)
 
 
 def test_resampled_atoms_point_at_badly_reconstructed_samples(trainer, batch):
-    error = batch - trainer.reconstruction(batch)
+    error = batch.targets - trainer.reconstruction(batch.inputs)
     living = trainer.parameters.decoder.detach()[:4].clone()
     assert resample(trainer, batch) == 6
     assert torch.equal(trainer.parameters.decoder[:4], living)
@@ -115,35 +121,35 @@ def test_resampled_thresholds_let_an_atom_fire_on_its_sample(data):
     ).partial_fit(data.orbits)
     trainer = crosscoder._trainer
     trainer.idle[4:] = 10**9
-    batch = trainer.units.apply(torch.from_numpy(data.orbits.reshape(1200, -1)), GROUP.order)
+    batch = samples(trainer, data.orbits)
     assert resample(trainer, batch) == 6
-    values = batch[:, :16] @ trainer.parameters.encoder.T + trainer.parameters.encoder_bias
+    values = batch.inputs @ trainer.parameters.encoder.T + trainer.parameters.encoder_bias
     fires = (values > trainer.parameters.log_threshold.exp())[:, 4:].float().mean(0)
     assert (fires > 0).all()
     assert fires.mean() < 0.4
 
 
 def test_more_dead_atoms_than_samples_wait_for_the_next_time(trainer, batch):
-    assert resample(trainer, batch[:4]) == 4
+    assert resample(trainer, Samples(batch.inputs[:4], batch.targets[:4])) == 4
     assert len(trainer.dead_atoms()) == 2
 
 
 def test_perfect_reconstructions_have_nothing_to_resample_from(trainer, batch):
     trainer.parameters.encoder.data.zero_()
     trainer.parameters.encoder_bias.data.fill_(-1.0)
-    constant = trainer.parameters.flat_bias(GROUP.order).detach().expand_as(batch).clone()
+    constant = trainer.parameters.flat_bias().detach().expand_as(batch.targets)
     before = trainer.parameters.decoder.detach().clone()
-    assert resample(trainer, constant) == 0
+    assert resample(trainer, Samples(batch.inputs, constant)) == 0
     assert torch.equal(trainer.parameters.decoder, before)
 
 
 def test_the_auxiliary_loss_teaches_dead_atoms_alone(trainer, batch):
     parameters, options = trainer.parameters, trainer.options
     trainer.optimiser.zero_grad()
-    values = batch[:, :16] @ parameters.encoder.T + parameters.encoder_bias
-    error = (batch - trainer.reconstruction(batch)).requires_grad_(True)
+    values = batch.inputs @ parameters.encoder.T + parameters.encoder_bias
+    error = (batch.targets - trainer.reconstruction(batch.inputs)).requires_grad_(True)
     dead = trainer.dead_atoms()
-    auxk_loss(values, error, dead, parameters, options).backward()
+    auxk_loss(values[:, dead], error, parameters.decoder[dead], options).backward()
     assert error.grad is None  # what is left over is a target, not something to learn
     assert parameters.decoder_bias.grad is None or not parameters.decoder_bias.grad.any()
     for parameter in (parameters.encoder, parameters.decoder):
@@ -154,9 +160,8 @@ def test_the_auxiliary_loss_teaches_dead_atoms_alone(trainer, batch):
 
 def test_the_auxiliary_loss_is_a_share_of_the_error_at_most_by_scale(trainer, batch):
     """Silent dead atoms explain nothing: the loss is 1/32 of the error's mean square."""
-    values = torch.zeros(50, 10)
-    error = batch - trainer.reconstruction(batch)
-    loss = auxk_loss(values, error, trainer.dead_atoms(), trainer.parameters, trainer.options)
+    error = batch.targets - trainer.reconstruction(batch.inputs)
+    loss = auxk_loss(torch.zeros(50, 6), error, trainer.parameters.decoder[4:], trainer.options)
     assert loss.item() == pytest.approx(error.square().mean().item() / 32, rel=1e-5)
 
 

@@ -55,7 +55,7 @@ def test_every_container_gives_the_same_rows(array, tmp_path):
         np.testing.assert_array_equal(rows.read(slice(3, 9)), expected[3:9], err_msg=name)
         some = np.array([1, 4, 28])
         np.testing.assert_array_equal(rows.read(some), expected[some], err_msg=name)
-        np.testing.assert_array_equal(rows.read(some, n_columns=5), expected[some, :5])
+        np.testing.assert_array_equal(rows.read(some, columns=slice(5)), expected[some, :5])
         assert rows.read(some, dtype=torch.float64).dtype == torch.float64
 
 

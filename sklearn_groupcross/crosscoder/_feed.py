@@ -1,0 +1,113 @@
+"""From rows of orbit stacks to the samples of a step: centred, scaled, translated, compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ..groups import FiniteGroup
+from ._basis import OrbitBasis, fit_basis
+from ._batches import Batch, Samples, generator_for, read_ahead
+from ._options import TrainingOptions
+from ._parameters import Units
+from ._rows import Rows
+
+# Rows from which a basis is made: more of them move its axes little.
+_ROWS_FOR_BASIS = 16_384
+_BYTES_A_PART = 1 << 26
+# Coordinates are computed once and kept if they take no more than this, otherwise for each batch.
+_BYTES_KEPT = 1 << 30
+
+
+class Feed:
+    """What training reads.
+
+    Parameters
+    ----------
+    rows : Rows
+    units : Units
+        How samples are centred and scaled.
+    group : FiniteGroup
+    device : torch.device
+    reads_orbit : bool
+        Whether the encoder reads all of a target, or the identity block alone.
+    basis : OrbitBasis, optional
+        Coordinates of the targets. Default: all columns.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        units: Units,
+        group: FiniteGroup,
+        device: torch.device,
+        *,
+        reads_orbit: bool,
+        basis: OrbitBasis | None = None,
+    ) -> None:
+        self._rows, self._units, self._group, self._device = rows, units, group, device
+        self._reads_orbit, self._basis = reads_orbit, basis
+        self._coordinates: Tensor | None = None
+        if basis is not None and 4 * len(rows) * basis.n_coordinates <= _BYTES_KEPT:
+            self._coordinates = torch.empty(len(rows), basis.n_coordinates)
+            for part in rows.slices():
+                centred = units.apply_(rows.read(part).to(device))
+                self._coordinates[part] = basis.compress(centred).cpu()
+
+    def samples(self, batches: Sequence[Batch]) -> Iterator[Samples]:
+        """Samples of batches, in order; the next are read while the last are worked on."""
+        for batch, parts in zip(batches, read_ahead(self._read, batches), strict=True):
+            moved = [part.to(self._device, non_blocking=True) for part in parts]
+            yield self._prepare(moved, batch.translation)
+
+    def _read(self, batch: Batch) -> list[Tensor]:
+        """Columns of the data, and kept coordinates if there are any, as they are stored."""
+        if self._coordinates is None:
+            parts = [self._rows.read(batch.rows)]
+        else:
+            parts = [self._coordinates[torch.from_numpy(batch.rows)]]
+            if not self._reads_orbit:
+                # the block that is the identity's after translation
+                d, h = self._rows.shape[1] // self._group.order, batch.translation
+                parts.append(self._rows.read(batch.rows, columns=slice(h * d, (h + 1) * d)))
+        return [part.pin_memory() for part in parts] if self._device.type == "cuda" else parts
+
+    def _prepare(self, parts: list[Tensor], h: int) -> Samples:
+        units, d = self._units, self._rows.shape[1] // self._group.order
+        if self._basis is not None and self._coordinates is not None:
+            targets = self._basis.translate(parts[0], h)
+            inputs = targets if self._reads_orbit else units.apply_(parts[1], h * d)
+            return Samples(inputs, targets)
+        # where batches are translated, all blocks have one centre: the order is the same
+        stacks = translate(units.apply_(parts[0]), self._group, h)
+        targets = stacks if self._basis is None else self._basis.compress(stacks)
+        return Samples(targets if self._reads_orbit else stacks[:, :d].contiguous(), targets)
+
+
+def translate(batch: Tensor, group: FiniteGroup, h: int) -> Tensor:
+    """Right translation ``(R_h O)[g] = O[g h]``: the orbits of the h-transformed samples."""
+    if h == group.identity:
+        return batch
+    blocks = batch.reshape(len(batch), group.order, -1)
+    permutation = torch.from_numpy(group.right_translation(h).copy()).to(batch.device)
+    return blocks.index_select(1, permutation).reshape(batch.shape)
+
+
+@torch.no_grad()
+def basis_of(rows: Rows, units: Units, options: TrainingOptions) -> tuple[OrbitBasis, float]:
+    """Basis of orbit stacks with the share of variance that is asked for, and what it has of it.
+
+    Of many rows some, drawn from the seed, stand for all.
+    """
+    assert options.compression is not None
+    chosen = torch.arange(len(rows))
+    if len(rows) > _ROWS_FOR_BASIS:
+        generator = generator_for(options.seed, 3)
+        chosen = torch.randperm(len(rows), generator=generator)[:_ROWS_FOR_BASIS].sort().values
+    n_rows = max(1, _BYTES_A_PART // (4 * options.width))
+    stacks = (
+        units.apply_(rows.read(part.numpy())).to(options.device) for part in chosen.split(n_rows)
+    )
+    return fit_basis(stacks, options.group, options.compression)

@@ -1,0 +1,218 @@
+"""Codes that are mostly zero: where they stand, and products at the cost of those that are not.
+
+Each product is checked against the dense one that it stands for. They run on the CPU: there,
+gathering the few atoms of a sample is many times faster than multiplying by all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import _kernels as kernels
+from ._parallel import Run
+
+_Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class SparseCodes:
+    """A matrix of codes (n, m), row by row; codes that are stored may be zero.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    starts : ndarray of shape (n + 1,), int64
+        Where each row begins among the columns and values.
+    columns : ndarray of shape (nnz,), int64
+    values : ndarray of shape (nnz,), float
+    """
+
+    shape: tuple[int, int]
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    values: _Floats
+
+    @classmethod
+    def above(cls, values: Tensor, thresholds: Tensor, run: Run) -> SparseCodes:
+        """Those of values (n, m), on the CPU, that exceed the threshold of their column (m,)."""
+        n, m = values.shape
+        array, limits = values.numpy(), thresholds.to(values.dtype).numpy()
+        starts = np.zeros(n + 1, dtype=np.int64)
+        run(kernels.count_above, n, array, limits, starts[1:])
+        starts = starts.cumsum()
+        columns = np.empty(starts[-1], dtype=np.int64)
+        kept = np.empty(starts[-1], dtype=array.dtype)
+        run(kernels.gather_above, n, array, limits, starts, columns, kept)
+        return cls((n, m), starts, columns, kept)
+
+    @classmethod
+    def largest(cls, values: Tensor, k: int) -> SparseCodes:
+        """The k largest of each row of values (n, m), on the CPU, where they are positive."""
+        n, m = values.shape
+        largest, columns = values.topk(k, dim=1, sorted=False)
+        return cls(
+            (n, m),
+            np.arange(n + 1) * k,
+            columns.reshape(-1).numpy(),
+            largest.clamp_min_(0.0).reshape(-1).numpy(),
+        )
+
+    @classmethod
+    def largest_of_batch(cls, values: Tensor, k: int) -> SparseCodes:
+        """The n·k largest of values (n, m) together, on the CPU, where they are positive."""
+        n, m = values.shape
+        places = values.flatten().topk(n * k, sorted=False).indices.sort().values
+        rows = torch.div(places, m, rounding_mode="floor")
+        starts = np.zeros(n + 1, dtype=np.int64)
+        starts[1:] = torch.bincount(rows, minlength=n).cumsum(0).numpy()
+        kept = values.flatten()[places].clamp_min_(0.0)
+        return cls((n, m), starts, (places - rows * m).numpy(), kept.numpy())
+
+    @cached_property
+    def by_atom(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Where each column begins (m + 1), and the row and place of every entry (nnz)."""
+        column_starts = np.zeros(self.shape[1] + 1, dtype=np.int64)
+        rows, places = np.empty_like(self.columns), np.empty_like(self.columns)
+        kernels.sort_by_column(self.starts, self.columns, column_starts, rows, places)
+        return column_starts, rows, places
+
+    def sums_by_atom(self, values: _Floats) -> Tensor:
+        """Sum of some numbers, one an entry, over the entries of each column (m,)."""
+        return torch.from_numpy(
+            np.bincount(self.columns, weights=values, minlength=self.shape[1]).astype(values.dtype)
+        )
+
+
+class Tiles:
+    """Memory for tiles of columns, used again from one product to the next.
+
+    A fresh piece of that size would cost as much as the product that fills it.
+    """
+
+    def __init__(self) -> None:
+        self._memory: dict[str, _Floats] = {}
+
+    def rows(self, name: str, n: int, dtype: Any) -> _Floats:
+        """Memory of a name, of shape (n, TILE)."""
+        there = self._memory.get(name)
+        if there is None or len(there) < n or there.dtype != dtype:
+            there = self._memory[name] = np.empty((n, kernels.TILE), dtype)
+        return there[:n]
+
+    @staticmethod
+    def of(width: int) -> list[tuple[int, int]]:
+        """First and last column of each tile of a matrix of that width."""
+        return [(low, min(low + kernels.TILE, width)) for low in range(0, width, kernels.TILE)]
+
+
+def decode(codes: SparseCodes, decoder: Tensor, bias: Tensor, run: Run) -> Tensor:
+    """``codes @ decoder + bias``, of shape (n, w)."""
+    n, m = codes.shape
+    tiles, atoms, flat = Tiles(), decoder.numpy(), bias.numpy()
+    out = np.empty((n, atoms.shape[1]), dtype=atoms.dtype)
+    tile = tiles.rows("atoms", m, atoms.dtype)
+    entries = codes.starts, codes.columns, codes.values
+    for low, high in Tiles.of(atoms.shape[1]):
+        run(kernels.copy_tile, m, atoms, low, high, tile)
+        run(kernels.decode_tile, n, *entries, tile, flat, low, high, out)
+    return torch.from_numpy(out)
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """What `squared_error` finds.
+
+    Attributes
+    ----------
+    total : float
+        ``‖targets − reconstruction‖²``, summed over samples.
+    of_codes : ndarray of shape (nnz,)
+        Gradient of ``factor / 2`` times the total, by the codes that are stored.
+    of_bias : Tensor of shape (w,)
+    """
+
+    total: float
+    of_codes: _Floats
+    of_bias: Tensor
+
+
+def squared_error(
+    codes: SparseCodes,
+    decoder: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    factor: float,
+    tiles: Tiles,
+    run: Run,
+    *,
+    of_decoder: Tensor,
+    shrinkage: Tensor | None = None,
+    error: Tensor | None = None,
+) -> SquaredError:
+    """Squared error of ``codes @ decoder + bias``, and its gradients by all three.
+
+    The atoms are read once for all of it. Memory of the size of the decoder or of the targets is
+    the caller's, to be used again.
+
+    Parameters
+    ----------
+    codes : SparseCodes
+    decoder : Tensor of shape (m, w)
+    bias : Tensor of shape (w,)
+    targets : Tensor of shape (n, w)
+    factor : float
+        The gradient of the reconstruction is ``factor * (reconstruction − targets)``.
+    tiles : Tiles
+    run : Run
+    of_decoder : Tensor of shape (m, w)
+        Takes the gradient of the decoder.
+    shrinkage : Tensor of shape (m,), optional
+        So many times the atoms are added to their gradient.
+    error : Tensor of shape (n, w), optional
+        Takes ``targets − reconstruction``.
+    """
+    n, m = codes.shape
+    atoms, wanted, dtype = decoder.numpy(), targets.numpy(), decoder.numpy().dtype
+    tile, pull = tiles.rows("atoms", m, dtype), tiles.rows("pull", n, dtype)
+    squares, of_codes = np.zeros(n), np.zeros_like(codes.values)
+    of_bias = np.empty(atoms.shape[1], dtype)
+    column_starts, rows, places = codes.by_atom
+    entries = codes.starts, codes.columns, codes.values
+    by_atom = column_starts, rows, codes.values[places]
+    shrunk = np.empty(0, dtype) if shrinkage is None else shrinkage.numpy()
+    left = np.empty((0, 0), dtype) if error is None else error.numpy()
+    flat, scaled = bias.numpy(), dtype.type(factor)
+    for low, high in Tiles.of(atoms.shape[1]):
+        part = low, high
+        run(kernels.copy_tile, m, atoms, *part, tile)
+        run(
+            kernels.error_tile,
+            n, *entries, tile, flat, wanted, scaled, *part, pull, squares, of_codes, left,
+        )  # fmt: skip
+        out = of_decoder.numpy()
+        run(kernels.gradient_tile, m, *by_atom, pull, tile, shrunk, *part, out)
+        pull[:, : high - low].sum(axis=0, out=of_bias[low:high])
+    return SquaredError(float(squares.sum()), of_codes, torch.from_numpy(of_bias))
+
+
+def transposed_product(
+    codes: SparseCodes, values: _Floats, dense: Tensor, tiles: Tiles, run: Run
+) -> Tensor:
+    """``Sᵀ D`` for S with the entries of `codes` and other values (nnz,), and D of shape (n, w)."""
+    n, m = codes.shape
+    right = dense.numpy()
+    out = np.empty((m, right.shape[1]), right.dtype)
+    some = tiles.rows("pull", n, right.dtype)
+    column_starts, rows, places = codes.by_atom
+    by_atom, none = (column_starts, rows, values[places]), np.empty(0, right.dtype)
+    for low, high in Tiles.of(right.shape[1]):
+        run(kernels.copy_tile, n, right, low, high, some)
+        run(kernels.gradient_tile, m, *by_atom, some, some, none, low, high, out)
+    return torch.from_numpy(out)

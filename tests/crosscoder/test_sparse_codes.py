@@ -1,0 +1,176 @@
+"""Products with the active codes alone are those of the dense matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sklearn_groupcross.crosscoder import _kernels as kernels
+from sklearn_groupcross.crosscoder._parallel import sharing
+from sklearn_groupcross.crosscoder._sparse_codes import (
+    SparseCodes,
+    Tiles,
+    decode,
+    squared_error,
+    transposed_product,
+)
+
+# Columns that fill no tile, one, and more than one.
+WIDTHS = st.sampled_from([1, 3, 64, 65, kernels.TILE, kernels.TILE + 7])
+
+
+@st.composite
+def sparse_codes(draw):
+    """Codes with empty rows and columns, with none at all, and with the same place twice."""
+    n, m = draw(st.integers(1, 12)), draw(st.integers(1, 30))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    counts = rng.integers(0, draw(st.integers(1, 24)), n)
+    counts[rng.random(n) < 0.3] = 0
+    starts = np.concatenate([[0], counts.cumsum()])
+    allowed = rng.permutation(m)[: draw(st.integers(1, m))]
+    columns = rng.choice(allowed, starts[-1])
+    values = rng.standard_normal(starts[-1]).astype(np.float32)
+    return SparseCodes((n, m), starts, columns, values)
+
+
+NONE = SparseCodes((3, 4), np.zeros(4, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def rows_of(codes):
+    return np.repeat(np.arange(codes.shape[0]), np.diff(codes.starts))
+
+
+def dense(codes, values=None):
+    matrix = np.zeros(codes.shape)
+    np.add.at(matrix, (rows_of(codes), codes.columns), codes.values if values is None else values)
+    return torch.from_numpy(matrix)
+
+
+def normals(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def assert_close(found, expected):
+    """To 1e-5 of the largest number, against float64."""
+    found, expected = torch.as_tensor(found), torch.as_tensor(expected)
+    scale = float(expected.abs().max()) if expected.numel() else 0.0
+    torch.testing.assert_close(found.double(), expected.double(), rtol=1e-5, atol=1e-5 * scale)
+
+
+@given(codes=sparse_codes(), width=WIDTHS)
+@example(codes=NONE, width=5)
+def test_decoding_is_the_dense_product(codes, width):
+    decoder, bias = normals(codes.shape[1], width), normals(width, seed=1)
+    with sharing() as run:
+        found = decode(codes, decoder, bias, run)
+    assert_close(found, dense(codes) @ decoder.double() + bias.double())
+
+
+@given(codes=sparse_codes(), width=WIDTHS, shrinks=st.booleans(), with_error=st.booleans())
+@example(codes=NONE, width=5, shrinks=True, with_error=True)
+def test_error_and_gradients_are_those_of_autograd(codes, width, shrinks, with_error):
+    n, m = codes.shape
+    decoder, bias, targets = normals(m, width), normals(width, seed=1), normals(n, width, seed=2)
+    shrinkage = normals(m, seed=3).abs() if shrinks else None
+    error = torch.empty(n, width) if with_error else None
+    of_decoder = torch.full((m, width), 7.0)
+    with sharing() as run:
+        found = squared_error(
+            codes, decoder, bias, targets, 0.25, Tiles(), run,
+            of_decoder=of_decoder, shrinkage=shrinkage, error=error,
+        )  # fmt: skip
+    values = torch.tensor(codes.values, dtype=torch.float64, requires_grad=True)
+    leaves = [decoder.double().requires_grad_(), bias.double().requires_grad_()]
+    matrix = torch.zeros(codes.shape, dtype=torch.float64)
+    index = torch.from_numpy(rows_of(codes)), torch.from_numpy(codes.columns)
+    matrix = matrix.index_put(index, values, accumulate=True)
+    left = targets.double() - (matrix @ leaves[0] + leaves[1])
+    loss = left.square().sum()
+    penalty = 0 if shrinkage is None else (shrinkage[:, None] * leaves[0].square()).sum() / 2
+    by_decoder, by_bias, by_values = torch.autograd.grad(
+        0.125 * loss + penalty, [*leaves, values], materialize_grads=True
+    )
+    assert_close(found.total, loss.detach())
+    assert_close(found.of_codes, by_values)
+    assert_close(found.of_bias, by_bias)
+    assert_close(of_decoder, by_decoder)
+    if error is not None:
+        assert_close(error, left.detach())
+
+
+@given(codes=sparse_codes(), width=WIDTHS)
+@example(codes=NONE, width=5)
+def test_transposed_products_are_those_of_the_dense_matrix(codes, width):
+    right = normals(codes.shape[0], width)
+    values = np.arange(len(codes.values), dtype=np.float32)
+    with sharing() as run:
+        found = transposed_product(codes, values, right, Tiles(), run)
+    assert_close(found, dense(codes, values).T @ right.double())
+
+
+@given(codes=sparse_codes())
+def test_entries_by_atom_keep_the_order_of_rows(codes):
+    column_starts, rows, places = codes.by_atom
+    order = np.argsort(codes.columns, kind="stable")
+    np.testing.assert_array_equal(places, order)
+    np.testing.assert_array_equal(rows, rows_of(codes)[order])
+    np.testing.assert_array_equal(
+        np.diff(column_starts), np.bincount(codes.columns, minlength=codes.shape[1])
+    )
+
+
+@given(n=st.integers(1, 9), m=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
+def test_what_is_kept_is_what_exceeds_or_is_largest(n, m, seed):
+    values, thresholds = normals(n, m, seed=seed), normals(m, seed=seed + 1)
+    with sharing() as run:
+        above = SparseCodes.above(values, thresholds, run)
+    assert_close(dense(above), torch.where(values > thresholds, values, 0.0))
+    k = 1 + seed % m
+    kept = torch.zeros(n, m).scatter(1, values.topk(k).indices, 1.0) * values.relu()
+    assert_close(dense(SparseCodes.largest(values, k)), kept)
+    limit = values.flatten().topk(n * k).values[-1]
+    kept = torch.where(values >= limit, values.relu(), 0.0)
+    assert_close(dense(SparseCodes.largest_of_batch(values, k)), kept)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_what_is_not_finite_stays_so(number):
+    codes = SparseCodes((1, 2), np.array([0, 1]), np.array([1]), np.array([number], np.float32))
+    with sharing() as run:
+        found = decode(codes, normals(2, 3), torch.zeros(3), run)
+    assert not found.isfinite().any()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_the_number_of_threads_changes_no_bit(n_threads):
+    rng = np.random.default_rng(0)
+    columns = rng.integers(0, 9, 7 * 4)
+    codes = SparseCodes((7, 9), np.arange(8) * 4, columns, rng.random(28, dtype=np.float32))
+    targets, decoder = normals(7, 1100), normals(9, 1100, seed=1)
+
+    def results():
+        of_decoder = torch.empty(9, 1100)
+        with sharing() as run:
+            found = squared_error(
+                codes, decoder, torch.zeros(1100), targets, 1.0, Tiles(), run, of_decoder=of_decoder
+            )
+        return found.total, found.of_codes.tolist(), found.of_bias.tolist(), of_decoder.tolist()
+
+    before = torch.get_num_threads()
+    expected = results()
+    try:
+        torch.set_num_threads(n_threads)
+        assert results() == expected
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_error_in_a_thread_is_raised():
+    def fails(first, last):
+        raise ArithmeticError("of a thread")
+
+    with pytest.raises(ArithmeticError, match="of a thread"), sharing() as run:
+        run(fails, 5)
