@@ -12,15 +12,15 @@ plus 1.5 GB.
 from __future__ import annotations
 
 import argparse
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
+from measuring import GIGA, Peak, anonymous_bytes
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder
 
-GROUP, N_CHANNELS, GIGA = Dihedral(16), 480, 10**9
+GROUP, N_CHANNELS = Dihedral(16), 480
 
 
 def write_store(file: Path, n_rows: int) -> None:
@@ -34,24 +34,6 @@ def write_store(file: Path, n_rows: int) -> None:
         part[:] = np.roll(base, rng.integers(N_CHANNELS), axis=2)[: len(part)]
         part[:, 0, 0] = rng.random(len(part))
     store.flush()
-
-
-def anonymous_bytes() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) * 1024
-
-
-class Peak(threading.Thread):
-    """Samples anonymous memory until it is told to stop."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.bytes, self.going = 0, True
-
-    def run(self) -> None:
-        while self.going:
-            self.bytes = max(self.bytes, anonymous_bytes())
-            time.sleep(0.02)
 
 
 def main() -> None:

@@ -3,12 +3,12 @@
     THP_MEM_ALLOC_ENABLE=1 OMP_WAIT_POLICY=PASSIVE \\
         python benchmarks/training_speed.py PHOTOGRAPHS bvlc_googlenet.safetensors FOLDER
 
-Orbits at ``inception_3b_output`` of 72 photographs, 64 positions each, 12 photographs held out;
-4096 atoms, TopK with k = 32, batches of 1024. The loop multiplies by every atom in float32 and
-steps with Adam as torch has it by default; start, learning rates, clipping and data are the same.
-Both fit in turn, `--rounds` times. Printed: samples a second, their ratio, and on the photographs
-held out explained variance and L0 of both; the same ratio for encoding and for decoding; and the
-peak of resident memory of a fit of ours, in a process of its own.
+Orbits at ``inception_3b_output`` of 300 photographs, 32 positions each, 50 photographs held out;
+4096 atoms, TopK with k = 32, batches of 1024. Fits take turns, `--rounds` times: the loop
+(benchmarks/dense_loop.py), ours, and ours with each of `--compression`; all with the same steps,
+from reading the data to weights in the units of the data. Printed: seconds and ratios, explained
+variance and L0 on the photographs held out, what encoding and decoding these take, and the peak of
+anonymous memory beyond the data.
 
 ``--group trivial`` is a plain sparse autoencoder of the identity block. Orbits are kept in FOLDER.
 """
@@ -16,128 +16,24 @@ peak of resident memory of a fit of ours, in a process of its own.
 from __future__ import annotations
 
 import argparse
-import math
-import multiprocessing
-import resource
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from dense_loop import DenseLoop
+from measuring import GIGA, peak_bytes, ratio, spread, step_times, take_turns
 
 from sklearn_groupcross import GroupCrosscoder, OrbitDataset, load_network
-from sklearn_groupcross.groups import Trivial, parse_group
+from sklearn_groupcross.groups import FiniteGroup, Trivial, parse_group
 from sklearn_groupcross.orbits import ImageSource
 
-N_IMAGES, N_HELD_OUT, N_POSITIONS = 72, 12, 64
-N_ATOMS, BATCH, LEARNING_RATE = 4096, 1024, 3e-3
+N_IMAGES, N_HELD_OUT, N_POSITIONS = 300, 50, 32
+N_ATOMS, BATCH, LEARNING_RATE = 4096, 1024, 1e-3
 
 
-class DenseLoop:
-    """What one writes in an afternoon."""
-
-    def __init__(self, orbits: np.ndarray, k: int) -> None:
-        self.k, self.d = k, orbits.shape[2]
-        flat = torch.from_numpy(orbits.reshape(len(orbits), -1))
-        self.mean = flat.mean(0)
-        centred = flat - self.mean
-        self.scale = math.sqrt(flat.shape[1] / float(centred.square().sum(1).mean()))
-        generator = torch.Generator().manual_seed(0)
-        atoms = torch.randn(N_ATOMS, flat.shape[1], generator=generator)
-        atoms = torch.nn.functional.normalize(atoms, dim=1)
-        encoder = torch.nn.functional.normalize(atoms[:, : self.d], dim=1)
-        self.encoder = torch.nn.Parameter(encoder)
-        self.encoder_bias = torch.nn.Parameter(torch.zeros(N_ATOMS))
-        self.decoder = torch.nn.Parameter(atoms)
-        self.decoder_bias = torch.nn.Parameter(torch.zeros(flat.shape[1]))
-        self.flat = flat
-
-    def fit(self, n_steps: int) -> None:
-        weights = [self.encoder, self.decoder, self.decoder_bias]
-        gain = math.sqrt(self.d)
-        adam = torch.optim.Adam(
-            [
-                {"params": weights, "lr": LEARNING_RATE},
-                {"params": [self.encoder_bias], "lr": LEARNING_RATE * gain},
-            ]
-        )
-
-        def rise_and_fall(step: int) -> float:
-            rise = (step + 1) / max(1, round(0.05 * n_steps))
-            fall = (n_steps - step) / max(1, round(0.2 * n_steps))
-            return min(1.0, rise, fall)
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(adam, rise_and_fall)
-        generator = torch.Generator().manual_seed(0)
-        order = torch.empty(0, dtype=torch.int64)
-        for _ in range(n_steps):
-            if len(order) < BATCH:
-                order = torch.randperm(len(self.flat), generator=generator)
-            rows, order = order[:BATCH], order[BATCH:]
-            batch = (self.flat[rows] - self.mean) * self.scale
-            error = batch - self.decode(self.encode(batch[:, : self.d]))
-            adam.zero_grad()
-            error.square().mean().backward()
-            torch.nn.utils.clip_grad_norm_([*weights, self.encoder_bias], 1.0)
-            adam.step()
-            schedule.step()
-
-    def encode(self, inputs: Tensor) -> Tensor:
-        values, places = (inputs @ self.encoder.T + self.encoder_bias).topk(self.k, dim=1)
-        return torch.zeros(len(inputs), N_ATOMS).scatter(1, places, values.relu())
-
-    def decode(self, codes: Tensor) -> Tensor:
-        return codes @ self.decoder + self.decoder_bias
-
-    @torch.no_grad()
-    def score(self, orbits: np.ndarray) -> tuple[float, float]:
-        flat = torch.from_numpy(orbits.reshape(len(orbits), -1))
-        scaled = (flat - self.mean) * self.scale
-        codes = self.encode(scaled[:, : self.d])
-        error = (scaled - self.decode(codes)).square().sum()
-        total = (scaled - scaled.mean(0)).square().sum()
-        return 1 - float(error / total), float((codes > 0).sum(1).float().mean())
-
-
-def ours(group: Any, n_steps: int, n_samples: int, k: int) -> GroupCrosscoder:
-    n_batches = -(-n_samples // BATCH)
-    return GroupCrosscoder(
-        group,
-        N_ATOMS,
-        activation="topk",
-        k=k,
-        batch_size=BATCH,
-        learning_rate=LEARNING_RATE,
-        max_epochs=-(-n_steps // n_batches),
-        dead_features=None,  # the loop does nothing for them either
-        random_state=0,
-    )
-
-
-def peak_of_fit(crosscoder: GroupCrosscoder, orbits: np.ndarray, queue: Any) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    crosscoder.fit(orbits)
-    queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-
-
-def timed(function: Any, *arguments: Any) -> float:
-    start = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - start
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photographs")
-    parser.add_argument("weights")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--group", default="dihedral:32")
-    parser.add_argument("--k", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=2)
-    options = parser.parse_args()
+def read_orbits(options: argparse.Namespace) -> tuple[FiniteGroup, np.ndarray, np.ndarray]:
+    """Group, orbits to train on, and orbits of other photographs."""
     trivial = options.group == "trivial"
     group = parse_group("dihedral:32" if trivial else options.group)
     files = ImageSource(options.photographs)
@@ -146,52 +42,92 @@ def main() -> None:
     dataset = OrbitDataset(files, network=network, group=group, n_positions=N_POSITIONS)
     store = dataset.extract(options.folder / repr(group), progress=True)
     orbits = np.asarray(store.read_blocks(slice(None), 1) if trivial else store, np.float32)
-    group = Trivial() if trivial else group
     held_out = store.image_ids_ < N_HELD_OUT
-    train, test = orbits[~held_out], orbits[held_out]
-    n_samples = options.steps * BATCH
+    return Trivial() if trivial else group, orbits[~held_out], orbits[held_out]
 
-    ratios = []
-    for _ in range(options.rounds):
-        crosscoder = ours(group, options.steps, len(train), options.k)
-        seconds = timed(crosscoder.fit, train)
-        rate = crosscoder.n_iter_ * len(train) / -(-len(train) // BATCH) / seconds
-        loop = DenseLoop(train, options.k)
-        dense_rate = n_samples / timed(loop.fit, options.steps)
-        ratios.append(rate / dense_rate)
-        explained, l0 = loop.score(test)
-        codes = crosscoder.transform(test)
+
+def ours(
+    group: FiniteGroup, n_steps: int, n_samples: int, k: int, **changes: Any
+) -> GroupCrosscoder:
+    options = {
+        "activation": "topk",
+        "k": k,
+        "batch_size": BATCH,
+        "learning_rate": LEARNING_RATE,
+        "max_epochs": -(-n_steps // -(-n_samples // BATCH)),
+        "dead_features": None,  # the loop does nothing for them either
+        "random_state": 0,
+    }
+    return GroupCrosscoder(group, N_ATOMS, **{**options, **changes})
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photographs")
+    parser.add_argument("weights")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--group", default="dihedral:32")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_data_arguments(parser)
+    parser.add_argument("--k", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--compression", type=float, nargs="*", default=[0.95, 0.9, 0.8])
+    options = parser.parse_args()
+    group, train, test = read_orbits(options)
+    n_steps = ours(group, options.steps, len(train), options.k).max_epochs * -(-len(train) // BATCH)
+
+    def fit_loop() -> DenseLoop:
+        loop = DenseLoop(train, N_ATOMS, options.k, BATCH, LEARNING_RATE)
+        loop.fit(n_steps)
+        return loop
+
+    def fit_ours(compression: float | None) -> GroupCrosscoder:
+        changes = {"compression": compression}
+        return ours(group, n_steps, len(train), options.k, **changes).fit(train)
+
+    names = {"ours": None} | {f"ours, {share:g} kept": share for share in options.compression}
+    fits: dict[str, Callable[[], Any]] = {"dense loop": fit_loop}
+    fits |= {name: lambda share=share: fit_ours(share) for name, share in names.items()}
+    fitted: dict[str, Any] = {}
+    peaks: dict[str, int] = {}
+    steps: dict[str, float] = {}
+
+    def fit_and_keep(name: str) -> None:
+        fitted[name] = fits[name]()
+
+    def run(name: str) -> None:
+        fitted.pop(name, None)
+        with step_times() as starts:
+            peaks[name] = peak_bytes(lambda: fit_and_keep(name))
+        if starts:
+            steps[name] = float(np.median(np.diff(starts)))
+
+    times = take_turns({name: lambda name=name: run(name) for name in fits}, options.rounds)
+    loop = fitted["dense loop"]
+    print(f"{group!r}, {len(train)} orbits to train on, {n_steps} steps of {BATCH} at most")
+    for name, model in fitted.items():
+        codes = model.transform(test)
+        coordinates = getattr(model, "n_coordinates_", train.shape[1] * train.shape[2])
         print(
-            f"fit: {rate:.0f} samples a second, dense loop {dense_rate:.0f}: {ratios[-1]:.1f} "
-            f"times; explained {crosscoder.score(test):.3f} and {explained:.3f}, "
-            f"L0 {(codes > 0).sum(1).mean():.1f} and {l0:.1f}",
-            flush=True,
+            f"{name}: {spread(times[name])} s, {ratio(times['dense loop'], times[name])} as fast, "
+            f"{steps.get(name, np.median(times[name]) / n_steps):.3f} s a step, "
+            f"{coordinates} coordinates, explained {model.score(test):.4f}, "
+            f"L0 {(codes > 0).sum(1).mean():.1f}, peak {peaks[name] / GIGA:.2f} GB"
         )
-    print(f"fit: {np.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f})")
-    flat = torch.from_numpy(test.reshape(len(test), -1))
-    with torch.no_grad():
-        pairs = {
-            "encoding": (
-                lambda: loop.encode((flat[:, : loop.d] - loop.mean[: loop.d]) * loop.scale),
-                lambda: crosscoder.transform(test),
-            ),
-            "decoding": (
-                lambda: loop.decode(torch.from_numpy(codes)) / loop.scale + loop.mean,
-                lambda: crosscoder.inverse_transform(codes),
-            ),
+    weights = 4 * N_ATOMS * (train.shape[1] * train.shape[2] + train.shape[2])
+    print(f"weights, gradients, optimiser of all columns: {4 * weights / GIGA:.2f} GB")
+    model, codes = fitted["ours"], fitted["ours"].transform(test)
+    for name in ("transform", "inverse_transform"):
+        given = test if name == "transform" else codes
+        turns = {
+            "dense": lambda name=name, given=given: getattr(loop, name)(given),
+            "ours": lambda name=name, given=given: getattr(model, name)(given),
         }
-        for name, (dense, mine) in pairs.items():
-            ratios = [timed(dense) / timed(mine) for _ in range(5)]
-            print(f"{name}: {np.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f})")
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    crosscoder = ours(group, 4, len(train), options.k)
-    process = context.Process(target=peak_of_fit, args=(crosscoder, train, queue))
-    process.start()
-    megabytes = queue.get() / 1024
-    process.join()
-    parameters = 4 * N_ATOMS * (train.shape[1] * train.shape[2] + train.shape[2]) / 1e6
-    print(f"peak of fit: {megabytes:.0f} MB beyond the data; weights are {parameters:.0f} MB")
+        found = take_turns(turns, 7)
+        print(f"{name}: {ratio(found['dense'][1:], found['ours'][1:])} as fast")
 
 
 if __name__ == "__main__":

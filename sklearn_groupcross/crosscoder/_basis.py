@@ -7,9 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.linalg import hadamard
 from torch import Tensor
 
 from ..groups import FiniteGroup, Irrep
+
+# Coefficients that are mixed with one another, at most; a power of 2.
+_MIXED = 64
+_EXPANDED_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -18,8 +23,12 @@ class OrbitBasis:
 
     Coefficients ``Ô(ρ)[a, b]`` of an orbit are moved by right translation along b alone, so axes
     over rows a and channels, shared by all columns b, span a space that translation leaves where it
-    is. Coordinates of irrep ρ are (D, p), b by axis; they are orthonormal, so that norms and inner
-    products within that space are those of orbit stacks.
+    is. Along them, irrep ρ has (D, p) coefficients, b by axis.
+
+    Coordinates are these coefficients, mixed by Hadamard matrices so that each holds about as much
+    of the variance as any other: Adam moves every number alike, and along principal axes it would
+    learn the noise of the last as fast as the signal of the first. All of this is orthonormal, so
+    that norms and inner products within the span are those of orbit stacks.
 
     Attributes
     ----------
@@ -39,11 +48,6 @@ class OrbitBasis:
             for axes, rho in zip(self.axes, self.group.irreps, strict=True)
         )
 
-    @property
-    def n_invariant(self) -> int:
-        """Coordinates that translations leave alone; they come first."""
-        return len(self.axes[0])
-
     def on(self, device: torch.device) -> OrbitBasis:
         """Return the same basis on a device."""
         return replace(self, axes=tuple(axes.to(device) for axes in self.axes))
@@ -51,47 +55,66 @@ class OrbitBasis:
     def compress(self, stacks: Tensor) -> Tensor:
         """Coordinates (n, r) of orbit stacks (n, |G| d); what is outside of their span is lost."""
         parts = _components(stacks, self.group)
-        return torch.cat(
-            [
-                (part @ axes.T).reshape(len(stacks), -1)
-                for part, axes in zip(parts, self.axes, strict=True)
-            ],
-            dim=1,
-        )
+        coefficients = [
+            (part @ axes.T).reshape(len(stacks), -1)
+            for part, axes in zip(parts, self.axes, strict=True)
+        ]
+        return self._mix(torch.cat(coefficients, dim=1))
 
     def expand(self, coordinates: Tensor, elements: slice = slice(None)) -> Tensor:
         """Orbit stacks (n, |G| d) with given coordinates (n, r), or blocks of some elements."""
-        n, order = len(coordinates), self.group.order
-        blocks = coordinates.new_zeros(n, len(range(order)[elements]), 1)
-        for rho, axes, part in self._each(coordinates):
-            matrix = _columns(rho)[elements]
-            if len(axes) == 0:
-                continue
-            # (n, b, (a, channel)) to (n, (a, b), channel)
-            coefficients = (part @ axes).reshape(n, rho.dimension, rho.multiplicity, -1)
-            coefficients = coefficients.transpose(1, 2).reshape(n, matrix.shape[1], -1)
-            blocks = blocks + coordinates.new_tensor(matrix) @ coefficients
-        return blocks.reshape(n, -1)
+        columns = coordinates.new_tensor(_columns(self.group)[elements])
+        return torch.cat(
+            [
+                (columns @ self._coefficients(some)).reshape(len(some), -1)
+                for some in coordinates.split(_EXPANDED_AT_ONCE)
+            ]
+        )
+
+    def _coefficients(self, coordinates: Tensor) -> Tensor:
+        """Coefficients (n, |G|, d) of all irreps, (a, b) within each."""
+        n = len(coordinates)
+        parts = [
+            (part @ axes).reshape(n, rho.dimension, rho.multiplicity, -1).transpose(1, 2)
+            for rho, axes, part in self._each(self._mix(coordinates))
+        ]
+        n_channels = parts[0].shape[-1]
+        return torch.cat([part.reshape(n, -1, n_channels) for part in parts], dim=1)
 
     def translate(self, coordinates: Tensor, h: int) -> Tensor:
         """Coordinates (n, r) of ``R_h O``: each irrep's matrix of h mixes its columns."""
         if h == self.group.identity:
             return coordinates
-        return torch.cat(
-            [
-                (part.new_tensor(rho.matrices[h]) @ part).reshape(len(coordinates), -1)
-                for rho, _, part in self._each(coordinates)
-            ],
-            dim=1,
-        )
+        moved = [
+            (part.new_tensor(rho.matrices[h]) @ part).reshape(len(coordinates), -1)
+            for rho, _, part in self._each(self._mix(coordinates))
+        ]
+        return self._mix(torch.cat(moved, dim=1))
 
-    def _each(self, coordinates: Tensor) -> Iterator[tuple[Irrep, Tensor, Tensor]]:
-        """Irreps with their axes (p, D / t * d) and their part (n, D, p) of coordinates."""
+    def invariant_part(self, coordinates: Tensor) -> Tensor:
+        """Coordinates (n, r) of what translations leave alone: the same in every block."""
+        coefficients = self._mix(coordinates)
+        coefficients[:, len(self.axes[0]) :] = 0.0
+        return self._mix(coefficients)
+
+    def _mix(self, coefficients: Tensor) -> Tensor:
+        """Mix coefficients (n, r) in groups that reach over all of them; twice is not at all."""
+        size = 1
+        while 2 * size <= min(_MIXED, coefficients.shape[1]):
+            size *= 2
+        n_groups = coefficients.shape[1] // size
+        mixed, rest = coefficients.split([n_groups * size, coefficients.shape[1] % size], dim=1)
+        matrix = coefficients.new_tensor(hadamard(size) / np.sqrt(size))
+        mixed = matrix @ mixed.reshape(len(coefficients), size, n_groups)
+        return torch.cat([mixed.reshape(len(coefficients), -1), rest], dim=1)
+
+    def _each(self, coefficients: Tensor) -> Iterator[tuple[Irrep, Tensor, Tensor]]:
+        """Irreps with their axes (p, D / t * d) and their part (n, D, p) of coefficients."""
         start = 0
         for rho, axes in zip(self.group.irreps, self.axes, strict=True):
             stop = start + rho.dimension * len(axes)
-            part = coordinates[:, start:stop]
-            yield rho, axes, part.reshape(len(coordinates), rho.dimension, len(axes))
+            part = coefficients[:, start:stop]
+            yield rho, axes, part.reshape(len(coefficients), rho.dimension, len(axes))
             start = stop
 
 
@@ -142,22 +165,23 @@ def fit_basis(
     return OrbitBasis(group, tuple(axes)), float(held[enough - 1]) / total if total > 0 else 1.0
 
 
-def _columns(rho: Irrep) -> np.ndarray:
-    """Orthonormal columns over the elements, (order, D / t * D), that span a component."""
-    matrices = np.sqrt(rho.dimension / rho.group.order) * (rho.independent_rows @ rho.matrices)
-    return matrices.reshape(rho.group.order, -1)
+def _columns(group: FiniteGroup) -> np.ndarray:
+    """Orthonormal coefficients, (order, order): of elements, by irrep and (a, b) within each."""
+    matrices = [
+        np.sqrt(rho.dimension / group.order) * (rho.independent_rows @ rho.matrices)
+        for rho in group.irreps
+    ]
+    return np.concatenate([matrix.reshape(group.order, -1) for matrix in matrices], axis=1)
 
 
 def _components(stacks: Tensor, group: FiniteGroup) -> list[Tensor]:
     """Orthonormal coefficients of orbit stacks: for each irrep (n, D, D / t * d), by column b."""
     n = len(stacks)
-    blocks = stacks.reshape(n, group.order, -1)
-    columns = [_columns(rho) for rho in group.irreps]
-    coefficients = stacks.new_tensor(np.concatenate(columns, axis=1).T) @ blocks
-    parts = coefficients.split([matrix.shape[1] for matrix in columns], dim=1)
+    coefficients = stacks.new_tensor(_columns(group).T) @ stacks.reshape(n, group.order, -1)
+    sizes = [rho.multiplicity * rho.dimension for rho in group.irreps]
     return [
         part.reshape(n, rho.multiplicity, rho.dimension, -1)
         .transpose(1, 2)
         .reshape(n, rho.dimension, -1)
-        for part, rho in zip(parts, group.irreps, strict=True)
+        for part, rho in zip(coefficients.split(sizes, dim=1), group.irreps, strict=True)
     ]

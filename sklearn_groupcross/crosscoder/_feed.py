@@ -15,7 +15,7 @@ from ._parameters import Units
 from ._rows import Rows
 
 # Rows from which a basis is made: more of them move its axes little.
-_ROWS_FOR_BASIS = 16_384
+_ROWS_FOR_BASIS = 8_192
 _BYTES_A_PART = 1 << 26
 # Coordinates are computed once and kept if they take no more than this, otherwise for each batch.
 _BYTES_KEPT = 1 << 30

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from .._device import resolve_device
 from ..groups import FiniteGroup, Trivial, group_from_json
@@ -276,8 +277,15 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         precision = torch.float64 if dtype == np.float64 else torch.float32
         intercept = self.intercept_.reshape(self.group_.order, self.n_channels_)
         arrays = (self.encoder_, self.encoder_intercept_, self.components_, intercept)
-        weights = Parameters(*(torch.tensor(a, dtype=precision, device=device) for a in arrays))
+        weights = Parameters(*(_as_tensor(array, precision, device) for array in arrays))
         threshold = None
         if self.threshold_ is not None:
             threshold = torch.tensor(self.threshold_, dtype=precision, device=device)
         return FittedDictionary(weights, self.group_.order, threshold, self.k_)
+
+
+def _as_tensor(array: NDArray[np.floating], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Make a tensor to be read, over the same memory where that can be."""
+    # of read-only arrays, such as joblib hands over, torch would warn
+    tensor = torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)
+    return tensor.to(device, dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,11 +13,19 @@ from scipy.sparse import csr_array, vstack
 from sklearn.exceptions import UndefinedMetricWarning
 from torch import Tensor
 
-from ._activations import above, topk
+from ._activations import topk
 from ._moments import Moments
 from ._objective import preactivations, reconstruct
+from ._parallel import sharing
 from ._parameters import Parameters
 from ._rows import Rows, check_finite
+from ._screening import RoughEncoder, largest_codes
+from ._sparse_codes import SparseCodes, pays
+from ._sparse_codes import decode as decode_sparse
+
+# Codes of so many samples at once stay in the cache until they are written down, as float64.
+_BYTES_OF_CODES = 1 << 24
+_BYTES_OF_ORBITS = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -39,17 +48,33 @@ class FittedDictionary:
     threshold: Tensor | None
     k: int | None
 
-    def encode(self, block: Tensor) -> Tensor:
-        """Codes (n, m) of the blocks that the encoder reads."""
-        values = preactivations(block, self.parameters)
+    def encode(self, block: Tensor, out: Tensor | None = None) -> Tensor:
+        """Codes (n, m) of the blocks that the encoder reads; written into `out` if it is given."""
         if self.threshold is not None:
-            return above(values, self.threshold)
+            values = preactivations(block, self.parameters, out)
+            return values.masked_fill_(values <= self.threshold, 0.0)
         assert self.k is not None
-        return topk(values, self.k)
+        out = block.new_empty(len(block), len(self.parameters.encoder)) if out is None else out
+        if self._rough is None:
+            return out.copy_(topk(preactivations(block, self.parameters), self.k))
+        with sharing() as run:
+            codes = largest_codes(block, self._rough, self.parameters, self.k, run, of_batch=False)
+            codes.write(out, run)
+        return out
+
+    @cached_property
+    def _rough(self) -> RoughEncoder | None:
+        return None if self.k is None else RoughEncoder.of(self.parameters, self.k)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Orbit stacks (n, |G| d), blocks side by side, of codes (n, m)."""
-        return reconstruct(codes, self.parameters)
+        decoder = self.parameters.decoder
+        if not pays(codes.count_nonzero() / max(1, codes.numel()), decoder):
+            return reconstruct(codes, self.parameters)
+        with sharing() as run:
+            return decode_sparse(
+                SparseCodes.nonzero(codes, run), decoder, self.parameters.flat_bias(), run
+            )
 
 
 def encode(
@@ -66,14 +91,15 @@ def encode(
     n_atoms, n_read = encoder.shape
     dense = None if sparse else np.empty((len(rows), n_atoms), dtype=rows.dtype)
     parts = []
-    for part in rows.slices(max(n_read, n_atoms)):
+    for part in rows.slices(max(n_read, n_atoms), _BYTES_OF_CODES):
         block = rows.read(part, columns=slice(n_read), dtype=encoder.dtype)
         check_finite(block, part.start)
-        codes = dictionary.encode(block.to(encoder.device)).cpu().numpy()
         if dense is None:
-            parts.append(csr_array(codes))
+            parts.append(csr_array(dictionary.encode(block.to(encoder.device)).cpu().numpy()))
+        elif encoder.device.type == "cpu":
+            dictionary.encode(block, out=torch.from_numpy(dense[part]))
         else:
-            dense[part] = codes
+            dense[part] = dictionary.encode(block.to(encoder.device)).cpu().numpy()
     return vstack(parts, format="csr") if dense is None else dense
 
 
@@ -83,7 +109,8 @@ def decode(
     """Orbit stacks (n, |G| d), blocks side by side, of dense or CSR codes (n, m)."""
     decoder = dictionary.parameters.decoder
     orbits = np.empty((codes.shape[0], decoder.shape[1]), dtype=codes.dtype)
-    for part in Rows(orbits).slices():
+    # the sparse product reads all atoms once for each part: parts are long
+    for part in Rows(orbits).slices(max(codes.shape[1], orbits.shape[1]), _BYTES_OF_ORBITS):
         some = codes[part]
         some = some.toarray() if hasattr(some, "toarray") else some
         # torch.tensor copies: joblib hands over read-only arrays, of which from_numpy warns

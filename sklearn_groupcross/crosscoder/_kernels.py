@@ -13,10 +13,10 @@ from typing import Any
 import numba
 import numpy as np
 
-# Loops of a constant length are unrolled into vector instructions.
-_CHUNK = 64
+#: Loops of a constant length are unrolled into vector instructions.
+CHUNK = 64
 #: Columns of a tile, a multiple of the chunk: of 4096 atoms 16 MiB.
-TILE = 16 * _CHUNK
+TILE = 16 * CHUNK
 
 
 # Sums may be reordered, which vector instructions need; NaN and infinity stay what they are.
@@ -31,25 +31,36 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_compiled
-def count_above(values, thresholds, counts, first, last):
-    """Count in each row of values (n, m) those above their column's threshold."""
+def count_outside(values, lower, upper, counts, first, last):
+    """Count in each row of values (n, m) those that are not between the bounds of their column."""
     for row in range(first, last):
         count = 0
         for column in range(values.shape[1]):
-            count += values[row, column] > thresholds[column]
+            value = values[row, column]
+            count += (value > upper[column]) | (value < lower[column])
         counts[row] = count
 
 
 @_compiled
-def gather_above(values, thresholds, starts, columns, kept, first, last):
-    """Write columns and values of what `count_above` counted, row by row."""
+def gather_outside(values, lower, upper, starts, columns, kept, first, last):
+    """Write columns and values of what `count_outside` counted, row by row."""
     for row in range(first, last):
         place = starts[row]
         for column in range(values.shape[1]):
-            if values[row, column] > thresholds[column]:
+            value = values[row, column]
+            if (value > upper[column]) | (value < lower[column]):
                 columns[place] = column
-                kept[place] = values[row, column]
+                kept[place] = value
                 place += 1
+
+
+@_compiled
+def write_dense(starts, columns, values, out, first, last):
+    """Write values at their columns and zeros elsewhere, row by row."""
+    for row in range(first, last):
+        out[row] = 0
+        for entry in range(starts[row], starts[row + 1]):
+            out[row, columns[entry]] = values[entry]
 
 
 @_compiled
@@ -102,8 +113,8 @@ def _add_rows(total, matrix, chosen, weights, start, stop):
         )
         w0, w1, w2, w3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
         w4, w5, w6, w7 = weights[j + 4], weights[j + 5], weights[j + 6], weights[j + 7]
-        for low in range(0, matrix.shape[1], _CHUNK):
-            for c in range(_CHUNK):
+        for low in range(0, matrix.shape[1], CHUNK):
+            for c in range(CHUNK):
                 i = low + c
                 total[i] += (
                     w0 * r0[i]
@@ -119,15 +130,15 @@ def _add_rows(total, matrix, chosen, weights, start, stop):
     while j + 2 <= stop:
         r0, r1 = matrix[chosen[j]], matrix[chosen[j + 1]]
         w0, w1 = weights[j], weights[j + 1]
-        for low in range(0, matrix.shape[1], _CHUNK):
-            for c in range(_CHUNK):
+        for low in range(0, matrix.shape[1], CHUNK):
+            for c in range(CHUNK):
                 i = low + c
                 total[i] += w0 * r0[i] + w1 * r1[i]
         j += 2
     while j < stop:
         r0, w0 = matrix[chosen[j]], weights[j]
-        for low in range(0, matrix.shape[1], _CHUNK):
-            for c in range(_CHUNK):
+        for low in range(0, matrix.shape[1], CHUNK):
+            for c in range(CHUNK):
                 total[low + c] += w0 * r0[low + c]
         j += 1
 
@@ -248,3 +259,76 @@ def gradient_tile(
         _add_rows(total, dense, rows, values, column_starts[atom], column_starts[atom + 1])
         for i in range(high - low):
             out[atom, low + i] = total[i]
+
+
+@_compiled
+def _in_order(bits):
+    """An integer in the order of a bfloat16 number, given by its bits."""
+    return bits ^ ((bits >> 15) & 0x7FFF)
+
+
+@_compiled
+def count_candidates(bits, largest, cuts, counts, first, last):
+    """Count in each row of numbers those at or above the row's cut.
+
+    Parameters
+    ----------
+    bits : (n, m), int16
+        Of bfloat16 numbers.
+    largest : (n, q), int16
+        Of each chunk the largest number; chunk c is columns c, c + q, c + 2 q and so on. What
+        cannot have a candidate is passed over.
+    cuts : (n,), int16
+        In the order of numbers.
+    counts : (n,)
+    """
+    n_chunks = largest.shape[1]
+    for row in range(first, last):
+        cut, count = cuts[row], 0
+        for chunk in range(n_chunks):
+            if _in_order(largest[row, chunk]) >= cut:
+                for column in range(chunk, bits.shape[1], n_chunks):
+                    count += _in_order(bits[row, column]) >= cut
+        counts[row] = count
+
+
+@_compiled
+def gather_candidates(bits, largest, cuts, starts, columns, first, last):
+    """Write the columns of what `count_candidates` counted, row by row."""
+    n_chunks = largest.shape[1]
+    for row in range(first, last):
+        cut, place = cuts[row], starts[row]
+        for chunk in range(n_chunks):
+            if _in_order(largest[row, chunk]) >= cut:
+                for column in range(chunk, bits.shape[1], n_chunks):
+                    if _in_order(bits[row, column]) >= cut:
+                        columns[place] = column
+                        place += 1
+
+
+@_compiled
+def products_at(inputs, weights, bias, starts, columns, out, first, last):
+    """``inputs @ weights.T + bias`` at some columns of each row."""
+    for row in range(first, last):
+        for entry in range(starts[row], starts[row + 1]):
+            out[entry] = bias[columns[entry]]
+        _add_products(inputs[row], weights, columns, out, starts[row], starts[row + 1])
+
+
+@_compiled
+def mark_largest(starts, values, k, keep, first, last):
+    """Mark the k largest of each row's entries, where they are positive."""
+    for row in range(first, last):
+        start, stop = starts[row], starts[row + 1]
+        limit = values.dtype.type(0)
+        above = 0
+        if stop - start > k:
+            limit = max(limit, np.partition(values[start:stop], stop - start - k)[stop - start - k])
+        for entry in range(start, stop):
+            keep[entry] = values[entry] > limit
+            above += keep[entry]
+        if limit > 0:  # of equal ones the first are taken
+            for entry in range(start, stop):
+                if above < k and values[entry] == limit:
+                    keep[entry] = True
+                    above += 1

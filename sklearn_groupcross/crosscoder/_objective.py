@@ -12,9 +12,9 @@ from ._options import TrainingOptions
 from ._parameters import Parameters
 
 
-def preactivations(inputs: Tensor, parameters: Parameters) -> Tensor:
+def preactivations(inputs: Tensor, parameters: Parameters, out: Tensor | None = None) -> Tensor:
     """``W_enc x + b_enc`` of the blocks that the encoder reads, of shape (n, m)."""
-    return torch.addmm(parameters.encoder_bias, inputs, parameters.encoder.T)
+    return torch.addmm(parameters.encoder_bias, inputs, parameters.encoder.T, out=out)
 
 
 def reconstruct(codes: Tensor, parameters: Parameters, dtype: torch.dtype | None = None) -> Tensor:

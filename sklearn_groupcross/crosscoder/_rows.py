@@ -91,10 +91,10 @@ class Rows:
             return self._data.read_blocks(rows, 1)[:, 0, :stop]
         return np.asarray(self._data[rows]).reshape(-1, self.shape[1])[:, columns]
 
-    def slices(self, n_columns: int | None = None) -> Iterator[slice]:
-        """Consecutive rows that fit in some 64 MiB as float64."""
+    def slices(self, n_columns: int | None = None, n_bytes: int = _BYTES_A_PASS) -> Iterator[slice]:
+        """Consecutive rows that fit in some bytes as float64."""
         width = self.shape[1] if n_columns is None else n_columns
-        n_rows = max(1, _BYTES_A_PASS // (8 * width))
+        n_rows = max(1, n_bytes // (8 * width))
         for start in range(0, len(self), n_rows):
             yield slice(start, min(start + n_rows, len(self)))
 

@@ -18,6 +18,11 @@ from torch import Tensor
 from . import _kernels as kernels
 from ._parallel import Run
 
+# Share of codes that are not zero up to which leaving out the rest is faster: a gathered number
+# costs some six times a multiplied one.
+_MAX_SPARSE_SHARE = 1 / 8
+# Numbers in a decoder whose products are so short that compiled loops are not worth loading.
+_SMALL_DECODER = 1 << 16
 _Floats = NDArray[np.floating]
 
 
@@ -42,14 +47,25 @@ class SparseCodes:
     @classmethod
     def above(cls, values: Tensor, thresholds: Tensor, run: Run) -> SparseCodes:
         """Those of values (n, m), on the CPU, that exceed the threshold of their column (m,)."""
+        upper = thresholds.to(values.dtype)
+        return cls._outside(values, torch.full_like(upper, -torch.inf), upper, run)
+
+    @classmethod
+    def nonzero(cls, values: Tensor, run: Run) -> SparseCodes:
+        """Those of values (n, m), on the CPU, that are not zero."""
+        zeros = values.new_zeros(values.shape[1])
+        return cls._outside(values, zeros, zeros, run)
+
+    @classmethod
+    def _outside(cls, values: Tensor, lower: Tensor, upper: Tensor, run: Run) -> SparseCodes:
         n, m = values.shape
-        array, limits = values.numpy(), thresholds.to(values.dtype).numpy()
+        given = values.numpy(), lower.numpy(), upper.numpy()
         starts = np.zeros(n + 1, dtype=np.int64)
-        run(kernels.count_above, n, array, limits, starts[1:])
+        run(kernels.count_outside, n, *given, starts[1:])
         starts = starts.cumsum()
         columns = np.empty(starts[-1], dtype=np.int64)
-        kept = np.empty(starts[-1], dtype=array.dtype)
-        run(kernels.gather_above, n, array, limits, starts, columns, kept)
+        kept = np.empty(starts[-1], dtype=given[0].dtype)
+        run(kernels.gather_outside, n, *given, starts, columns, kept)
         return cls((n, m), starts, columns, kept)
 
     @classmethod
@@ -75,6 +91,16 @@ class SparseCodes:
         kept = values.flatten()[places].clamp_min_(0.0)
         return cls((n, m), starts, (places - rows * m).numpy(), kept.numpy())
 
+    def write(self, out: Tensor, run: Run) -> None:
+        """Write the matrix into `out` (n, m), zeros included; no place may be stored twice."""
+        entries = self.starts, self.columns, self.values
+        run(kernels.write_dense, self.shape[0], *entries, out.numpy())
+
+    def where(self, keep: NDArray[np.bool_]) -> SparseCodes:
+        """Those entries (nnz,) that are to be kept."""
+        kept = np.concatenate([[0], keep.cumsum()])
+        return SparseCodes(self.shape, kept[self.starts], self.columns[keep], self.values[keep])
+
     @cached_property
     def by_atom(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Where each column begins (m + 1), and the row and place of every entry (nnz)."""
@@ -99,12 +125,13 @@ class Tiles:
     def __init__(self) -> None:
         self._memory: dict[str, _Floats] = {}
 
-    def rows(self, name: str, n: int, dtype: Any) -> _Floats:
-        """Memory of a name, of shape (n, TILE)."""
+    def rows(self, name: str, n: int, width: int, dtype: Any) -> _Floats:
+        """Memory of a name for n rows of a tile of a matrix of that width."""
+        size = n * min(kernels.TILE, -(-width // kernels.CHUNK) * kernels.CHUNK)
         there = self._memory.get(name)
-        if there is None or len(there) < n or there.dtype != dtype:
-            there = self._memory[name] = np.empty((n, kernels.TILE), dtype)
-        return there[:n]
+        if there is None or len(there) < size or there.dtype != dtype:
+            there = self._memory[name] = np.empty(size, dtype)
+        return there[:size].reshape(n, -1)
 
     @staticmethod
     def of(width: int) -> list[tuple[int, int]]:
@@ -112,12 +139,19 @@ class Tiles:
         return [(low, min(low + kernels.TILE, width)) for low in range(0, width, kernels.TILE)]
 
 
+def pays(share: float | Tensor, decoder: Tensor) -> bool:
+    """Whether products that leave out zeros are faster, where a share of the codes is none."""
+    if decoder.device.type != "cpu" or decoder.numel() < _SMALL_DECODER:
+        return False
+    return float(share) <= _MAX_SPARSE_SHARE
+
+
 def decode(codes: SparseCodes, decoder: Tensor, bias: Tensor, run: Run) -> Tensor:
     """``codes @ decoder + bias``, of shape (n, w)."""
     n, m = codes.shape
-    tiles, atoms, flat = Tiles(), decoder.numpy(), bias.numpy()
+    atoms, flat = decoder.numpy(), bias.numpy()
     out = np.empty((n, atoms.shape[1]), dtype=atoms.dtype)
-    tile = tiles.rows("atoms", m, atoms.dtype)
+    tile = Tiles().rows("atoms", m, atoms.shape[1], atoms.dtype)
     entries = codes.starts, codes.columns, codes.values
     for low, high in Tiles.of(atoms.shape[1]):
         run(kernels.copy_tile, m, atoms, low, high, tile)
@@ -180,16 +214,17 @@ def squared_error(
     """
     n, m = codes.shape
     atoms, wanted, dtype = decoder.numpy(), targets.numpy(), decoder.numpy().dtype
-    tile, pull = tiles.rows("atoms", m, dtype), tiles.rows("pull", n, dtype)
+    width = atoms.shape[1]
+    tile, pull = tiles.rows("atoms", m, width, dtype), tiles.rows("pull", n, width, dtype)
     squares, of_codes = np.zeros(n), np.zeros_like(codes.values)
-    of_bias = np.empty(atoms.shape[1], dtype)
+    of_bias = np.empty(width, dtype)
     column_starts, rows, places = codes.by_atom
     entries = codes.starts, codes.columns, codes.values
     by_atom = column_starts, rows, codes.values[places]
     shrunk = np.empty(0, dtype) if shrinkage is None else shrinkage.numpy()
     left = np.empty((0, 0), dtype) if error is None else error.numpy()
     flat, scaled = bias.numpy(), dtype.type(factor)
-    for low, high in Tiles.of(atoms.shape[1]):
+    for low, high in Tiles.of(width):
         part = low, high
         run(kernels.copy_tile, m, atoms, *part, tile)
         run(
@@ -209,7 +244,7 @@ def transposed_product(
     n, m = codes.shape
     right = dense.numpy()
     out = np.empty((m, right.shape[1]), right.dtype)
-    some = tiles.rows("pull", n, right.dtype)
+    some = tiles.rows("pull", n, right.shape[1], right.dtype)
     column_starts, rows, places = codes.by_atom
     by_atom, none = (column_starts, rows, values[places]), np.empty(0, right.dtype)
     for low, high in Tiles.of(right.shape[1]):

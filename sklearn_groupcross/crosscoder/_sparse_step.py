@@ -16,6 +16,7 @@ from ._options import TrainingOptions
 from ._parallel import Run, sharing
 from ._parameters import Parameters
 from ._revival import auxk_loss
+from ._screening import RoughEncoder, largest_codes
 from ._sparse_codes import SparseCodes, Tiles, squared_error, transposed_product
 from ._step import StepOutcome
 
@@ -45,7 +46,7 @@ class SparseStep:
         parameters, n = self._parameters, len(samples)
         revives = dead is not None and len(dead) > 0
         with sharing() as run:
-            codes, reached = self._codes(preactivations(samples.inputs, parameters), run)
+            codes, reached = self._codes(samples.inputs, run)
             active = codes.values > 0
             price, of_code, shrinkage = self._l1_price(codes, l1)
             found = squared_error(
@@ -91,18 +92,15 @@ class SparseStep:
             smallest=torch.tensor(float(codes.values.min(where=active, initial=np.inf))),
         )
 
-    def _codes(self, values: Tensor, run: Run) -> tuple[SparseCodes, NDArray[np.floating]]:
+    def _codes(self, inputs: Tensor, run: Run) -> tuple[SparseCodes, NDArray[np.floating]]:
         """Codes that have a gradient, and their pre-activations; those not active are zero."""
         parameters, options = self._parameters, self._options
-        if options.activation in ("topk", "batch_topk"):
-            assert options.k is not None
-            largest = (
-                SparseCodes.largest
-                if options.activation == "topk"
-                else SparseCodes.largest_of_batch
-            )
-            codes = largest(values, options.k)
+        if options.k is not None:
+            rough = RoughEncoder.of(parameters, options.k)
+            of_batch = options.activation == "batch_topk"
+            codes = largest_codes(inputs, rough, parameters, options.k, run, of_batch=of_batch)
             return codes, codes.values
+        values = preactivations(inputs, parameters)
         if parameters.log_threshold is None:
             codes = SparseCodes.above(values, values.new_zeros(options.n_atoms), run)
             return codes, codes.values

@@ -19,6 +19,7 @@ from ._parameters import Parameters, Units
 from ._revival import LAST_RESAMPLING, N_RESAMPLINGS, resample
 from ._rows import Rows
 from ._schedule import l1_at, learning_rate_factor
+from ._sparse_codes import pays
 from ._sparse_step import SparseStep
 from ._step import StepOutcome, dense_step
 
@@ -26,11 +27,6 @@ from ._step import StepOutcome, dense_step
 _THRESHOLD_MEMORY = 0.99
 # The number of dead atoms is read this often: reading it in every step would stall a GPU.
 _STEPS_BETWEEN_COUNTS = 16
-# Share of active codes up to which a step leaves out the rest: a gathered number costs
-# some six times a multiplied one.
-_MAX_SPARSE_SHARE = 1 / 8
-# Numbers in the decoder below which a step is so short that compiled loops are not worth loading.
-_SMALL_DECODER = 1 << 16
 _RECORDED = ("loss", "fvu", "l0")
 _RECORDS_AT_FIRST = 256
 
@@ -163,27 +159,20 @@ class Trainer:
 
         dead = self._recent_dead() if options.dead_features == "auxk" else None
         l1 = l1_at(self.step, options)
-        if self._is_sparse():
+        if pays(self.active_share, parameters.decoder):
             self._sparse_step = self._sparse_step or SparseStep(parameters, options)
             outcome = self._sparse_step(batch, l1, dead)
         else:
             self._sparse_step = None
             outcome = dense_step(parameters, options, batch, l1, dead)
-        if self.basis is not None and options.augment:  # all blocks share one bias
-            assert parameters.decoder_bias.grad is not None
-            parameters.decoder_bias.grad[:, self.basis.n_invariant :] = 0.0
         clip_gradients(
             parameters.tensors(), options.max_grad_norm, looks=self._sparse_step is not None
         )
         self.optimiser.step()
+        if self.basis is not None and options.augment:  # all blocks share one bias
+            bias = parameters.decoder_bias.detach()
+            bias.copy_(self.basis.invariant_part(bias))
         self._remember(outcome, len(batch))
-
-    def _is_sparse(self) -> bool:
-        """Whether few codes were active in the last step, so that leaving out the rest pays."""
-        decoder = self.parameters.decoder
-        if decoder.device.type != "cpu" or decoder.numel() < _SMALL_DECODER:
-            return False
-        return float(self.active_share) <= _MAX_SPARSE_SHARE
 
     def _remember(self, outcome: StepOutcome, n: int) -> None:
         self.idle = torch.where(outcome.fires, 0, self.idle + n)

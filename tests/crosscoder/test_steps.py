@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
-from sklearn_groupcross.crosscoder import _trainer
+from sklearn_groupcross.crosscoder import _sparse_codes
 from sklearn_groupcross.crosscoder._batches import Samples
 from sklearn_groupcross.crosscoder._options import TrainingOptions
 from sklearn_groupcross.crosscoder._parameters import initialise
@@ -118,7 +118,7 @@ def test_a_run_ends_where_the_dense_one_does(activation, l1_weight, monkeypatch)
         return call(self, *arguments)
 
     def run(share):
-        monkeypatch.setattr(_trainer, "_MAX_SPARSE_SHARE", share)
+        monkeypatch.setattr(_sparse_codes, "_MAX_SPARSE_SHARE", share)
         sparse_steps.clear()
         return GroupCrosscoder(
             group,
@@ -132,7 +132,7 @@ def test_a_run_ends_where_the_dense_one_does(activation, l1_weight, monkeypatch)
         ).fit(orbits)
 
     monkeypatch.setattr(SparseStep, "__call__", counted)
-    monkeypatch.setattr(_trainer, "_SMALL_DECODER", 0)
+    monkeypatch.setattr(_sparse_codes, "_SMALL_DECODER", 0)
     sparse = run(1.0)
     assert len(sparse_steps) == sparse.n_iter_
     dense = run(-1.0)
@@ -147,8 +147,8 @@ def test_a_run_ends_where_the_dense_one_does(activation, l1_weight, monkeypatch)
 
 def test_dense_steps_become_sparse_when_codes_are(monkeypatch):
     """ReLU begins with half of all codes active; the penalty makes them fewer."""
-    monkeypatch.setattr(_trainer, "_SMALL_DECODER", 0)
-    monkeypatch.setattr(_trainer, "_MAX_SPARSE_SHARE", 0.3)
+    monkeypatch.setattr(_sparse_codes, "_SMALL_DECODER", 0)
+    monkeypatch.setattr(_sparse_codes, "_MAX_SPARSE_SHARE", 0.3)
     orbits = make_orbits(200, group=Dihedral(3), n_channels=8, random_state=0).orbits
     shares = []
     call = SparseStep.__call__

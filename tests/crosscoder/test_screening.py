@@ -1,0 +1,129 @@
+"""The largest codes found through rough products are those of exact ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sklearn_groupcross import GroupCrosscoder
+from sklearn_groupcross.crosscoder import _screening
+from sklearn_groupcross.crosscoder._objective import preactivations
+from sklearn_groupcross.crosscoder._parallel import sharing
+from sklearn_groupcross.crosscoder._parameters import Parameters
+from sklearn_groupcross.crosscoder._screening import RoughEncoder, largest_codes
+from sklearn_groupcross.crosscoder._sparse_codes import SparseCodes
+
+
+def problem(n, m, d, seed, bias=0.0, scale=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    encoder = torch.randn(m, d, generator=generator) * scale
+    biases = bias + 0.5 * torch.randn(m, generator=generator)
+    inputs = torch.randn(n, d, generator=generator)
+    # samples and atoms of very different norms, some of them zero
+    inputs *= torch.logspace(-2, 2, n)[:, None] * (torch.arange(n) % 5 != 4)[:, None]
+    encoder *= torch.logspace(0, -1, m)[:, None]
+    return inputs, Parameters(encoder, biases, torch.zeros(m, d), torch.zeros(1, d))
+
+
+def dense(codes):
+    out = torch.full(codes.shape, 7.0)
+    with sharing() as run:
+        codes.write(out, run)
+    return out
+
+
+@given(
+    n=st.integers(1, 12),
+    m=st.integers(1, 300),
+    d=st.integers(1, 20),
+    k=st.integers(1, 8),
+    seed=st.integers(0, 2**31 - 1),
+    bias=st.sampled_from([0.0, -3.0, -1e4, 50.0]),
+    scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    of_batch=st.booleans(),
+)
+@example(n=3, m=1, d=1, k=1, seed=0, bias=-1e4, scale=1.0, of_batch=False)
+def test_they_are_the_largest_exact_ones(n, m, d, k, seed, bias, scale, of_batch):
+    k = min(k, m)
+    inputs, parameters = problem(n, m, d, seed, bias, scale)
+    values = preactivations(inputs, parameters)
+    with sharing() as run:
+        rough = RoughEncoder(parameters.encoder, parameters.encoder_bias)
+        screen = rough.screen(inputs, run)
+        found = screen.largest_of_batch(k) if of_batch else screen.largest(k)
+    if found is None:  # too many came near: exact products decide
+        return
+    largest = SparseCodes.largest_of_batch if of_batch else SparseCodes.largest
+    expected = dense(largest(values, k))
+    error = 1e-5 * (inputs.norm(dim=1)[:, None] * parameters.encoder.norm(dim=1) + abs(bias) + 1)
+    got = dense(found)
+    # where two are equal to rounding, either may be taken
+    limit = torch.where(expected > 0, expected, torch.inf)
+    limit = limit.amin() if of_batch else limit.amin(1, keepdim=True)
+    decided = (values - torch.where(limit.isinf(), 0.0, limit)).abs() > 2 * error
+    assert ((got - expected).abs() <= error)[decided].all()
+    n_kept = (got > 0).sum() if of_batch else (got > 0).sum(1)
+    assert (n_kept <= (n * k if of_batch else k)).all()
+
+
+def test_rough_products_are_as_near_as_is_said():
+    """The bound is not met by chance: inputs and weights on which rounding goes one way alone."""
+    d = 64
+    number = 1.0 + 2.0**-9 + 2.0**-20  # it lies just above the middle of two bfloat16 numbers
+    inputs, encoder = torch.full((1, d), number), torch.full((40, d), number)
+    with sharing() as run:
+        screen = RoughEncoder(encoder, torch.full((40,), number)).screen(inputs, run)
+    rough = screen._rough[:, :40].double()
+    exact = inputs.double() @ encoder.double().T + number
+    slack = screen._error[0] + _screening._RESULT_ERROR * exact
+    assert ((rough - exact).abs() <= slack).all()
+    assert (rough - exact).abs().max() > 0.5 * screen._error[0]
+
+
+def test_many_candidates_are_left_to_exact_products():
+    encoder = torch.ones(100, 4)  # all the same: nothing tells them apart
+    parameters = Parameters(encoder, torch.zeros(100), torch.zeros(100, 4), torch.zeros(1, 4))
+    rough = RoughEncoder(encoder, parameters.encoder_bias)
+    inputs = torch.ones(3, 4)
+    with sharing() as run:
+        assert rough.screen(inputs, run).largest(2) is None
+        assert rough.screen(inputs, run).largest_of_batch(2) is None
+        codes = largest_codes(inputs, rough, parameters, 2, run, of_batch=False)
+    assert dense(codes).sum(1).tolist() == [8.0, 8.0, 8.0]
+
+
+@pytest.mark.parametrize("has_bfloat16", [False, True])
+def test_every_processor_gives_the_same_codes(has_bfloat16, monkeypatch):
+    """Estimators use rough products where the processor has them and the encoder is large."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 64), dtype=np.float32)
+    monkeypatch.setattr(_screening, "multiplies_bfloat16", lambda: False)
+    fitted = GroupCrosscoder(
+        n_features=1024, activation="topk", k=5, max_epochs=2, random_state=0, device="cpu"
+    ).fit(X)
+    expected = fitted.transform(X)
+    monkeypatch.setattr(_screening, "multiplies_bfloat16", lambda: has_bfloat16)
+    made = []
+    init = RoughEncoder.__init__
+
+    def counted(self, *arguments):
+        made.append(1)
+        init(self, *arguments)
+
+    monkeypatch.setattr(RoughEncoder, "__init__", counted)
+    np.testing.assert_allclose(fitted.transform(X), expected, atol=1e-5)
+    assert len(made) == has_bfloat16
+    again = GroupCrosscoder(
+        n_features=1024, activation="batch_topk", k=5, max_epochs=2, random_state=0, device="cpu"
+    ).fit(X)
+    assert (len(made) > 1) == has_bfloat16
+    assert again.score(X) > 0
+    # in float64 nothing is rough
+    assert fitted.transform(X.astype(np.float64)).dtype == np.float64
+
+
+def test_what_the_processor_can_do_is_known():
+    assert _screening.multiplies_bfloat16() in (False, True)
