@@ -1,6 +1,7 @@
 """Memory that a fit from a store larger than one would want to hold takes.
 
-    python benchmarks/streaming_memory.py FOLDER [--gigabytes 10] [--atoms 512]
+    python benchmarks/streaming_memory.py FOLDER [--gigabytes 10] [--atoms 512] \\
+        [--activation topk] [--compression 0.9]
 
 Writes a float16 store of synthetic orbits (32 blocks of 480 channels) to FOLDER, if it is not there
 already, and fits one epoch from a memory map of it. A thread samples the process's anonymous
@@ -41,6 +42,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--gigabytes", type=float, default=10)
     parser.add_argument("--atoms", type=int, default=512)
+    parser.add_argument("--activation", default="relu")
+    parser.add_argument("--compression", type=float)
     options = parser.parse_args()
     n_rows = round(options.gigabytes * GIGA / (2 * GROUP.order * N_CHANNELS))
     file = options.folder / f"store-{n_rows}.npy"
@@ -51,7 +54,13 @@ def main() -> None:
     peak.start()
     start = time.perf_counter()
     crosscoder = GroupCrosscoder(
-        group=GROUP, n_features=options.atoms, max_epochs=1, random_state=0, verbose=1
+        group=GROUP,
+        n_features=options.atoms,
+        activation=options.activation,
+        compression=options.compression,
+        max_epochs=1,
+        random_state=0,
+        verbose=1,
     ).fit(np.load(file, mmap_mode="r"))
     peak.going = False
     weights = sum(

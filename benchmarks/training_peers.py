@@ -117,7 +117,7 @@ def train_sae_lens(
     model = TopKTrainingSAE(
         TopKTrainingSAEConfig(
             d_in=train.shape[1], d_sae=N_ATOMS, k=K, use_sparse_activations=sparse,
-            aux_loss_coefficient=0.0, device="cpu",
+            aux_loss_coefficient=0.0, rescale_acts_by_decoder_norm=not sparse, device="cpu",
         )
     )  # fmt: skip
     settings = SAETrainerConfig(

@@ -97,7 +97,8 @@ def run_experiment(
         "images": f"{len(train)} {image_word} for training, {len(held_out)} held out",
         "orbits": f"{train.n_samples} for training, {held_out.n_samples} held out",
         "atoms": f"{len(features)}, {_describe_sparsity(crosscoder)}",
-        "training": f"{crosscoder.n_iter_} steps, augment={crosscoder.augment}",
+        "training": f"{crosscoder.n_iter_} steps, augment={crosscoder.augment}"
+        + _describe_compression(crosscoder),
         "variance unexplained, training": f"{fit.unexplained:.3f}",
         "variance unexplained, held out": f"{fit.unexplained_held_out:.3f}",
         "active features an orbit (L0), held out": f"{fit.l0_held_out:.1f}",
@@ -167,6 +168,15 @@ def _describe_sparsity(crosscoder: GroupCrosscoder) -> str:
     if crosscoder.activation == "topk":
         return f"{crosscoder.k_} active"
     return f"l1 = {crosscoder.l1:g}"
+
+
+def _describe_compression(crosscoder: GroupCrosscoder) -> str:
+    if crosscoder.compression is None:
+        return ""
+    return (
+        f", {crosscoder.n_coordinates_} coordinates with {crosscoder.kept_variance_:.1%} of the "
+        "variance"
+    )
 
 
 def _tabulate(analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]) -> pd.DataFrame:

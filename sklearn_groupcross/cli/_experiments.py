@@ -81,6 +81,7 @@ def run(options: argparse.Namespace) -> None:
         k=options.k if options.l1 is None else None,
         augment=not options.no_augment,
         max_epochs=options.epochs,
+        compression=options.compression,
         random_state=options.seed,
         device=device,
         checkpoint_dir=options.out,

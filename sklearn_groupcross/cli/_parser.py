@@ -56,6 +56,13 @@ def _add_experiments(commands: Any) -> None:
     sparsity = run.add_mutually_exclusive_group()
     sparsity.add_argument("--k", type=int, help="active features an orbit (default: 32)")
     sparsity.add_argument("--l1", type=float, help="L1 penalty instead, as in the paper")
+    run.add_argument(
+        "--compression",
+        type=float,
+        metavar="SHARE",
+        help="train in coordinates that hold this share of the variance, such as 0.9: faster "
+        "(default: all columns)",
+    )
     run.add_argument("--epochs", type=int, default=40, help="passes (default: %(default)s)")
     run.add_argument(
         "--no-augment",

@@ -134,8 +134,9 @@ class GroupCrosscoder(FittedCrosscoder):
         place; 0.9 makes steps several times cheaper. Atoms are expanded at the end, so that
         everything else is as without it. Not with ``l1_weight="blockwise"``. Default: all columns.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the large matrix products in training. ``"auto"`` is bfloat16 on CUDA devices that have
-        it, float32 elsewhere. Weights, optimiser and inference are never below float32.
+        Of the matrix products of dense training steps, which all are on a GPU; on the CPU, steps
+        with few active codes are float32 in any case. ``"auto"`` is bfloat16 on CUDA devices that
+        have it, float32 elsewhere. Weights, optimiser and inference are never below float32.
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA when there is one. Arrays come and go as numpy in any case.
     random_state : int, RandomState instance or None, default=None
@@ -167,6 +168,10 @@ class GroupCrosscoder(FittedCrosscoder):
     scale_ : float
         Factor by which the data, less their mean, were multiplied during training, such that the
         root mean square norm of a block was √d. Both are folded back into the weights.
+    n_coordinates_ : int
+        Numbers of an atom that were learned: columns of X, or fewer with `compression`.
+    kept_variance_ : float
+        Share of the variance that these coordinates hold; 1 without `compression`.
     history_ : dict of str to list of float
         For every epoch: ``loss``; ``fvu``, the fraction of variance unexplained; ``l0``, mean
         number of active codes; ``dead``, number of atoms that did not fire; with early stopping

@@ -23,8 +23,7 @@ from ._screening import RoughEncoder, largest_codes
 from ._sparse_codes import SparseCodes, pays
 from ._sparse_codes import decode as decode_sparse
 
-# Codes of so many samples at once stay in the cache until they are written down, as float64.
-_BYTES_OF_CODES = 1 << 24
+# The sparse product reads all atoms once for each part of the samples, so that parts are long.
 _BYTES_OF_ORBITS = 1 << 28
 
 
@@ -91,7 +90,7 @@ def encode(
     n_atoms, n_read = encoder.shape
     dense = None if sparse else np.empty((len(rows), n_atoms), dtype=rows.dtype)
     parts = []
-    for part in rows.slices(max(n_read, n_atoms), _BYTES_OF_CODES):
+    for part in rows.slices(max(n_read, n_atoms)):
         block = rows.read(part, columns=slice(n_read), dtype=encoder.dtype)
         check_finite(block, part.start)
         if dense is None:
@@ -109,7 +108,6 @@ def decode(
     """Orbit stacks (n, |G| d), blocks side by side, of dense or CSR codes (n, m)."""
     decoder = dictionary.parameters.decoder
     orbits = np.empty((codes.shape[0], decoder.shape[1]), dtype=codes.dtype)
-    # the sparse product reads all atoms once for each part: parts are long
     for part in Rows(orbits).slices(max(codes.shape[1], orbits.shape[1]), _BYTES_OF_ORBITS):
         some = codes[part]
         some = some.toarray() if hasattr(some, "toarray") else some

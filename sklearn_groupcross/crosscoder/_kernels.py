@@ -60,7 +60,8 @@ def write_dense(starts, columns, values, out, first, last):
     for row in range(first, last):
         out[row] = 0
         for entry in range(starts[row], starts[row + 1]):
-            out[row, columns[entry]] = values[entry]
+            if values[entry] != 0:
+                out[row, columns[entry]] = values[entry]
 
 
 @_compiled
@@ -316,19 +317,60 @@ def products_at(inputs, weights, bias, starts, columns, out, first, last):
 
 
 @_compiled
-def mark_largest(starts, values, k, keep, first, last):
-    """Mark the k largest of each row's entries, where they are positive."""
+def mark_largest(values, k, keep):
+    """Mark the k largest values where they are positive; of equal ones the first."""
+    n_marked, limit = 0, values.dtype.type(0)
+    if len(values) > k:
+        limit = max(limit, np.partition(values, len(values) - k)[len(values) - k])
+    for entry in range(len(values)):
+        keep[entry] = values[entry] > limit
+        n_marked += keep[entry]
+    if limit > 0:
+        for entry in range(len(values)):
+            if n_marked < k and values[entry] == limit:
+                keep[entry] = True
+                n_marked += 1
+
+
+@_compiled
+def largest_of_rows(  # the steps of a row follow one another while it is in the cache
+    bits, largest, cuts, inputs, weights, bias, k, columns, values, counts, first, last
+):
+    """The k largest of ``inputs @ weights.T + bias`` in each row, where they are positive.
+
+    Parameters
+    ----------
+    bits, largest, cuts
+        As of `count_candidates`: what is below the cut of its row is none of them.
+    columns, values : (n * k,)
+        Take them, k places for each row; places left over hold column 0 and value 0.
+    counts : (n,)
+        Take the number of candidates; rows with more than there is room for are not done.
+    """
+    room = 16 * k
+    found = np.empty(room + 1, np.int64)
+    exact, keep = np.empty(room, inputs.dtype), np.empty(room, np.bool_)
+    n_chunks = largest.shape[1]
     for row in range(first, last):
-        start, stop = starts[row], starts[row + 1]
-        limit = values.dtype.type(0)
-        above = 0
-        if stop - start > k:
-            limit = max(limit, np.partition(values[start:stop], stop - start - k)[stop - start - k])
-        for entry in range(start, stop):
-            keep[entry] = values[entry] > limit
-            above += keep[entry]
-        if limit > 0:  # of equal ones the first are taken
-            for entry in range(start, stop):
-                if above < k and values[entry] == limit:
-                    keep[entry] = True
-                    above += 1
+        cut, n = cuts[row], 0
+        for chunk in range(n_chunks):
+            if _in_order(largest[row, chunk]) >= cut:
+                for column in range(chunk, bits.shape[1], n_chunks):
+                    found[n] = column
+                    n = min(n + (_in_order(bits[row, column]) >= cut), room)
+        counts[row] = n
+        if n == room:
+            continue
+        for entry in range(n):
+            exact[entry] = bias[found[entry]]
+        _add_products(inputs[row], weights, found, exact, 0, n)
+        mark_largest(exact[:n], k, keep)
+        place = row * k
+        for entry in range(n):
+            if keep[entry]:
+                columns[place] = found[entry]
+                values[place] = exact[entry]
+                place += 1
+        for empty in range(place, (row + 1) * k):
+            columns[empty] = 0
+            values[empty] = 0

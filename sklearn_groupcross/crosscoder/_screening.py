@@ -145,29 +145,47 @@ class Screen:
 
     def largest(self, k: int) -> SparseCodes | None:
         """The k largest of each sample, where they are positive; None if too many come near."""
-        largest = self._largest(self._size(k))
+        n, largest = len(self._error), self._largest(self._size(k))
         # k chunks have as large a number as that, so that k codes have
         place = largest.shape[1] - k
         last = np.partition(largest, place, axis=1)[:, place]
-        codes = self._candidates(largest, last, self._error)
-        if codes is None:
+        columns, values = np.empty(n * k, np.int64), np.empty(n * k, np.float32)
+        counts = np.empty(n, np.int64)
+        given = self._bits, largest, self._cuts(last, self._error), *self._exact, k
+        self._run(kernels.largest_of_rows, n, *given, columns, values, counts)
+        if counts.max() == 16 * k:
             return None
-        keep = np.empty(len(codes.columns), np.bool_)
-        self._run(kernels.mark_largest, len(last), codes.starts, codes.values, k, keep)
-        return codes.where(keep)
+        return SparseCodes((n, len(self._exact[2])), np.arange(n + 1) * k, columns, values)
 
     def largest_of_batch(self, k: int) -> SparseCodes | None:
         """The n·k largest of all samples together, where they are positive; as `largest`."""
-        largest, n_kept = self._largest(self._size(k)), k * len(self._error)
-        place = largest.size - n_kept
+        n, n_atoms = len(self._error), len(self._exact[2])
+        largest = self._largest(self._size(k))
+        place = largest.size - n * k
         last = np.partition(largest, place, axis=None)[place : place + 1]
-        codes = self._candidates(largest, last, self._error.max())
-        if codes is None:
+        given = self._bits, largest, self._cuts(last, self._error.max())
+        starts = np.zeros(n + 1, np.int64)
+        self._run(kernels.count_candidates, n, *given, starts[1:])
+        starts = starts.cumsum()
+        if starts[-1] > _MAX_CANDIDATES * n * n_atoms:
             return None
-        keep = np.empty(len(codes.columns), np.bool_)
-        whole = np.array([0, len(codes.columns)])
-        kernels.mark_largest(whole, codes.values, n_kept, keep, 0, 1)
-        return codes.where(keep)
+        columns, values = np.empty(starts[-1], np.int64), np.empty(starts[-1], np.float32)
+        self._run(kernels.gather_candidates, n, *given, starts, columns)
+        self._run(kernels.products_at, n, *self._exact, starts, columns, values)
+        keep = np.empty(len(columns), np.bool_)
+        kernels.mark_largest(values, n * k, keep)
+        return SparseCodes((n, n_atoms), starts, columns, values).where(keep)
+
+    @property
+    def _bits(self) -> NDArray[np.int16]:
+        return self._rough.view(torch.int16).numpy()
+
+    def _cuts(
+        self, last: NDArray[np.int16], error_of_last: NDArray[np.float32]
+    ) -> NDArray[np.int16]:
+        """Below these nothing is positive, and as large as what is roughly `last`."""
+        exact = _as_float(np.maximum(last, 0)) * (1 - _RESULT_ERROR) - error_of_last
+        return _as_order(np.maximum(exact, 0.0) * (1 - _RESULT_ERROR) - self._error)
 
     def _size(self, k: int) -> int:
         """Columns of a chunk, of which there are several for each code that is wanted."""
@@ -180,27 +198,6 @@ class Screen:
         """Largest number of each chunk of so many columns, (n, n_columns / size), as its bits."""
         chunks = self._rough.reshape(len(self._error), size, -1)
         return chunks.amax(1).view(torch.int16).numpy()
-
-    def _candidates(
-        self,
-        largest: NDArray[np.int16],
-        last: NDArray[np.int16],
-        error_of_last: NDArray[np.float32],
-    ) -> SparseCodes | None:
-        """Exact pre-activations of what could be positive, and no less than `last` roughly is."""
-        exact = _as_float(np.maximum(last, 0)) * (1 - _RESULT_ERROR) - error_of_last
-        cuts = np.maximum(exact, 0.0) * (1 - _RESULT_ERROR) - self._error
-        n, n_atoms = len(self._error), len(self._exact[2])
-        given = self._rough.view(torch.int16).numpy(), largest, _as_order(cuts)
-        starts = np.zeros(n + 1, np.int64)
-        self._run(kernels.count_candidates, n, *given, starts[1:])
-        starts = starts.cumsum()
-        if starts[-1] > _MAX_CANDIDATES * n * n_atoms:
-            return None
-        columns, values = np.empty(starts[-1], np.int64), np.empty(starts[-1], np.float32)
-        self._run(kernels.gather_candidates, n, *given, starts, columns)
-        self._run(kernels.products_at, n, *self._exact, starts, columns, values)
-        return SparseCodes((n, n_atoms), starts, columns, values)
 
 
 def _as_order(numbers: NDArray[np.floating]) -> NDArray[np.int16]:

@@ -92,7 +92,7 @@ class SparseCodes:
         return cls((n, m), starts, (places - rows * m).numpy(), kept.numpy())
 
     def write(self, out: Tensor, run: Run) -> None:
-        """Write the matrix into `out` (n, m), zeros included; no place may be stored twice."""
+        """Write the matrix into `out` (n, m), zeros included; no place may hold two values."""
         entries = self.starts, self.columns, self.values
         run(kernels.write_dense, self.shape[0], *entries, out.numpy())
 

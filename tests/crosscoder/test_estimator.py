@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError, UndefinedMetricWarning
 from sklearn.model_selection import GridSearchCV
@@ -476,3 +477,41 @@ def test_cuda_gives_numpy_and_about_the_same(orbits):
     on_cpu, on_cuda = (small(device=d, max_epochs=3).fit(orbits) for d in ("cpu", "cuda"))
     assert isinstance(on_cuda.transform(orbits), np.ndarray)
     np.testing.assert_allclose(on_cuda.components_, on_cpu.components_, atol=1e-2)
+
+
+class TestLargeDecoders:
+    """Large ones are multiplied by the codes that are not zero, where those are few."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def fitted(cls):
+        X = np.random.default_rng(0).standard_normal((300, 6, 64), dtype=np.float32)
+        return GroupCrosscoder(
+            group=Dihedral(3), n_features=256, activation="topk", k=4, max_epochs=1, random_state=0
+        ).fit(X)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("share", [0.0, 0.02, 0.9])
+    @pytest.mark.parametrize("make", [np.asarray, csr_array], ids=["dense", "sparse"])
+    def test_reconstructions_are_the_product_with_all_codes(self, fitted, dtype, share, make):
+        rng = np.random.default_rng(1)
+        codes = rng.standard_normal((700, 256)) * (rng.random((700, 256)) < share)
+        codes = codes.astype(dtype)  # negative ones among them
+        expected = codes.astype(np.float64) @ fitted.components_ + fitted.intercept_
+        found = fitted.inverse_transform(make(codes))
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, expected, atol=1e-5 if dtype == np.float32 else 1e-12)
+
+    def test_the_score_is_that_of_the_reconstruction(self, fitted):
+        X = np.random.default_rng(2).standard_normal((50, 6 * 64), dtype=np.float32)
+        rebuilt = fitted.inverse_transform(fitted.transform(X))
+        explained = 1 - np.square(X - rebuilt).sum() / np.square(X - X.mean(0)).sum()
+        assert fitted.score(X) == pytest.approx(explained, abs=1e-5)
+
+    def test_weights_are_not_changed_by_their_use(self, fitted):
+        before = {name: getattr(fitted, name).copy() for name in ("components_", "encoder_")}
+        X = np.random.default_rng(3).standard_normal((50, 6 * 64), dtype=np.float32)
+        fitted.inverse_transform(fitted.transform(X))
+        fitted.score(X)
+        for name, array in before.items():
+            np.testing.assert_array_equal(getattr(fitted, name), array)
