@@ -57,13 +57,16 @@ class DenseLoop:
             if not batches:
                 rows = torch.randperm(len(self.flat), generator=generator)
                 batches = list(rows.tensor_split(n_batches))
-            batch = (self.flat[batches.pop()] - self.mean) * self.scale
+            batch = self.read(batches.pop())
             error = batch - self.decode(self.encode(batch[:, : self.d]))
             adam.zero_grad()
             error.square().mean().backward()
             torch.nn.utils.clip_grad_norm_([*weights, self.encoder_bias], 1.0)
             adam.step()
             schedule.step()
+
+    def read(self, rows: Tensor) -> Tensor:
+        return (self.flat[rows] - self.mean) * self.scale
 
     def encode(self, inputs: Tensor) -> Tensor:
         values, places = (inputs @ self.encoder.T + self.encoder_bias).topk(self.k, dim=1)

@@ -5,8 +5,9 @@
 
 The data of benchmarks/training_speed.py; ``Dihedral(32)``, 4096 atoms, batches of 1024. All begin
 in the same dictionary, that of a TopK run: TopK and BatchTopK go on with k = 32, ReLU and JumpReLU
-with a penalty that leaves about as many codes in such a run. Printed for each: L0 and seconds of a step at its end (medians of the last
-third), the ratio to TopK, and explained variance on the photographs held out.
+with a penalty that leaves about as many codes in such a run. Printed for each: L0 and seconds of a
+step at its end (medians of the last third), the ratio to TopK, and explained variance on the
+photographs held out.
 """
 
 from __future__ import annotations

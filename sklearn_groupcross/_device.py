@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+
+
+@contextmanager
+def tf32_products(device: torch.device, *, wanted: bool) -> Iterator[None]:
+    """Let a CUDA device multiply float32 matrices in TF32, if that is wanted, and no longer.
+
+    torch keeps this for the whole process, so what was set before is set again.
+    """
+    if not wanted or device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

@@ -67,6 +67,15 @@ def test_the_papers_l1_instead_of_k(folder, tmp_path, capsys):
     assert "l1 = 0.5" in capsys.readouterr().out
 
 
+def test_compression_is_reported(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(folder, out, "--compression", "0.9") == 0
+    crosscoder = GroupCrosscoder.load(out / "crosscoder.safetensors")
+    assert crosscoder.compression == 0.9
+    printed = capsys.readouterr().out
+    assert f"{crosscoder.n_coordinates_} coordinates with 9" in printed
+
+
 def test_overwriting_never_mixes_two_runs(folder, tmp_path, monkeypatch):
     for name in ("report.html", "features.csv"):
         (tmp_path / name).write_text("old")
@@ -99,6 +108,7 @@ class TestMistakes:
             (["--group", "klein"], "'dihedral:N'"),
             (["--k", "25"], "k=25 codes cannot be active"),
             (["--features", "0"], "'n_features' parameter"),
+            (["--compression", "1.5"], "'compression' parameter"),
             (["--held-out", "6"], "cannot be split"),
             (["--n-images", "7"], "between 2 and 6"),
             (["--weights", "absent.safetensors"], "No weights file"),

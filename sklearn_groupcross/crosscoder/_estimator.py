@@ -133,10 +133,11 @@ class GroupCrosscoder(FittedCrosscoder):
         coordinates along the principal axes of each isotypic component, which translations leave in
         place; 0.9 makes steps several times cheaper. Atoms are expanded at the end, so that
         everything else is as without it. Not with ``l1_weight="blockwise"``. Default: all columns.
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
+    precision : {"auto", "float32", "tf32", "bfloat16"}, default="auto"
         Of the matrix products of dense training steps, which all are on a GPU; on the CPU, steps
-        with few active codes are float32 in any case. ``"auto"`` is bfloat16 on CUDA devices that
-        have it, float32 elsewhere. Weights, optimiser and inference are never below float32.
+        with few active codes are float32 in any case. ``"tf32"`` is float32 on the CPU. ``"auto"``
+        is bfloat16 on CUDA devices that have it, float32 elsewhere. Weights, optimiser and
+        inference are never below float32.
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA when there is one. Arrays come and go as numpy in any case.
     random_state : int, RandomState instance or None, default=None
@@ -232,7 +233,7 @@ class GroupCrosscoder(FittedCrosscoder):
         "warm_start": ["boolean"],
         "sparse_output": ["boolean"],
         "compression": [Interval(Real, 0, 1, closed="right"), None],
-        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "precision": [StrOptions({"auto", "float32", "tf32", "bfloat16"})],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "checkpoint_dir": [str, os.PathLike, None],

@@ -15,13 +15,12 @@ from torch import Tensor
 
 from ._activations import topk
 from ._moments import Moments
-from ._objective import preactivations, reconstruct
+from ._objective import preactivations
 from ._parallel import sharing
 from ._parameters import Parameters
 from ._rows import Rows, check_finite
 from ._screening import RoughEncoder, largest_codes
-from ._sparse_codes import SparseCodes, pays
-from ._sparse_codes import decode as decode_sparse
+from ._sparse_codes import rebuild
 
 # The sparse product reads all atoms once for each part of the samples, so that parts are long.
 _BYTES_OF_ORBITS = 1 << 28
@@ -48,17 +47,21 @@ class FittedDictionary:
     k: int | None
 
     def encode(self, block: Tensor, out: Tensor | None = None) -> Tensor:
-        """Codes (n, m) of the blocks that the encoder reads; written into `out` if it is given."""
+        """Codes (n, m) of the blocks that the encoder reads; written into zeros if they are given.
+
+        Memory that the system hands out as zeros need not be filled with them again.
+        """
         if self.threshold is not None:
             values = preactivations(block, self.parameters, out)
             return values.masked_fill_(values <= self.threshold, 0.0)
         assert self.k is not None
-        out = block.new_empty(len(block), len(self.parameters.encoder)) if out is None else out
+        out = block.new_zeros(len(block), len(self.parameters.encoder)) if out is None else out
         if self._rough is None:
             return out.copy_(topk(preactivations(block, self.parameters), self.k))
         with sharing() as run:
-            codes = largest_codes(block, self._rough, self.parameters, self.k, run, of_batch=False)
-            codes.write(out, run)
+            largest_codes(
+                block, self._rough, self.parameters, self.k, run, of_batch=False
+            ).write_into(out, run)
         return out
 
     @cached_property
@@ -67,13 +70,7 @@ class FittedDictionary:
 
     def decode(self, codes: Tensor) -> Tensor:
         """Orbit stacks (n, |G| d), blocks side by side, of codes (n, m)."""
-        decoder = self.parameters.decoder
-        if not pays(codes.count_nonzero() / max(1, codes.numel()), decoder):
-            return reconstruct(codes, self.parameters)
-        with sharing() as run:
-            return decode_sparse(
-                SparseCodes.nonzero(codes, run), decoder, self.parameters.flat_bias(), run
-            )
+        return rebuild(codes, self.parameters)
 
 
 def encode(
@@ -88,7 +85,7 @@ def encode(
     """
     encoder = dictionary.parameters.encoder
     n_atoms, n_read = encoder.shape
-    dense = None if sparse else np.empty((len(rows), n_atoms), dtype=rows.dtype)
+    dense = None if sparse else np.zeros((len(rows), n_atoms), dtype=rows.dtype)
     parts = []
     for part in rows.slices(max(n_read, n_atoms)):
         block = rows.read(part, columns=slice(n_read), dtype=encoder.dtype)

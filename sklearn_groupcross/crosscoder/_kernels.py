@@ -23,14 +23,15 @@ TILE = 16 * CHUNK
 _REORDERED = {"reassoc", "contract", "nsz"}
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a loop for the machine that it runs on, and keep it on disk if there is a place."""
     try:
         return numba.njit(nogil=True, fastmath=_REORDERED, cache=True)(function)
     except RuntimeError:  # there is no folder to keep compiled code in
         return numba.njit(nogil=True, fastmath=_REORDERED)(function)
 
 
-@_compiled
+@compiled
 def count_outside(values, lower, upper, counts, first, last):
     """Count in each row of values (n, m) those that are not between the bounds of their column."""
     for row in range(first, last):
@@ -41,7 +42,7 @@ def count_outside(values, lower, upper, counts, first, last):
         counts[row] = count
 
 
-@_compiled
+@compiled
 def gather_outside(values, lower, upper, starts, columns, kept, first, last):
     """Write columns and values of what `count_outside` counted, row by row."""
     for row in range(first, last):
@@ -54,17 +55,16 @@ def gather_outside(values, lower, upper, starts, columns, kept, first, last):
                 place += 1
 
 
-@_compiled
-def write_dense(starts, columns, values, out, first, last):
-    """Write values at their columns and zeros elsewhere, row by row."""
+@compiled
+def write_entries(starts, columns, values, out, first, last):
+    """Write values that are not zero at their columns, row by row."""
     for row in range(first, last):
-        out[row] = 0
         for entry in range(starts[row], starts[row + 1]):
             if values[entry] != 0:
                 out[row, columns[entry]] = values[entry]
 
 
-@_compiled
+@compiled
 def sort_by_column(starts, columns, column_starts, rows, places):
     """Bring entries that stand row by row into the order of columns, rows rising within each.
 
@@ -84,7 +84,7 @@ def sort_by_column(starts, columns, column_starts, rows, places):
             places[place] = entry
 
 
-@_compiled
+@compiled
 def copy_tile(matrix, low, high, tile, first, last):
     """Columns from `low` to `high` of rows of a matrix, side by side, with zeros behind them."""
     width = high - low
@@ -95,7 +95,7 @@ def copy_tile(matrix, low, high, tile, first, last):
             tile[row, column] = 0
 
 
-@_compiled
+@compiled
 def _add_rows(total, matrix, chosen, weights, start, stop):
     """``total += Σ_j weights[j] matrix[chosen[j]]``, as many rows as can be in each pass."""
     j = start
@@ -144,8 +144,8 @@ def _add_rows(total, matrix, chosen, weights, start, stop):
         j += 1
 
 
-@_compiled
-def _add_products(vector, matrix, chosen, out, start, stop):
+@compiled
+def add_products(vector, matrix, chosen, out, start, stop):
     """``out[j] += ⟨vector, matrix[chosen[j]]⟩``, four rows for each pass over the vector."""
     zero = vector[0] - vector[0]
     j = start
@@ -177,7 +177,7 @@ def _add_products(vector, matrix, chosen, out, start, stop):
         j += 1
 
 
-@_compiled
+@compiled
 def decode_tile(starts, columns, values, atoms, bias, low, high, out, first, last):
     """``out[:, low:high] = codes @ atoms + bias``, with `atoms` (m, tile) of `copy_tile`."""
     total = np.empty(atoms.shape[1], atoms.dtype)
@@ -188,7 +188,7 @@ def decode_tile(starts, columns, values, atoms, bias, low, high, out, first, las
             out[row, low + i] = total[i] + bias[low + i]
 
 
-@_compiled
+@compiled
 def error_tile(
     starts, columns, values, atoms, bias, targets, factor, low, high,
     pull, squares, of_codes, error, first, last,
@@ -231,10 +231,10 @@ def error_tile(
                 error[row, low + i] = -total[i]
         for i in range(len(total)):
             total[i] *= factor
-        _add_products(total, atoms, columns, of_codes, starts[row], starts[row + 1])
+        add_products(total, atoms, columns, of_codes, starts[row], starts[row + 1])
 
 
-@_compiled
+@compiled
 def gradient_tile(
     column_starts, rows, values, dense, atoms, shrinkage, low, high, out, first, last
 ):
@@ -260,117 +260,3 @@ def gradient_tile(
         _add_rows(total, dense, rows, values, column_starts[atom], column_starts[atom + 1])
         for i in range(high - low):
             out[atom, low + i] = total[i]
-
-
-@_compiled
-def _in_order(bits):
-    """An integer in the order of a bfloat16 number, given by its bits."""
-    return bits ^ ((bits >> 15) & 0x7FFF)
-
-
-@_compiled
-def count_candidates(bits, largest, cuts, counts, first, last):
-    """Count in each row of numbers those at or above the row's cut.
-
-    Parameters
-    ----------
-    bits : (n, m), int16
-        Of bfloat16 numbers.
-    largest : (n, q), int16
-        Of each chunk the largest number; chunk c is columns c, c + q, c + 2 q and so on. What
-        cannot have a candidate is passed over.
-    cuts : (n,), int16
-        In the order of numbers.
-    counts : (n,)
-    """
-    n_chunks = largest.shape[1]
-    for row in range(first, last):
-        cut, count = cuts[row], 0
-        for chunk in range(n_chunks):
-            if _in_order(largest[row, chunk]) >= cut:
-                for column in range(chunk, bits.shape[1], n_chunks):
-                    count += _in_order(bits[row, column]) >= cut
-        counts[row] = count
-
-
-@_compiled
-def gather_candidates(bits, largest, cuts, starts, columns, first, last):
-    """Write the columns of what `count_candidates` counted, row by row."""
-    n_chunks = largest.shape[1]
-    for row in range(first, last):
-        cut, place = cuts[row], starts[row]
-        for chunk in range(n_chunks):
-            if _in_order(largest[row, chunk]) >= cut:
-                for column in range(chunk, bits.shape[1], n_chunks):
-                    if _in_order(bits[row, column]) >= cut:
-                        columns[place] = column
-                        place += 1
-
-
-@_compiled
-def products_at(inputs, weights, bias, starts, columns, out, first, last):
-    """``inputs @ weights.T + bias`` at some columns of each row."""
-    for row in range(first, last):
-        for entry in range(starts[row], starts[row + 1]):
-            out[entry] = bias[columns[entry]]
-        _add_products(inputs[row], weights, columns, out, starts[row], starts[row + 1])
-
-
-@_compiled
-def mark_largest(values, k, keep):
-    """Mark the k largest values where they are positive; of equal ones the first."""
-    n_marked, limit = 0, values.dtype.type(0)
-    if len(values) > k:
-        limit = max(limit, np.partition(values, len(values) - k)[len(values) - k])
-    for entry in range(len(values)):
-        keep[entry] = values[entry] > limit
-        n_marked += keep[entry]
-    if limit > 0:
-        for entry in range(len(values)):
-            if n_marked < k and values[entry] == limit:
-                keep[entry] = True
-                n_marked += 1
-
-
-@_compiled
-def largest_of_rows(  # the steps of a row follow one another while it is in the cache
-    bits, largest, cuts, inputs, weights, bias, k, columns, values, counts, first, last
-):
-    """The k largest of ``inputs @ weights.T + bias`` in each row, where they are positive.
-
-    Parameters
-    ----------
-    bits, largest, cuts
-        As of `count_candidates`: what is below the cut of its row is none of them.
-    columns, values : (n * k,)
-        Take them, k places for each row; places left over hold column 0 and value 0.
-    counts : (n,)
-        Take the number of candidates; rows with more than there is room for are not done.
-    """
-    room = 16 * k
-    found = np.empty(room + 1, np.int64)
-    exact, keep = np.empty(room, inputs.dtype), np.empty(room, np.bool_)
-    n_chunks = largest.shape[1]
-    for row in range(first, last):
-        cut, n = cuts[row], 0
-        for chunk in range(n_chunks):
-            if _in_order(largest[row, chunk]) >= cut:
-                for column in range(chunk, bits.shape[1], n_chunks):
-                    found[n] = column
-                    n = min(n + (_in_order(bits[row, column]) >= cut), room)
-        counts[row] = n
-        if n == room:
-            continue
-        for entry in range(n):
-            exact[entry] = bias[found[entry]]
-        _add_products(inputs[row], weights, found, exact, 0, n)
-        mark_largest(exact[:n], k, keep)
-        place = row * k
-        for entry in range(n):
-            if keep[entry]:
-                columns[place] = found[entry]
-                values[place] = exact[entry]
-                place += 1
-        for empty in range(place, (row + 1) * k):
-            columns[empty] = 0
-            values[empty] = 0

@@ -26,7 +26,7 @@ class TrainingOptions:
     dead_samples : int
         Samples without firing after which an atom counts as dead.
     dead_features : {"auxk", "resample"} or None
-    precision : {"float32", "bfloat16"}
+    precision : {"float32", "tf32", "bfloat16"}
         Of the large matrix products; parameters and optimiser stay float32.
     compression : float or None
         Share of the variance that is kept in the coordinates of an `OrbitBasis`.

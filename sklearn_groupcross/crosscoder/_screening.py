@@ -16,17 +16,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import _kernels as kernels
+from . import _screening_kernels as kernels
 from ._objective import preactivations
 from ._parallel import Run
 from ._parameters import Parameters
 from ._sparse_codes import SparseCodes
 
-# Rounding to bfloat16 changes a number by 2⁻⁹ of it at most: a product of two by 2⁻⁸ and a little,
-# and sums in float32 by less than the rest.
-_PRODUCT_ERROR = 1.05 * 2.0**-8
-# What rounding a result to bfloat16 changes, and a bias that is split into two such numbers.
-_RESULT_ERROR, _BIAS_ERROR = 2.0**-8, 2.0**-14
+# Relative errors, at most: of a result that is rounded to bfloat16, of a bias that is split into two
+# such numbers, and of one addition in float32. They are twice as large, to be safe.
+_RESULT_ERROR, _BIAS_ERROR, _SUM_ERROR = 2.0**-8, 2.0**-14, 2.0**-23
 # Weights of an encoder so small that its exact product takes no time to speak of.
 _SMALL_ENCODER = 1 << 16
 # Shares of codes that are wanted, and that could be, from which exact products of all are faster.
@@ -107,17 +105,23 @@ class RoughEncoder:
         # a bias is the sum of two numbers, for inputs of 1
         self._weights[:n_atoms, n_read] = bias
         self._weights[:n_atoms, n_read + 1] = bias - self._weights[:n_atoms, n_read].float()
-        self._largest_norm = float(torch.linalg.vector_norm(encoder, dim=1).max())
+        rounded = self._weights[:n_atoms, :n_read].float()
+        self._largest_norm = _largest_norm(encoder)
+        self._largest_rounding = _largest_norm(encoder - rounded)
         self._largest_bias = float(bias.abs().max())
 
     def screen(self, inputs: Tensor, run: Run) -> Screen:
         """Rough pre-activations of inputs (n, d), float32."""
         extended = torch.ones(len(inputs), inputs.shape[1] + 2, dtype=torch.bfloat16)
         extended[:, :-2] = inputs
-        norms = torch.linalg.vector_norm(inputs, dim=1).numpy()
-        error = _PRODUCT_ERROR * self._largest_norm * norms + _BIAS_ERROR * self._largest_bias
+        # Cauchy and Schwarz: ⟨x, w⟩ − ⟨x', w'⟩ = ⟨x − x', w⟩ + ⟨x', w − w'⟩
+        roundings = torch.linalg.vector_norm(inputs - extended[:, :-2].float(), dim=1)
+        relative = self._largest_rounding + extended.shape[1] * _SUM_ERROR * self._largest_norm
+        norms = torch.linalg.vector_norm(inputs, dim=1)
+        error = 1.01 * (roundings * self._largest_norm + norms * relative)
+        error += _BIAS_ERROR * self._largest_bias
         exact = inputs.numpy(), self.encoder.numpy(), self.bias.numpy()
-        return Screen(extended @ self._weights.T, error, exact, run)
+        return Screen(extended @ self._weights.T, error.numpy(), exact, run)
 
 
 class Screen:
@@ -198,6 +202,10 @@ class Screen:
         """Largest number of each chunk of so many columns, (n, n_columns / size), as its bits."""
         chunks = self._rough.reshape(len(self._error), size, -1)
         return chunks.amax(1).view(torch.int16).numpy()
+
+
+def _largest_norm(rows: Tensor) -> float:
+    return float(torch.linalg.vector_norm(rows, dim=1).max())
 
 
 def _as_order(numbers: NDArray[np.floating]) -> NDArray[np.int16]:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import _kernels as kernels
-from ._parallel import Run
+from ._objective import reconstruct
+from ._parallel import Run, sharing
+from ._parameters import Parameters
 
 # Share of codes that are not zero up to which leaving out the rest is faster: a gathered number
 # costs some six times a multiplied one.
@@ -91,10 +93,10 @@ class SparseCodes:
         kept = values.flatten()[places].clamp_min_(0.0)
         return cls((n, m), starts, (places - rows * m).numpy(), kept.numpy())
 
-    def write(self, out: Tensor, run: Run) -> None:
-        """Write the matrix into `out` (n, m), zeros included; no place may hold two values."""
+    def write_into(self, zeros: Tensor, run: Run) -> None:
+        """Write what is not zero into zeros (n, m); no place may hold two values."""
         entries = self.starts, self.columns, self.values
-        run(kernels.write_dense, self.shape[0], *entries, out.numpy())
+        run(kernels.write_entries, self.shape[0], *entries, zeros.numpy())
 
     def where(self, keep: NDArray[np.bool_]) -> SparseCodes:
         """Those entries (nnz,) that are to be kept."""
@@ -144,6 +146,19 @@ def pays(share: float | Tensor, decoder: Tensor) -> bool:
     if decoder.device.type != "cpu" or decoder.numel() < _SMALL_DECODER:
         return False
     return float(share) <= _MAX_SPARSE_SHARE
+
+
+@torch.no_grad()
+def rebuild(codes: Tensor, parameters: Parameters, dtype: torch.dtype | None = None) -> Tensor:
+    """Reconstruction (n, w) of codes (n, m), from those that are not zero if they are few.
+
+    With a `dtype` products with all codes are computed in it.
+    """
+    if not pays(codes.count_nonzero() / max(1, codes.numel()), parameters.decoder):
+        return reconstruct(codes, parameters, dtype)
+    with sharing() as run:
+        entries = SparseCodes.nonzero(codes, run)
+        return decode(entries, parameters.decoder.detach(), parameters.flat_bias(), run)
 
 
 def decode(codes: SparseCodes, decoder: Tensor, bias: Tensor, run: Run) -> Tensor:

@@ -13,13 +13,13 @@ from ._activations import above
 from ._basis import OrbitBasis
 from ._batches import Samples
 from ._feed import Feed
-from ._objective import preactivations, price_of, reconstruct, sparse_codes
+from ._objective import preactivations, price_of, sparse_codes
 from ._options import TrainingOptions
 from ._parameters import Parameters, Units
 from ._revival import LAST_RESAMPLING, N_RESAMPLINGS, resample
 from ._rows import Rows
 from ._schedule import l1_at, learning_rate_factor
-from ._sparse_codes import pays
+from ._sparse_codes import pays, rebuild
 from ._sparse_step import SparseStep
 from ._step import StepOutcome, dense_step
 
@@ -236,7 +236,7 @@ class Trainer:
     @torch.no_grad()
     def reconstruction(self, inputs: Tensor) -> Tensor:
         """Reconstruction of targets from inputs, as after training, of shape (n, w)."""
-        return self._rebuild(self._codes(inputs))
+        return rebuild(self._codes(inputs), self.parameters, self.options.matmul_dtype)
 
     @torch.no_grad()
     def evaluate(self, batch: Samples) -> tuple[float, float]:
@@ -253,12 +253,13 @@ class Trainer:
         codes = self._codes(batch.inputs)
         active = (codes > 0).to(codes.dtype)
         price = price_of(codes, active, self.parameters, options, options.l1)
-        squared_error = float((batch.targets - self._rebuild(codes)).square().sum()) / len(batch)
+        squared_error = float(
+            (batch.targets - rebuild(codes, self.parameters, self.options.matmul_dtype))
+            .square()
+            .sum()
+        ) / len(batch)
         squared_error += self.lost
         return squared_error, 0.0 if price is None else float(price)
-
-    def _rebuild(self, codes: Tensor) -> Tensor:
-        return reconstruct(codes, self.parameters, self.options.matmul_dtype)
 
     def _codes(self, inputs: Tensor) -> Tensor:
         values = preactivations(inputs, self.parameters)

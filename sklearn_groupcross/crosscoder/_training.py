@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from .._device import tf32_products
 from ._batches import Batch, plan_epoch
 from ._checkpoint import Checkpoint
 from ._feed import Feed
@@ -173,7 +174,8 @@ def train(
         unit="step",
         disable=not progress,
     )
-    with deferred_interrupt() as interrupted, bar:
+    tf32 = tf32_products(first.options.device, wanted=first.options.precision == "tf32")
+    with deferred_interrupt() as interrupted, bar, tf32:
         for epoch in range(start_epoch, passes.n_epochs):
             batches = plan_epoch(
                 passes.rows,

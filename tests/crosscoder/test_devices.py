@@ -15,6 +15,7 @@ from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
 from sklearn_groupcross.crosscoder._batches import Samples
 from sklearn_groupcross.crosscoder._parameters import Parameters
 from sklearn_groupcross.crosscoder._step import dense_step
+from sklearn_groupcross.crosscoder._trainer import Trainer
 
 GROUP = Dihedral(3)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
@@ -89,3 +90,23 @@ def test_a_parallel_search_shares_the_cores(orbits):
     ).fit(orbits.reshape(200, -1))
     threads = search.cv_results_["mean_test_threads"]
     assert (threads * n_jobs <= max(n_jobs, joblib.cpu_count())).all()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_tf32_is_for_training_on_cuda_alone(orbits, device, monkeypatch):
+    """It is a setting of the whole process: it must be as before when training ends, or fails."""
+    seen = []
+    train_on = Trainer.train_on
+
+    def watched(self, batch):
+        seen.append(torch.get_float32_matmul_precision())
+        train_on(self, batch)
+        if len(seen) == 3:
+            raise ArithmeticError("in the third step")
+
+    before = torch.get_float32_matmul_precision()
+    monkeypatch.setattr(Trainer, "train_on", watched)
+    with pytest.raises(ArithmeticError, match="third step"):
+        build(precision="tf32", device=device).fit(orbits)
+    assert set(seen) == {"high" if device == "cuda" else before}
+    assert torch.get_float32_matmul_precision() == before
