@@ -42,7 +42,8 @@ def main() -> None:
         of_topk = float(np.median(np.diff(starts_of_topk)))
         print(
             f"{activation}: L0 {l0:.0f}, {seconds:.3f} s a step; TopK with k = {k}: "
-            f"{of_topk:.3f} s, {seconds / of_topk:.2f} times; slowest step {np.diff(starts).max():.2f} s",
+            f"{of_topk:.3f} s, {seconds / of_topk:.2f} times; "
+            f"slowest step {np.diff(starts).max():.2f} s",
             flush=True,
         )
 
