@@ -86,16 +86,18 @@ def plot(results: list[tuple[str, int, tuple[float, ...]]], file: Path) -> None:
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, 3, figsize=(10, 5.5), constrained_layout=True)
+    figure, axes = plt.subplots(2, 3, figsize=(10, 5.5), sharey=True, layout="constrained")
     for axis, name in zip(axes.flat, CHANGES, strict=True):
         found = [(size, numbers) for changed, size, numbers in results if changed == name]
         sizes = [group_of(size).order if name == "turns" else size for size, _ in found]
         for index, label, style in ((2, "dense loop", "C7o--"), (0, "GroupCrosscoder", "C0o-")):
             axis.plot(sizes, [numbers[index] for _, numbers in found], style, label=label)
-        axis.set(xscale="log", yscale="log", xlabel=LABELS[name], ylabel="seconds a step")
+        axis.set(xscale="log", yscale="log", xlabel=LABELS[name])
         axis.set_xticks(sizes, [str(size) for size in sizes], minor=False)
         axis.minorticks_off()
         axis.grid(alpha=0.3)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("seconds a step")
     axes[0, 0].legend(frameon=False)
     figure.savefig(file, metadata={"Date": None})
 

@@ -14,7 +14,8 @@ from ..groups import FiniteGroup, Irrep
 
 # Coefficients that are mixed with one another, at most; a power of 2.
 _MIXED = 64
-_EXPANDED_AT_ONCE = 512
+# Stacks that are compressed or expanded at once.
+_ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -35,92 +36,142 @@ class OrbitBasis:
     group : FiniteGroup
     axes : tuple of Tensor of shape (p, D / t * d), float32
         One for each irrep of the group, with orthonormal rows; p may be 0.
+    columns : Tensor of shape (order, order)
+        Orthonormal coefficients of elements, by irrep and (a, b) within each.
+    matrices : tuple of Tensor of shape (order, D, D)
+        Of the irreps.
+    mixing : Tensor of shape (size, size)
+        A symmetric Hadamard matrix that is its own inverse.
     """
 
     group: FiniteGroup
     axes: tuple[Tensor, ...]
+    columns: Tensor
+    matrices: tuple[Tensor, ...]
+    mixing: Tensor
+
+    @classmethod
+    def of(cls, group: FiniteGroup, axes: tuple[Tensor, ...]) -> OrbitBasis:
+        """Make the basis of its axes, on the CPU."""
+        n_coordinates = _count_coordinates(group, axes)
+        size = 1
+        while 2 * size <= min(_MIXED, n_coordinates):
+            size *= 2
+        return cls(
+            group,
+            tuple(each.cpu() for each in axes),
+            torch.tensor(_columns(group), dtype=torch.float32),
+            tuple(torch.tensor(rho.matrices, dtype=torch.float32) for rho in group.irreps),
+            torch.tensor(hadamard(size) / np.sqrt(size), dtype=torch.float32),
+        )
 
     @property
     def n_coordinates(self) -> int:
         """Length of a sample in these coordinates."""
-        return sum(
-            len(axes) * rho.dimension
-            for axes, rho in zip(self.axes, self.group.irreps, strict=True)
-        )
+        return _count_coordinates(self.group, self.axes)
 
     def on(self, device: torch.device) -> OrbitBasis:
         """Return the same basis on a device."""
-        return replace(self, axes=tuple(axes.to(device) for axes in self.axes))
+        return replace(
+            self,
+            axes=tuple(axes.to(device) for axes in self.axes),
+            columns=self.columns.to(device),
+            matrices=tuple(matrix.to(device) for matrix in self.matrices),
+            mixing=self.mixing.to(device),
+        )
 
     def compress(self, stacks: Tensor) -> Tensor:
         """Coordinates (n, r) of orbit stacks (n, |G| d); what is outside of their span is lost."""
-        parts = _components(stacks, self.group)
-        coefficients = [
-            (part @ axes.T).reshape(len(stacks), -1)
-            for part, axes in zip(parts, self.axes, strict=True)
-        ]
-        return self._mix(torch.cat(coefficients, dim=1))
+        return torch.cat([self._mix(self._project(some)) for some in stacks.split(_ROWS_AT_ONCE)])
 
     def expand(self, coordinates: Tensor, elements: slice = slice(None)) -> Tensor:
         """Orbit stacks (n, |G| d) with given coordinates (n, r), or blocks of some elements."""
-        columns = coordinates.new_tensor(_columns(self.group)[elements])
         return torch.cat(
             [
-                (columns @ self._coefficients(some)).reshape(len(some), -1)
-                for some in coordinates.split(_EXPANDED_AT_ONCE)
+                (self.columns[elements] @ self._coefficients(some)).reshape(len(some), -1)
+                for some in coordinates.split(_ROWS_AT_ONCE)
             ]
         )
-
-    def _coefficients(self, coordinates: Tensor) -> Tensor:
-        """Coefficients (n, |G|, d) of all irreps, (a, b) within each."""
-        n = len(coordinates)
-        parts = [
-            (part @ axes).reshape(n, rho.dimension, rho.multiplicity, -1).transpose(1, 2)
-            for rho, axes, part in self._each(self._mix(coordinates))
-        ]
-        n_channels = parts[0].shape[-1]
-        return torch.cat([part.reshape(n, -1, n_channels) for part in parts], dim=1)
 
     def translate(self, coordinates: Tensor, h: int) -> Tensor:
         """Coordinates (n, r) of ``R_h O``: each irrep's matrix of h mixes its columns."""
         if h == self.group.identity:
             return coordinates
+        parts = self._parts(self._mix(coordinates))
         moved = [
-            (part.new_tensor(rho.matrices[h]) @ part).reshape(len(coordinates), -1)
-            for rho, _, part in self._each(self._mix(coordinates))
+            (matrices[h] @ part).reshape(len(coordinates), -1)
+            for matrices, part in zip(self.matrices, parts, strict=True)
         ]
         return self._mix(torch.cat(moved, dim=1))
 
     def invariant_part(self, coordinates: Tensor) -> Tensor:
         """Coordinates (n, r) of what translations leave alone: the same in every block."""
-        coefficients = self._mix(coordinates)
+        # float64: this is done to few numbers again and again
+        wide = replace(self, mixing=self.mixing.double())
+        coefficients = wide._mix(coordinates.double())
         coefficients[:, len(self.axes[0]) :] = 0.0
-        return self._mix(coefficients)
+        return wide._mix(coefficients).to(coordinates.dtype)
+
+    def _project(self, stacks: Tensor) -> Tensor:
+        """Coefficients along the axes, (n, r)."""
+        parts = _components(stacks, self.group, self.columns)
+        return torch.cat(
+            [
+                (part @ axes.T).reshape(len(stacks), -1)
+                for part, axes in zip(parts, self.axes, strict=True)
+            ],
+            dim=1,
+        )
+
+    def _coefficients(self, coordinates: Tensor) -> Tensor:
+        """Coefficients (n, |G|, d) of all irreps, (a, b) within each."""
+        n, blocks = len(coordinates), []
+        parts = self._parts(self._mix(coordinates))
+        for rho, axes, part in zip(self.group.irreps, self.axes, parts, strict=True):
+            its = (part @ axes).reshape(n, rho.dimension, rho.multiplicity, -1)
+            blocks.append(its.transpose(1, 2).reshape(n, rho.multiplicity * rho.dimension, -1))
+        return torch.cat(blocks, dim=1)
 
     def _mix(self, coefficients: Tensor) -> Tensor:
         """Mix coefficients (n, r) in groups that reach over all of them; twice is not at all."""
-        size = 1
-        while 2 * size <= min(_MIXED, coefficients.shape[1]):
-            size *= 2
+        n, size = len(coefficients), len(self.mixing)
         n_groups = coefficients.shape[1] // size
         mixed, rest = coefficients.split([n_groups * size, coefficients.shape[1] % size], dim=1)
-        matrix = coefficients.new_tensor(hadamard(size) / np.sqrt(size))
-        mixed = matrix @ mixed.reshape(len(coefficients), size, n_groups)
-        return torch.cat([mixed.reshape(len(coefficients), -1), rest], dim=1)
+        mixed = self.mixing @ mixed.reshape(n, size, n_groups)
+        return torch.cat([mixed.reshape(n, -1), rest], dim=1)
 
-    def _each(self, coefficients: Tensor) -> Iterator[tuple[Irrep, Tensor, Tensor]]:
-        """Irreps with their axes (p, D / t * d) and their part (n, D, p) of coefficients."""
+    def _parts(self, coefficients: Tensor) -> Iterator[Tensor]:
+        """Coefficients (n, D, p) of each irrep."""
         start = 0
         for rho, axes in zip(self.group.irreps, self.axes, strict=True):
             stop = start + rho.dimension * len(axes)
             part = coefficients[:, start:stop]
-            yield rho, axes, part.reshape(len(coefficients), rho.dimension, len(axes))
+            yield part.reshape(len(coefficients), rho.dimension, len(axes))
             start = stop
 
 
+@dataclass(frozen=True)
+class FittedBasis:
+    """A basis, and what it holds of the stacks that it was made of.
+
+    Attributes
+    ----------
+    basis : OrbitBasis
+        On the CPU.
+    kept : float
+        Share of their squares that it holds; 1 if all are zero.
+    lost : float
+        Mean square of what is outside of it.
+    """
+
+    basis: OrbitBasis
+    kept: float
+    lost: float
+
+
 def fit_basis(
-    stacks: Iterable[Tensor], group: FiniteGroup, share: float
-) -> tuple[OrbitBasis, float]:
+    stacks: Iterable[Tensor], group: FiniteGroup, share: float, beside: Tensor | None = None
+) -> FittedBasis:
     """Fewest coordinates that hold a share of the squares of centred orbit stacks.
 
     Parameters
@@ -130,19 +181,26 @@ def fit_basis(
     group : FiniteGroup
     share : float
         In (0, 1].
-
-    Returns
-    -------
-    basis : OrbitBasis
-    kept : float
-        The share that it holds; 1 if all stacks are zero.
+    beside : Tensor of shape (m, |G| d), optional
+        Stacks that count as much as all the others together, such as atoms that are there already.
     """
-    squares: list[Tensor] = []
+    columns = torch.tensor(_columns(group), dtype=torch.float32)
+    squares = [torch.zeros(0, 0, dtype=torch.float64) for _ in group.irreps]
+    n = 0
     for some in stacks:
-        parts = (part.reshape(-1, part.shape[2]) for part in _components(some, group))
-        products = [(rows.T @ rows).double() for rows in parts]
-        squares = [a + b for a, b in zip(squares, products, strict=True)] if squares else products
-    spectra = [torch.linalg.eigh(square) for square in squares]
+        n += len(some)
+        squares = _with_squares_of(some, group, columns, squares)
+    total = sum(float(square.diagonal().sum()) for square in squares)
+    both = squares
+    if beside is not None and total > 0:
+        norm = float(beside.double().square().sum())
+        scaled = beside * (total / norm) ** 0.5 if norm > 0 else beside
+        empty = [torch.zeros(0, 0, dtype=torch.float64) for _ in group.irreps]
+        its = empty
+        for some in scaled.split(_ROWS_AT_ONCE):
+            its = _with_squares_of(some, group, columns, its)
+        both = [a + b for a, b in zip(squares, its, strict=True)]
+    spectra = [torch.linalg.eigh(square) for square in both]
     values = torch.cat([spectrum.eigenvalues for spectrum in spectra]).clamp_min(0.0)
     # an axis of ρ brings D coordinates, which share what it holds
     costs = torch.cat(
@@ -154,30 +212,49 @@ def fit_basis(
     order = (values / costs).argsort(descending=True, stable=True)
     held = values[order].cumsum(0)
     enough = min(int((held < share * held[-1]).sum()) + 1, len(order))
-    kept = torch.zeros(len(values), dtype=torch.bool)
-    kept[order[:enough]] = True
-    axes, start = [], 0
-    for spectrum in spectra:
-        chosen = kept[start : start + len(spectrum.eigenvalues)]
-        axes.append(spectrum.eigenvectors[:, chosen].T.flip(0).float().contiguous())
-        start += len(chosen)
-    total = float(held[-1])
-    return OrbitBasis(group, tuple(axes)), float(held[enough - 1]) / total if total > 0 else 1.0
+    chosen = torch.zeros(len(values), dtype=torch.bool)
+    chosen[order[:enough]] = True
+    axes, inside, start = [], 0.0, 0
+    for spectrum, square in zip(spectra, squares, strict=True):
+        its_axes = spectrum.eigenvectors[:, chosen[start : start + len(square)]].T.flip(0)
+        inside += float(((its_axes @ square) * its_axes).sum())
+        axes.append(its_axes.float().contiguous())
+        start += len(square)
+    kept = min(inside / total, 1.0) if total > 0 else 1.0
+    return FittedBasis(OrbitBasis.of(group, tuple(axes)), kept, (1 - kept) * total / max(1, n))
+
+
+def _with_squares_of(
+    stacks: Tensor, group: FiniteGroup, columns: Tensor, squares: list[Tensor]
+) -> list[Tensor]:
+    """Add the squares of stacks to those of each irrep, (D / t * d, D / t * d), on the CPU."""
+    added = []
+    parts = _components(stacks, group, columns.to(stacks.device))
+    for part, square in zip(parts, squares, strict=True):
+        rows = part.reshape(-1, part.shape[2])
+        product = (rows.T @ rows).double().cpu()
+        added.append(product if len(square) == 0 else square.add_(product))
+    return added
+
+
+def _count_coordinates(group: FiniteGroup, axes: tuple[Tensor, ...]) -> int:
+    return sum(len(each) * rho.dimension for each, rho in zip(axes, group.irreps, strict=True))
 
 
 def _columns(group: FiniteGroup) -> np.ndarray:
     """Orthonormal coefficients, (order, order): of elements, by irrep and (a, b) within each."""
-    matrices = [
-        np.sqrt(rho.dimension / group.order) * (rho.independent_rows @ rho.matrices)
-        for rho in group.irreps
-    ]
-    return np.concatenate([matrix.reshape(group.order, -1) for matrix in matrices], axis=1)
+    matrices = [_scaled(rho).reshape(group.order, -1) for rho in group.irreps]
+    return np.concatenate(matrices, axis=1)
 
 
-def _components(stacks: Tensor, group: FiniteGroup) -> list[Tensor]:
+def _scaled(rho: Irrep) -> np.ndarray:
+    return np.sqrt(rho.dimension / rho.group.order) * (rho.independent_rows @ rho.matrices)
+
+
+def _components(stacks: Tensor, group: FiniteGroup, columns: Tensor) -> list[Tensor]:
     """Orthonormal coefficients of orbit stacks: for each irrep (n, D, D / t * d), by column b."""
     n = len(stacks)
-    coefficients = stacks.new_tensor(_columns(group).T) @ stacks.reshape(n, group.order, -1)
+    coefficients = columns.T @ stacks.reshape(n, group.order, -1)
     sizes = [rho.multiplicity * rho.dimension for rho in group.irreps]
     return [
         part.reshape(n, rho.multiplicity, rho.dimension, -1)

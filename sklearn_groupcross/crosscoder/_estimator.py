@@ -420,11 +420,12 @@ class GroupCrosscoder(FittedCrosscoder):
     def partial_fit(self, X: ArrayLike, y: Any = None) -> GroupCrosscoder:
         """Make one pass over some more orbit stacks.
 
-        For data that arrive in portions. The first portion decides scale and start, so it should be
-        typical; it also stands for the length of an epoch where `dead_after` asks for one. As no
-        end is known, the learning rate and `l1` rise over 100 steps and then stay, and atoms are
-        not resampled. So `max_epochs`, `warm_up`, `decay`, `l1_warm_up`, `warm_start`, the
-        parameters of early stopping and those of checkpoints have no effect here.
+        For data that arrive in portions. The first portion decides scale and start, and with
+        `compression` the coordinates, so it should be typical; it also stands for the length of an
+        epoch where `dead_after` asks for one. As no end is known, the learning rate and `l1` rise
+        over 100 steps and then stay, and atoms are not resampled. So `max_epochs`, `warm_up`,
+        `decay`, `l1_warm_up`, `warm_start`, the parameters of early stopping and those of
+        checkpoints have no effect here.
 
         After `fit` or `load` it goes on from their weights, with a new optimiser.
 
@@ -639,7 +640,7 @@ class GroupCrosscoder(FittedCrosscoder):
                 f"{self.components_.shape} and encoder_ {self.encoder_.shape}; these parameters "
                 f"and data ask for {shape} and {(shape[0], n_read)}. {way_out}"
             )
-        weights = self._dictionary(np.dtype(np.float32)).parameters
+        weights = self._dictionary(np.dtype(np.float32), torch.device("cpu")).parameters
         if self.activation == "jumprelu" and isinstance(self.threshold_, np.ndarray):
             weights.log_threshold = torch.from_numpy(self.threshold_).log()
         return weights
@@ -659,21 +660,22 @@ class GroupCrosscoder(FittedCrosscoder):
         # the root mean square norm of a centred block becomes √d
         scale = (options.width / summary.variance) ** 0.5 if summary.variance > 0 else 1.0
         units, variance = Units(centre, scale), summary.variance * scale**2
-        basis, lost = None, 0.0
+        there = None if weights is None else units.unfold(weights, order)
+        fitted = None
         if options.compression is not None:
-            basis, kept = basis_of(rows, units, options)
-            lost = (1 - kept) * variance
+            fitted = basis_of(rows, units, options, None if there is None else there.decoder)
+        basis = None if fitted is None else fitted.basis
         parameters = initialise(options, self._initial_dictionary(), basis)
-        if weights is not None:
+        if there is not None:
             threshold = parameters.log_threshold
-            parameters = units.unfold(weights, order)
+            parameters = there
             if options.augment:  # one bias for all blocks
                 parameters.decoder_bias = parameters.decoder_bias.mean(0, keepdim=True)
             if basis is not None:
                 parameters = parameters.compressed(basis, reads_orbit=options.reads_orbit)
             if parameters.log_threshold is None:
                 parameters.log_threshold = threshold
-        return Trainer(options, parameters, units, variance, basis, lost)
+        return Trainer(options, parameters, units, variance, fitted)
 
     def _initial_dictionary(self) -> torch.Tensor | None:
         if self.dict_init is None:

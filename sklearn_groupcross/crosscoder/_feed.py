@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..groups import FiniteGroup
-from ._basis import OrbitBasis, fit_basis
+from ._basis import FittedBasis, OrbitBasis, fit_basis
 from ._batches import Batch, Samples, generator_for, read_ahead
 from ._options import TrainingOptions
 from ._parameters import Units
@@ -96,10 +96,13 @@ def translate(batch: Tensor, group: FiniteGroup, h: int) -> Tensor:
 
 
 @torch.no_grad()
-def basis_of(rows: Rows, units: Units, options: TrainingOptions) -> tuple[OrbitBasis, float]:
-    """Basis of orbit stacks with the share of variance that is asked for, and what it has of it.
+def basis_of(
+    rows: Rows, units: Units, options: TrainingOptions, atoms: Tensor | None = None
+) -> FittedBasis:
+    """Basis of orbit stacks with the share of variance that is asked for.
 
-    Of many rows some, drawn from the seed, stand for all.
+    Of many rows some, drawn from the seed, stand for all. Atoms (m, |G| d) that are there already
+    count as much as the rows, so that a few new rows do not undo them.
     """
     assert options.compression is not None
     chosen = torch.arange(len(rows))
@@ -110,4 +113,4 @@ def basis_of(rows: Rows, units: Units, options: TrainingOptions) -> tuple[OrbitB
     stacks = (
         units.apply_(rows.read(part.numpy())).to(options.device) for part in chosen.split(n_rows)
     )
-    return fit_basis(stacks, options.group, options.compression)
+    return fit_basis(stacks, options.group, options.compression, atoms)

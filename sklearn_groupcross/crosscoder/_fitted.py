@@ -267,7 +267,7 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.k_ = trainer.options.k
         self.scale_ = trainer.units.scale
         self.n_coordinates_ = trainer.parameters.decoder.shape[1]
-        self.kept_variance_ = 1.0 - trainer.lost / (trainer.variance or 1.0)
+        self.kept_variance_ = trainer.fitted_basis.kept if trainer.fitted_basis else 1.0
         self.history_ = {name: list(values) for name, values in trainer.history.items()}
         self.n_iter_ = trainer.step
 

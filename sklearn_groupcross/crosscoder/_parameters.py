@@ -20,7 +20,7 @@ class Parameters:
     Attributes
     ----------
     encoder : Tensor of shape (m, d) or (m, |G| d)
-        It reads the identity block, or all blocks.
+        It reads the identity block, or all blocks; of these the coordinates, if there is a basis.
     encoder_bias : Tensor of shape (m,)
     decoder : Tensor of shape (m, |G| d)
         One atom a row, blocks side by side.
@@ -76,7 +76,9 @@ class Parameters:
         """Copies on a device that require gradients."""
         return Parameters(
             **{
-                name: tensor.detach().to(device, torch.float32, copy=True).requires_grad_(True)
+                name: tensor.detach()
+                .to(device, torch.float32, copy=True, memory_format=torch.contiguous_format)
+                .requires_grad_(True)
                 for name, tensor in self.named().items()
             }
         )
@@ -105,7 +107,13 @@ def initialise(
     if dictionary is None:
         dictionary = torch.randn(options.n_atoms, width, generator=generator)
     elif basis is not None:
-        dictionary = basis.compress(dictionary)
+        dictionary, whole = basis.compress(dictionary), dictionary
+        outside = (dictionary.norm(dim=1) < 1e-3 * whole.norm(dim=1)).nonzero()[:, 0].tolist()
+        if outside:
+            raise ValueError(
+                f"dict_init has atoms of which compression={options.compression:g} keeps nothing: "
+                f"{', '.join(map(str, outside[:5]))}. Raise it, or set compression=None."
+            )
     decoder = options.atom_norm * torch.nn.functional.normalize(dictionary, dim=1)
     if options.encoder_input == "identity":
         # The block's own norm is 1/√|G| of the atom's: rows are given the atom's norm.

@@ -89,8 +89,7 @@ def crosscoder_path(
                 _start_of(trainer.parameters, fitted.l1, first.l1),
                 trainer.units,
                 trainer.variance,
-                trainer.basis,
-                trainer.lost,
+                trainer.fitted_basis,
             )
             for fitted in others
         ]

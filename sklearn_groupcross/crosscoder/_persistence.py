@@ -11,7 +11,7 @@ from ..groups import FiniteGroup, group_from_json, group_to_json
 
 #: Formats of the files that `GroupCrosscoder` writes; the number changes with their content.
 MODEL_FORMAT = "sklearn_groupcross.GroupCrosscoder/2"
-CHECKPOINT_FORMAT = "sklearn_groupcross.GroupCrosscoder.checkpoint/2"
+CHECKPOINT_FORMAT = "sklearn_groupcross.GroupCrosscoder.checkpoint/3"
 
 # Matters of the machine, not of the model.
 _OF_THE_MACHINE = ("device", "checkpoint_dir")

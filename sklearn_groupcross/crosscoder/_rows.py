@@ -69,14 +69,15 @@ class Rows:
         if isinstance(self._data, Tensor):
             index = rows if isinstance(rows, slice) else torch.from_numpy(rows)
             index = index.to(self._data.device) if isinstance(index, Tensor) else index
-            block = self._data[index].reshape(-1, self.shape[1])[:, columns]
-            return block.to("cpu", dtype, copy=True)
+            block = self._data.reshape(self.shape)[index, columns]
+            return block.to("cpu", dtype, copy=True).contiguous()
         part = self._read_part(rows, columns)
-        # a copy in every case: torch warns of read-only memory, and may not write to the user's
+        # A copy in every case: it is written to, and may not be the user's memory. An array gives
+        # one by itself for rows by index; of a store nobody knows.
+        is_copy = isinstance(self._data, np.ndarray) and not isinstance(rows, slice)
         target = np.float64 if dtype == torch.float64 else np.float32
-        is_own = part.dtype == target and part.flags.c_contiguous and part.flags.writeable
-        is_own = is_own and not np.may_share_memory(part, self._data)
-        return torch.from_numpy(part if is_own else np.array(part, dtype=target)).to(dtype)
+        part = np.array(part, dtype=target, order="C", copy=None if is_copy else True)
+        return torch.from_numpy(part).to(dtype)
 
     def _read_part(self, rows: slice | NDArray[np.integer], columns: slice) -> NDArray[np.floating]:
         """Columns of rows, as they are stored."""
@@ -91,10 +92,10 @@ class Rows:
             return self._data.read_blocks(rows, 1)[:, 0, :stop]
         return np.asarray(self._data[rows]).reshape(-1, self.shape[1])[:, columns]
 
-    def slices(self, n_columns: int | None = None, n_bytes: int = _BYTES_A_PASS) -> Iterator[slice]:
-        """Consecutive rows that fit in some bytes as float64."""
+    def slices(self, n_columns: int | None = None, n_bytes: int | None = None) -> Iterator[slice]:
+        """Consecutive rows that fit in some bytes as float64, 64 MiB if not said otherwise."""
         width = self.shape[1] if n_columns is None else n_columns
-        n_rows = max(1, n_bytes // (8 * width))
+        n_rows = max(1, (n_bytes or _BYTES_A_PASS) // (8 * width))
         for start in range(0, len(self), n_rows):
             yield slice(start, min(start + n_rows, len(self)))
 

@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import _screening_kernels as kernels
+from . import _kernels as kernels
 from ._objective import preactivations
 from ._parallel import Run
 from ._parameters import Parameters
 from ._sparse_codes import SparseCodes
 
-# Relative errors, at most: of a result that is rounded to bfloat16, of a bias that is split into two
-# such numbers, and of one addition in float32. They are twice as large, to be safe.
+# Relative errors, at most: of a result that is rounded to bfloat16, of a bias that is split into
+# two such numbers, and of one addition in float32. They are twice as large, to be safe.
 _RESULT_ERROR, _BIAS_ERROR, _SUM_ERROR = 2.0**-8, 2.0**-14, 2.0**-23
 # Weights of an encoder so small that its exact product takes no time to speak of.
 _SMALL_ENCODER = 1 << 16
@@ -112,6 +112,7 @@ class RoughEncoder:
 
     def screen(self, inputs: Tensor, run: Run) -> Screen:
         """Rough pre-activations of inputs (n, d), float32."""
+        inputs = inputs.contiguous()
         extended = torch.ones(len(inputs), inputs.shape[1] + 2, dtype=torch.bfloat16)
         extended[:, :-2] = inputs
         # Cauchy and Schwarz: ⟨x, w⟩ − ⟨x', w'⟩ = ⟨x − x', w⟩ + ⟨x', w − w'⟩
@@ -149,6 +150,8 @@ class Screen:
 
     def largest(self, k: int) -> SparseCodes | None:
         """The k largest of each sample, where they are positive; None if too many come near."""
+        if not self._is_bounded:
+            return None
         n, largest = len(self._error), self._largest(self._size(k))
         # k chunks have as large a number as that, so that k codes have
         place = largest.shape[1] - k
@@ -163,6 +166,8 @@ class Screen:
 
     def largest_of_batch(self, k: int) -> SparseCodes | None:
         """The n·k largest of all samples together, where they are positive; as `largest`."""
+        if not self._is_bounded:
+            return None
         n, n_atoms = len(self._error), len(self._exact[2])
         largest = self._largest(self._size(k))
         place = largest.size - n * k
@@ -179,6 +184,11 @@ class Screen:
         keep = np.empty(len(columns), np.bool_)
         kernels.mark_largest(values, n * k, keep)
         return SparseCodes((n, n_atoms), starts, columns, values).where(keep)
+
+    @property
+    def _is_bounded(self) -> bool:
+        """Whether anything is known: numbers may be too large for their norms."""
+        return bool(np.isfinite(self._error).all())
 
     @property
     def _bits(self) -> NDArray[np.int16]:

@@ -154,7 +154,10 @@ def rebuild(codes: Tensor, parameters: Parameters, dtype: torch.dtype | None = N
 
     With a `dtype` products with all codes are computed in it.
     """
-    if not pays(codes.count_nonzero() / max(1, codes.numel()), parameters.decoder):
+    is_sparse = pays(0.0, parameters.decoder) and pays(
+        codes.count_nonzero() / max(1, codes.numel()), parameters.decoder
+    )
+    if not is_sparse:
         return reconstruct(codes, parameters, dtype)
     with sharing() as run:
         entries = SparseCodes.nonzero(codes, run)

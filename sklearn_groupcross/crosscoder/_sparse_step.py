@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -35,7 +36,8 @@ class SparseStep:
     """
 
     def __init__(self, parameters: Parameters, options: TrainingOptions) -> None:
-        self._parameters, self._options = parameters, options
+        # what is left to dense products, of dead atoms, is float32 as well
+        self._parameters, self._options = parameters, replace(options, precision="float32")
         self._tiles = Tiles()
         self._of_decoder = torch.empty_like(parameters.decoder, requires_grad=False)
         self._error = torch.empty(0)

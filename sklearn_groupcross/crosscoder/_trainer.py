@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ._activations import above
-from ._basis import OrbitBasis
+from ._basis import FittedBasis, OrbitBasis
 from ._batches import Samples
 from ._feed import Feed
 from ._objective import preactivations, price_of, sparse_codes
@@ -43,10 +43,8 @@ class Trainer:
         How the data are centred and scaled.
     variance : float
         Of the scaled data: mean squared distance of a sample from the mean.
-    basis : OrbitBasis, optional
-        Coordinates of the targets, in which the decoder is learned.
-    lost : float, default=0
-        How much of the variance is outside of the basis.
+    fitted_basis : FittedBasis, optional
+        Coordinates of the targets, in which the decoder is learned, and what is outside of them.
 
     Attributes
     ----------
@@ -67,11 +65,11 @@ class Trainer:
         parameters: Parameters,
         units: Units,
         variance: float,
-        basis: OrbitBasis | None = None,
-        lost: float = 0.0,
+        fitted_basis: FittedBasis | None = None,
     ) -> None:
-        self.options, self.variance, self.lost = options, variance, lost
-        self.basis = None if basis is None else basis.on(options.device)
+        self.options, self.variance, self.fitted_basis = options, variance, fitted_basis
+        self.basis = None if fitted_basis is None else fitted_basis.basis.on(options.device)
+        self._lost = 0.0 if fitted_basis is None else fitted_basis.lost
         self.units = units.on(options.device)
         self.parameters = parameters.learnable(options.device)
         self.optimiser = torch.optim.Adam(
@@ -177,8 +175,8 @@ class Trainer:
     def _remember(self, outcome: StepOutcome, n: int) -> None:
         self.idle = torch.where(outcome.fires, 0, self.idle + n)
         self.fired |= outcome.fires
-        loss = outcome.loss + self.lost / self.options.width
-        squared_error = outcome.squared_error + self.lost
+        loss = outcome.loss + self._lost / self.options.width
+        squared_error = outcome.squared_error + self._lost
         size = torch.full_like(loss, n)
         self._record(torch.stack([loss, squared_error, outcome.n_active / n, size]))
         if self.options.activation == "batch_topk":
@@ -258,7 +256,7 @@ class Trainer:
             .square()
             .sum()
         ) / len(batch)
-        squared_error += self.lost
+        squared_error += self._lost
         return squared_error, 0.0 if price is None else float(price)
 
     def _codes(self, inputs: Tensor) -> Tensor:
@@ -273,8 +271,11 @@ class Trainer:
         tensors = {"idle": self.idle, "fired": self.fired, "threshold": self.threshold}
         tensors["active_share"] = self.active_share
         tensors["centre"] = self.units.centre
-        if self.basis is not None:
-            tensors |= {f"basis.{number}": axes for number, axes in enumerate(self.basis.axes)}
+        share = {}
+        if self.fitted_basis is not None:
+            axes = self.fitted_basis.basis.axes
+            tensors |= {f"basis.{number}": each for number, each in enumerate(axes)}
+            share = {"kept": self.fitted_basis.kept, "lost": self.fitted_basis.lost}
         if self._n_recorded:
             tensors["records"] = self._records[: self._n_recorded].clone()
         if self._dead is not None:
@@ -287,7 +288,7 @@ class Trainer:
             "step": self.step,
             "scale": self.units.scale,
             "variance": self.variance,
-            "lost": self.lost,
+            **share,
         }
         return tensors, {**numbers, "options": self.options.to_json(), "history": self.history}
 
@@ -305,11 +306,12 @@ class Trainer:
         names = [name for name in Parameters.__dataclass_fields__ if name in tensors]
         start = Parameters(**{name: tensors[name] for name in names})
         units = Units(tensors["centre"], values["scale"])
-        basis = None
+        fitted_basis = None
         if options.compression is not None:
             numbers = range(len(options.group.irreps))
-            basis = OrbitBasis(options.group, tuple(tensors[f"basis.{n}"] for n in numbers))
-        trainer = cls(options, start, units, values["variance"], basis, values["lost"])
+            basis = OrbitBasis.of(options.group, tuple(tensors[f"basis.{n}"] for n in numbers))
+            fitted_basis = FittedBasis(basis, values["kept"], values["lost"])
+        trainer = cls(options, start, units, values["variance"], fitted_basis)
         trainer.step = values["step"]
         trainer.history = values["history"]
         moved = {name: tensor.to(options.device) for name, tensor in tensors.items()}

@@ -47,8 +47,12 @@ def bases(draw, max_order=12):
     width = group.order * n_channels
     decay = torch.linspace(0, draw(st.floats(0.0, 5.0)), width).neg().exp()
     stacks = torch.randn(draw(st.integers(1, 30)), width, generator=generator) * decay
-    basis, kept = fit_basis(stacks.split(7), group, share)
-    return basis, stacks, share, kept, torch.randn(4, width, generator=generator)
+    fitted = fit_basis(stacks.split(7), group, share)
+    lost = (stacks - fitted.basis.expand(fitted.basis.compress(stacks))).square().sum()
+    assert fitted.lost * len(stacks) == pytest.approx(
+        float(lost), rel=1e-3, abs=1e-5 * float(stacks.square().sum())
+    )
+    return fitted.basis, stacks, share, fitted.kept, torch.randn(4, width, generator=generator)
 
 
 @given(case=bases())
@@ -93,17 +97,17 @@ def test_no_axis_is_kept_that_is_not_needed():
     group = Dihedral(3)
     atoms = torch.randn(3, 6 * 20, generator=torch.Generator().manual_seed(0))
     stacks = torch.cat([translate(atoms, group, h) for h in range(group.order)])
-    basis, kept = fit_basis([stacks], group, 1 - 1e-6)
+    fitted = fit_basis([stacks], group, 1 - 1e-6)
     # irreps of dimension 1, 1 and 2: of the last both columns lie along the same six axes
-    assert [len(axes) for axes in basis.axes] == [3, 3, 6]
-    assert kept == pytest.approx(1.0)
+    assert [len(axes) for axes in fitted.basis.axes] == [3, 3, 6]
+    assert fitted.kept == pytest.approx(1.0)
 
 
 def test_coordinates_hold_alike_shares_of_the_variance():
     """Adam moves every number alike: without mixing the first would hold a thousand times more."""
     decay = torch.logspace(0, -3, 8 * 32)
     stacks = torch.randn(2000, 8 * 32, generator=torch.Generator().manual_seed(0)) * decay
-    basis, _ = fit_basis([stacks], GROUP, 0.999)
+    basis = fit_basis([stacks], GROUP, 0.999).basis
     deviations = basis.compress(stacks).std(dim=0)[: basis.n_coordinates // 64 * 64]
     assert float(deviations.max() / deviations.min()) < 3
 
@@ -132,7 +136,8 @@ def test_what_is_lost_counts_as_unexplained(orbits):
     """The history speaks of all of the variance, so that values of compression can be compared."""
     crosscoder = build(decay=0.0, learning_rate=1e-9, max_epochs=1).fit(orbits)
     trainer = crosscoder.partial_fit(orbits)._trainer
-    assert trainer.lost == pytest.approx((1 - crosscoder.kept_variance_) * trainer.variance)
+    lost = trainer.fitted_basis.lost
+    assert lost == pytest.approx((1 - crosscoder.kept_variance_) * trainer.variance, rel=1e-3)
     rebuilt = crosscoder.inverse_transform(crosscoder.transform(orbits))
     flat = orbits.reshape(len(orbits), -1)
     unexplained = np.square(flat - rebuilt).sum() / np.square(flat - flat.mean(0)).sum()
@@ -226,3 +231,21 @@ def test_equal_samples_have_no_axes_to_speak_of():
         crosscoder = build(max_epochs=1).fit(np.ones((20, GROUP.order, 3), np.float32))
     assert np.isfinite(crosscoder.components_).all()
     assert crosscoder.kept_variance_ == 1.0
+
+
+def test_a_few_new_samples_do_not_undo_what_was_learned(orbits):
+    """The coordinates of partial_fit after fit are those of the atoms as well."""
+    crosscoder = build(max_epochs=60).fit(orbits)
+    before = crosscoder.score(orbits)
+    crosscoder.set_params(learning_rate=1e-6, dead_features=None).partial_fit(orbits[:4])
+    assert crosscoder.score(orbits) > before - 0.1
+
+
+def test_given_atoms_of_which_nothing_is_kept_are_refused():
+    data = np.zeros((50, GROUP.order, 4), np.float32)
+    data[..., 0] = np.random.default_rng(0).standard_normal((50, GROUP.order))
+    atoms = np.zeros((3, GROUP.order * 4), np.float32)
+    atoms[0, 0], atoms[1, 1], atoms[2, 2] = 1, 1, 1
+    crosscoder = build(n_features=3, dict_init=atoms)
+    with pytest.raises(ValueError, match=r"keeps nothing: 1, 2\."):
+        crosscoder.fit(data)

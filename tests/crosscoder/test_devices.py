@@ -73,6 +73,18 @@ def test_what_is_trained_on_any_device_goes_on_on_the_cpu(orbits, tmp_path, devi
     assert GroupCrosscoder.load(tmp_path / "model.safetensors").device == "auto"
 
 
+@pytest.mark.parametrize("encoder_input", ["identity", "orbit"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_compression_gives_about_the_same_on_every_device(orbits, device, encoder_input):
+    options = {"precision": "float32", "compression": 0.9, "augment": True}
+    options |= {"encoder_input": encoder_input, "warm_start": True}
+    there = build(device=device, **options).fit(orbits)
+    here = build(device="cpu", **options).fit(orbits)
+    assert there.n_coordinates_ == here.n_coordinates_
+    np.testing.assert_allclose(there.components_, here.components_, atol=1e-2)
+    assert np.isfinite(there.fit(orbits).components_).all()  # from weights that are there
+
+
 def threads_and_score(estimator, X, y=None):
     return {"threads": torch.get_num_threads(), "score": estimator.score(X)}
 

@@ -59,10 +59,31 @@ def test_every_container_gives_the_same_rows(array, tmp_path):
         assert rows.read(some, dtype=torch.float64).dtype == torch.float64
 
 
-def test_reading_gives_a_copy(array):
-    X = array.astype(np.float32)
-    Rows(X).read(slice(0, 3)).zero_()
-    assert np.abs(X[:3]).min() > 0
+@pytest.mark.parametrize("rows", [slice(0, 3), np.array([0, 2])], ids=["slice", "index"])
+@pytest.mark.parametrize("columns", [slice(None), slice(5), slice(5, 10)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("make", [np.asarray, np.asfortranarray, torch.from_numpy, Store])
+def test_reading_gives_a_copy_that_lies_row_by_row(array, make, dtype, columns, rows):
+    """Training centres what it reads in place, whoever owns the memory that a store gave."""
+    X = np.abs(array.astype(dtype)) + 1
+    block = Rows(make(X)).read(rows, columns=columns, dtype=getattr(torch, dtype))
+    assert block.is_contiguous()
+    np.testing.assert_array_equal(block, X.reshape(30, 20)[rows, columns])
+    block.zero_()
+    assert X.min() > 0
+
+
+def test_stores_that_know_how_to_become_an_array_are_not_asked_to(array):
+    class Greedy(Store):
+        def __array__(self, *arguments, **options):
+            raise AssertionError("the whole store is read")
+
+        def __len__(self):
+            return len(self._array)
+
+    store = Greedy(array.astype(np.float32))
+    Rows(store).read(np.array([1, 2]))
+    assert store.largest_read == 2
 
 
 def test_bfloat16_tensors_are_read_and_float64_stays(array):

@@ -125,5 +125,19 @@ def test_every_processor_gives_the_same_codes(has_bfloat16, monkeypatch):
     assert fitted.transform(X.astype(np.float64)).dtype == np.float64
 
 
-def test_what_the_processor_can_do_is_known():
-    assert _screening.multiplies_bfloat16() in (False, True)
+@pytest.mark.parametrize("of_batch", [False, True])
+def test_ordinary_encoders_are_screened(of_batch):
+    generator = torch.Generator().manual_seed(0)
+    encoder = torch.nn.functional.normalize(torch.randn(1024, 64, generator=generator), dim=1)
+    inputs = torch.randn(20, 64, generator=generator)
+    with sharing() as run:
+        screen = RoughEncoder(encoder, torch.zeros(1024)).screen(inputs, run)
+        assert (screen.largest_of_batch(4) if of_batch else screen.largest(4)) is not None
+
+
+def test_numbers_too_large_for_their_norms_are_left_to_exact_products():
+    inputs = torch.full((2, 3), 1e30)
+    with sharing() as run:
+        screen = RoughEncoder(torch.full((40, 3), 1e30), torch.zeros(40)).screen(inputs, run)
+    assert screen.largest(1) is None
+    assert screen.largest_of_batch(1) is None

@@ -104,9 +104,11 @@ def test_memory_of_one_step_does_no_harm_to_the_next(first, seed):
         assert torch.equal(tensor.grad, used.named()[name].grad)
 
 
-@pytest.mark.parametrize("l1_weight", ["joint", "blockwise"])
+@pytest.mark.parametrize(
+    "more", [{}, {"l1_weight": "blockwise"}, {"compression": 0.95, "augment": True}], ids=str
+)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_run_ends_where_the_dense_one_does(activation, l1_weight, monkeypatch):
+def test_a_run_ends_where_the_dense_one_does(activation, more, monkeypatch):
     """Everything that a run does, dead atoms that are brought back among it."""
     group = Dihedral(3)
     orbits = make_orbits(200, group=group, n_channels=8, random_state=0).orbits
@@ -125,10 +127,10 @@ def test_a_run_ends_where_the_dense_one_does(activation, l1_weight, monkeypatch)
             24,
             activation=activation,
             k=3 if "topk" in activation else None,
-            l1_weight=l1_weight,
             batch_size=50,
             max_epochs=10,
             random_state=0,
+            **more,
         ).fit(orbits)
 
     monkeypatch.setattr(SparseStep, "__call__", counted)
