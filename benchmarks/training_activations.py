@@ -3,10 +3,10 @@
     THP_MEM_ALLOC_ENABLE=1 OMP_WAIT_POLICY=PASSIVE \\
         python benchmarks/training_activations.py PHOTOGRAPHS bvlc_googlenet.safetensors FOLDER
 
-The data of benchmarks/training_speed.py; ``Dihedral(32)``, 4096 atoms, batches of 1024. ReLU and
-JumpReLU begin with dense steps and become sparse as their penalty rises. Printed for each: L0 and
-seconds of a step at the end of the run (medians of the last third); the seconds of a TopK run whose
-k is that L0, made after it, and the ratio; and the slowest step.
+The data of benchmarks/training_speed.py; ``Dihedral(32)``, 4096 atoms, batches of 1024. ReLU begins
+with dense steps and becomes sparse as its penalty rises. Printed for each: L0 and seconds of a step
+at the end of the run (medians of the last third); the seconds of a TopK run whose k is that L0,
+made after it, and the ratio; and the slowest step.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from measuring import step_times
 from training_speed import add_data_arguments, ours, read_orbits
 
-PENALTIES = {"batch_topk": None, "relu": 0.55, "jumprelu": 0.03}
+PENALTIES = {"batch_topk": None, "relu": 0.55}
 
 
 def main() -> None:
