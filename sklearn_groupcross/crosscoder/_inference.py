@@ -88,7 +88,7 @@ def encode(
     dense = None if sparse else np.zeros((len(rows), n_atoms), dtype=rows.dtype)
     parts = []
     for part in rows.slices(max(n_read, n_atoms)):
-        block = rows.read(part, columns=slice(n_read), dtype=encoder.dtype)
+        block = rows.read(part, columns=slice(n_read), dtype=encoder.dtype, to_change=False)
         check_finite(block, part.start)
         if dense is None:
             parts.append(csr_array(dictionary.encode(block.to(encoder.device)).cpu().numpy()))
@@ -122,7 +122,7 @@ def explained_variance(rows: Rows, dictionary: FittedDictionary) -> float:
     encoder = dictionary.parameters.encoder
     moments, error = Moments(rows.shape[1]), 0.0
     for part in rows.slices():
-        block = rows.read(part, dtype=encoder.dtype)
+        block = rows.read(part, dtype=encoder.dtype, to_change=False)
         check_finite(block, part.start)
         moments.update(block.numpy())
         block = block.to(encoder.device)

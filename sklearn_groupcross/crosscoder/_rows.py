@@ -50,8 +50,9 @@ class Rows:
         *,
         columns: slice = slice(None),
         dtype: torch.dtype = torch.float32,
+        to_change: bool = True,
     ) -> Tensor:
-        """Copy rows into a tensor on the CPU.
+        """Read rows into a tensor on the CPU.
 
         Parameters
         ----------
@@ -61,6 +62,8 @@ class Rows:
             Only these. Of an array or memory map whose rows lie side by side no others are then
             read, nor of a store with ``read_blocks`` if they are of its first block.
         dtype : torch.dtype, default=torch.float32
+        to_change : bool, default=True
+            Whether the tensor may be written to; otherwise it may share the memory of the data.
 
         Returns
         -------
@@ -72,11 +75,13 @@ class Rows:
             block = self._data.reshape(self.shape)[index, columns]
             return block.to("cpu", dtype, copy=True).contiguous()
         part = self._read_part(rows, columns)
-        # A copy in every case: it is written to, and may not be the user's memory. An array gives
-        # one by itself for rows by index; of a store nobody knows.
+        # An array gives a copy by itself for rows by index; of a store nobody knows.
         is_copy = isinstance(self._data, np.ndarray) and not isinstance(rows, slice)
+        # torch warns of memory that is read-only
+        may_be_shared = not to_change and part.flags.writeable
         target = np.float64 if dtype == torch.float64 else np.float32
-        part = np.array(part, dtype=target, order="C", copy=None if is_copy else True)
+        copy = None if is_copy or may_be_shared else True
+        part = np.array(part, dtype=target, order="C", copy=copy)
         return torch.from_numpy(part).to(dtype)
 
     def _read_part(self, rows: slice | NDArray[np.integer], columns: slice) -> NDArray[np.floating]:

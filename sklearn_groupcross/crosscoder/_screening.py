@@ -22,9 +22,9 @@ from ._parallel import Run
 from ._parameters import Parameters
 from ._sparse_codes import SparseCodes
 
-# Relative errors, at most: of a result that is rounded to bfloat16, of a bias that is split into
-# two such numbers, and of one addition in float32. They are twice as large, to be safe.
-_RESULT_ERROR, _BIAS_ERROR, _SUM_ERROR = 2.0**-8, 2.0**-14, 2.0**-23
+# Relative errors, at most: of a number that is rounded to bfloat16; twice that of a bias that is
+# split into two such numbers, and of one addition in float32.
+_RESULT_ERROR, _BIAS_ERROR, _SUM_ERROR = 2.0**-8, 2.0**-15, 2.0**-23
 # Weights of an encoder so small that its exact product takes no time to speak of.
 _SMALL_ENCODER = 1 << 16
 # Shares of codes that are wanted, and that could be, from which exact products of all are faster.
@@ -117,10 +117,11 @@ class RoughEncoder:
         extended[:, :-2] = inputs
         # Cauchy and Schwarz: ⟨x, w⟩ − ⟨x', w'⟩ = ⟨x − x', w⟩ + ⟨x', w − w'⟩
         roundings = torch.linalg.vector_norm(inputs - extended[:, :-2].float(), dim=1)
-        relative = self._largest_rounding + extended.shape[1] * _SUM_ERROR * self._largest_norm
         norms = torch.linalg.vector_norm(inputs, dim=1)
-        error = 1.01 * (roundings * self._largest_norm + norms * relative)
-        error += _BIAS_ERROR * self._largest_bias
+        error = roundings * self._largest_norm + norms * self._largest_rounding
+        sums = extended.shape[1] * _SUM_ERROR
+        error += sums * (norms * self._largest_norm + self._largest_bias)
+        error = 1.01 * (error + _BIAS_ERROR * self._largest_bias)
         exact = inputs.numpy(), self.encoder.numpy(), self.bias.numpy()
         return Screen(extended @ self._weights.T, error.numpy(), exact, run)
 

@@ -42,7 +42,7 @@ def summarise(rows: Rows, *, with_digest: bool = False) -> DataSummary:
     moments = Moments(rows.shape[1])
     digest = hashlib.blake2b(digest_size=16)
     for part in rows.slices():
-        block = rows.read(part, dtype=torch.float64)
+        block = rows.read(part, dtype=torch.float64, to_change=False)
         check_finite(block, part.start)
         if with_digest:
             digest.update(block.numpy().data)

@@ -73,6 +73,15 @@ def test_reading_gives_a_copy_that_lies_row_by_row(array, make, dtype, columns, 
     assert X.min() > 0
 
 
+@pytest.mark.parametrize("writeable", [True, False])
+def test_what_is_only_looked_at_need_not_be_copied(array, writeable):
+    X = array.astype(np.float32)
+    X.flags.writeable = writeable
+    block = Rows(X).read(slice(2, 4), to_change=False)
+    assert np.shares_memory(block.numpy(), X) == writeable  # torch warns of read-only memory
+    np.testing.assert_array_equal(block, X[2:4].reshape(2, 20))
+
+
 def test_stores_that_know_how_to_become_an_array_are_not_asked_to(array):
     class Greedy(Store):
         def __array__(self, *arguments, **options):

@@ -83,6 +83,18 @@ def test_rough_products_are_as_near_as_is_said():
     assert (rough - exact).abs().max() > 0.5 * screen._error[0]
 
 
+def test_long_sums_with_large_biases_are_as_near_as_is_said():
+    generator = torch.Generator().manual_seed(0)
+    inputs, encoder = (torch.randn(n, 20_000, generator=generator) for n in (3, 40))
+    bias = torch.full((40,), 12_345.678)
+    with sharing() as run:
+        screen = RoughEncoder(encoder, bias).screen(inputs, run)
+    exact = inputs.double() @ encoder.double().T + bias.double()
+    wrong = (screen._rough[:, :40].double() - exact).abs()
+    slack = torch.from_numpy(screen._error)[:, None] + _screening._RESULT_ERROR * exact.abs()
+    assert (wrong <= slack).all()
+
+
 def test_many_candidates_are_left_to_exact_products():
     encoder = torch.ones(100, 4)  # all the same: nothing tells them apart
     parameters = Parameters(encoder, torch.zeros(100), torch.zeros(100, 4), torch.zeros(1, 4))
