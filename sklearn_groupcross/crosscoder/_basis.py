@@ -184,21 +184,12 @@ def fit_basis(
     beside : Tensor of shape (m, |G| d), optional
         Stacks that count as much as all the others together, such as atoms that are there already.
     """
-    columns = torch.tensor(_columns(group), dtype=torch.float32)
-    squares = [torch.zeros(0, 0, dtype=torch.float64) for _ in group.irreps]
-    n = 0
-    for some in stacks:
-        n += len(some)
-        squares = _with_squares_of(some, group, columns, squares)
+    squares, n = _squares(stacks, group)
     total = sum(float(square.diagonal().sum()) for square in squares)
     both = squares
     if beside is not None and total > 0:
-        norm = float(beside.double().square().sum())
-        scaled = beside * (total / norm) ** 0.5 if norm > 0 else beside
-        empty = [torch.zeros(0, 0, dtype=torch.float64) for _ in group.irreps]
-        its = empty
-        for some in scaled.split(_ROWS_AT_ONCE):
-            its = _with_squares_of(some, group, columns, its)
+        scale = (total / max(float(beside.double().square().sum()), 1e-30)) ** 0.5
+        its, _ = _squares((scale * some for some in beside.split(_ROWS_AT_ONCE)), group)
         both = [a + b for a, b in zip(squares, its, strict=True)]
     spectra = [torch.linalg.eigh(square) for square in both]
     values = torch.cat([spectrum.eigenvalues for spectrum in spectra]).clamp_min(0.0)
@@ -224,17 +215,20 @@ def fit_basis(
     return FittedBasis(OrbitBasis.of(group, tuple(axes)), kept, (1 - kept) * total / max(1, n))
 
 
-def _with_squares_of(
-    stacks: Tensor, group: FiniteGroup, columns: Tensor, squares: list[Tensor]
-) -> list[Tensor]:
-    """Add the squares of stacks to those of each irrep, (D / t * d, D / t * d), on the CPU."""
-    added = []
-    parts = _components(stacks, group, columns.to(stacks.device))
-    for part, square in zip(parts, squares, strict=True):
-        rows = part.reshape(-1, part.shape[2])
-        product = (rows.T @ rows).double().cpu()
-        added.append(product if len(square) == 0 else square.add_(product))
-    return added
+def _squares(stacks: Iterable[Tensor], group: FiniteGroup) -> tuple[list[Tensor], int]:
+    """Squares of stacks in each irrep, (D / t * d, D / t * d), on the CPU; and their number."""
+    columns = torch.tensor(_columns(group), dtype=torch.float32)
+    squares: list[Tensor] = []
+    n = 0
+    for some in stacks:
+        parts = _components(some, group, columns.to(some.device))
+        rows = [part.reshape(-1, part.shape[2]) for part in parts]
+        products = [(each.T @ each).double().cpu() for each in rows]
+        if squares:
+            products = [a.add_(b) for a, b in zip(squares, products, strict=True)]
+        squares = products
+        n += len(some)
+    return squares, n
 
 
 def _count_coordinates(group: FiniteGroup, axes: tuple[Tensor, ...]) -> int:
