@@ -87,8 +87,8 @@ def step_times() -> Iterator[list[float]]:
         starts.append(time.perf_counter())
         train_on(self, batch)
 
-    Trainer.train_on = timed  # type: ignore[method-assign]
+    Trainer.train_on = timed
     try:
         yield starts
     finally:
-        Trainer.train_on = train_on  # type: ignore[method-assign]
+        Trainer.train_on = train_on

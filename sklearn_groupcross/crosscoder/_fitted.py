@@ -281,7 +281,7 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         threshold = None
         if self.threshold_ is not None:
             threshold = torch.tensor(self.threshold_, dtype=precision, device=device)
-        return FittedDictionary(weights, self.group_.order, threshold, self.k_)
+        return FittedDictionary(weights, threshold, self.k_)
 
 
 def _as_tensor(array: NDArray[np.floating], dtype: torch.dtype, device: torch.device) -> Tensor:

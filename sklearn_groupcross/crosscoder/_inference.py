@@ -34,7 +34,6 @@ class FittedDictionary:
     ----------
     parameters : Parameters
         In the units of the data.
-    order : int
     threshold : Tensor, scalar or of shape (m,), or None
         What a code has to exceed; None where `k` decides.
     k : int or None
@@ -42,7 +41,6 @@ class FittedDictionary:
     """
 
     parameters: Parameters
-    order: int
     threshold: Tensor | None
     k: int | None
 

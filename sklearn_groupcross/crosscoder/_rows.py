@@ -89,6 +89,7 @@ class Rows:
         if isinstance(self._data, np.ndarray) and self._data.flags.c_contiguous:
             flat = self._data.reshape(self.shape)
             if columns == slice(None) and not isinstance(rows, slice):
+                # faster than an index, and other threads go on meanwhile
                 return np.asarray(flat.take(rows, axis=0))
             return np.asarray(flat[rows, columns])
         n_channels = self._data.shape[-1]

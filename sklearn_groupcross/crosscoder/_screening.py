@@ -121,6 +121,7 @@ class RoughEncoder:
         error = roundings * self._largest_norm + norms * self._largest_rounding
         sums = extended.shape[1] * _SUM_ERROR
         error += sums * (norms * self._largest_norm + self._largest_bias)
+        # norms and this sum are rounded as well
         error = 1.01 * (error + _BIAS_ERROR * self._largest_bias)
         exact = inputs.numpy(), self.encoder.numpy(), self.bias.numpy()
         return Screen(extended @ self._weights.T, error.numpy(), exact, run)

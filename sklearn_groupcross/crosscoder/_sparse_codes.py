@@ -154,10 +154,7 @@ def rebuild(codes: Tensor, parameters: Parameters, dtype: torch.dtype | None = N
 
     With a `dtype` products with all codes are computed in it.
     """
-    is_sparse = pays(0.0, parameters.decoder) and pays(
-        codes.count_nonzero() / max(1, codes.numel()), parameters.decoder
-    )
-    if not is_sparse:
+    if not pays(codes.count_nonzero() / max(1, codes.numel()), parameters.decoder):
         return reconstruct(codes, parameters, dtype)
     with sharing() as run:
         entries = SparseCodes.nonzero(codes, run)
