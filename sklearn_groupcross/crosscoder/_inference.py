@@ -22,8 +22,9 @@ from ._rows import Rows, check_finite
 from ._screening import RoughEncoder, largest_codes
 from ._sparse_codes import rebuild
 
-# The sparse product reads all atoms once for each part of the samples, so that parts are long.
-_BYTES_OF_ORBITS = 1 << 28
+# Threads that change from one job to the next lose time, so that parts of the samples are long;
+# the sparse product also reads all atoms once for each.
+_BYTES_OF_CODES, _BYTES_OF_ORBITS = 1 << 27, 1 << 28
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ class FittedDictionary:
 
     @cached_property
     def _rough(self) -> RoughEncoder | None:
-        return None if self.k is None else RoughEncoder.of(self.parameters, self.k)
+        rough = None if self.k is None else RoughEncoder.of(self.parameters, self.k)
+        if rough is not None:
+            with sharing() as run:
+                rough.refresh(run)
+        return rough
 
     def decode(self, codes: Tensor) -> Tensor:
         """Orbit stacks (n, |G| d), blocks side by side, of codes (n, m)."""
@@ -85,7 +90,7 @@ def encode(
     n_atoms, n_read = encoder.shape
     dense = None if sparse else np.zeros((len(rows), n_atoms), dtype=rows.dtype)
     parts = []
-    for part in rows.slices(max(n_read, n_atoms)):
+    for part in rows.slices(max(n_read, n_atoms), _BYTES_OF_CODES):
         block = rows.read(part, columns=slice(n_read), dtype=encoder.dtype, to_change=False)
         check_finite(block, part.start)
         if dense is None:

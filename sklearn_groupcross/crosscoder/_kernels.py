@@ -20,6 +20,8 @@ import numpy as np
 CHUNK = 64
 #: Columns of a tile, a multiple of the chunk: of 4096 atoms 16 MiB.
 TILE = 16 * CHUNK
+#: Relative error, at most, of a number that is rounded to bfloat16.
+ROUNDING = 2.0**-8
 
 
 # Sums may be reordered, which vector instructions need; NaN and infinity stay what they are.
@@ -266,48 +268,148 @@ def gradient_tile(
 
 
 @compiled
-def _in_order(bits):
-    """An integer in the order of a bfloat16 number, given by its bits."""
-    return bits ^ ((bits >> 15) & 0x7FFF)
+def round_rows(matrix, bits, norms, roundings, first, last):
+    """Round rows to bfloat16, to the nearest even one.
+
+    Parameters
+    ----------
+    matrix : (n, d), float32
+    bits : (n, d or more), int16
+        Take the bits of the rounded numbers.
+    norms, roundings : (n,), float32
+        Take the norm of each row, and that of what rounding changed.
+    """
+    exact = matrix.view(np.int32)
+    for row in range(first, last):
+        square = square_of_change = np.float32(0)
+        for i in range(matrix.shape[1]):
+            there = exact[row, i]
+            up = np.int32(there + 0x7FFF + ((there >> 16) & 1)) >> 16
+            bits[row, i] = up
+            value = matrix[row, i]
+            change = value - np.int32(up << 16).view(np.float32)
+            square += value * value
+            square_of_change += change * change
+        norms[row], roundings[row] = np.sqrt(square), np.sqrt(square_of_change)
 
 
 @compiled
-def count_candidates(bits, largest, cuts, counts, first, last):
-    """Count in each row of numbers those at or above the row's cut.
+def _range_from(cut):
+    """Where bits of bfloat16 numbers at or above a cut begin, and how far they reach.
+
+    As unsigned integers positive numbers are in order, and negative ones lie behind them, the
+    smallest last. So those from a positive cut on, and all from a negative cut on, are one range.
+    """
+    return np.uint16(max(cut, 0)), np.uint16(cut ^ 0x7FFF)
+
+
+@compiled
+def _is_within(bits, begin, reach):
+    return np.uint16(bits - begin) <= reach
+
+
+@compiled
+def _largest_of_chunks(bits, top):
+    """The largest number of each chunk of a row; chunk c is columns c, c + len(top) and so on.
+
+    Where it is not positive, any that is not.
+    """
+    top[:] = bits[: len(top)]
+    for low in range(len(top), len(bits), len(top)):
+        some = bits[low : low + len(top)]  # an index that might be negative would be looked at
+        for chunk in range(len(top)):
+            top[chunk] = max(top[chunk], some[chunk])
+
+
+@compiled
+def largest_of_chunks(bits, top, first, last):
+    """See `_largest_of_chunks`; for rows (n, m) and (n, n_chunks)."""
+    for row in range(first, last):
+        _largest_of_chunks(bits[row], top[row])
+
+
+@compiled
+def _kth_largest(integers, k):
+    """The k-th largest of at least k integers, or 0 if it is negative."""
+    low, high = 0, max(0, integers.max())
+    while low < high:  # counting is done by vector instructions, sorting is not
+        middle = (low + high + 1) >> 1
+        count = 0
+        for entry in range(len(integers)):
+            count += integers[entry] >= middle
+        if count >= k:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@compiled
+def _cut(kth, error_of_kth, error):
+    """Bits below which nothing is positive, and as large as what is roughly `kth`.
+
+    Parameters
+    ----------
+    kth : int16
+        Bits of a bfloat16 number.
+    error_of_kth, error : float32
+        By how much it, and what is compared with the cut, may be wrong before it was rounded.
+    """
+    rough = np.int32(np.int32(max(kth, 0)) << 16).view(np.float32)
+    exact = max(rough * (1 - ROUNDING) - error_of_kth, 0.0)
+    bits = np.float32(exact * (1 - ROUNDING) - error).view(np.int32)
+    return np.int16((bits ^ ((bits >> 31) & 0x7FFFFFFF)) >> 16)
+
+
+@compiled
+def count_candidates(bits, kth, error_of_kth, errors, counts, first, last):
+    """Count in each row of numbers those that could be as large as one of all rows.
 
     Parameters
     ----------
     bits : (n, m), int16
         Of bfloat16 numbers.
-    largest : (n, q), int16
-        Of each chunk the largest number; chunk c is columns c, c + q, c + 2 q and so on. What
-        cannot have a candidate is passed over.
-    cuts : (n,), int16
-        In the order of numbers.
+    kth, error_of_kth
+        See `_cut`.
+    errors : (n,)
+        Of each row.
     counts : (n,)
     """
-    n_chunks = largest.shape[1]
     for row in range(first, last):
-        cut, count = cuts[row], 0
-        for chunk in range(n_chunks):
-            if _in_order(largest[row, chunk]) >= cut:
-                for column in range(chunk, bits.shape[1], n_chunks):
-                    count += _in_order(bits[row, column]) >= cut
+        begin, reach = _range_from(_cut(kth, error_of_kth, errors[row]))
+        count = 0
+        for column in range(bits.shape[1]):
+            count += _is_within(bits[row, column], begin, reach)
         counts[row] = count
 
 
 @compiled
-def gather_candidates(bits, largest, cuts, starts, columns, first, last):
+def _candidates_of_row(bits, top, cut, columns, place, room):
+    """Write the columns of a row at or above a cut, from `place` on; return where they end.
+
+    -1 if there may be more than there is room for.
+    """
+    begin, reach = _range_from(cut)
+    n_chunks = len(top)
+    for chunk in range(n_chunks):
+        # few chunks have any; of those without a positive number the largest is not known
+        if top[chunk] >= cut or cut <= 0:
+            if place + len(bits) // n_chunks > room:
+                return -1
+            for column in range(chunk, len(bits), n_chunks):
+                if _is_within(bits[column], begin, reach):
+                    columns[place] = column
+                    place += 1
+    return place
+
+
+@compiled
+def gather_candidates(bits, top, kth, error_of_kth, errors, starts, columns, first, last):
     """Write the columns of what `count_candidates` counted, row by row."""
-    n_chunks = largest.shape[1]
     for row in range(first, last):
-        cut, place = cuts[row], starts[row]
-        for chunk in range(n_chunks):
-            if _in_order(largest[row, chunk]) >= cut:
-                for column in range(chunk, bits.shape[1], n_chunks):
-                    if _in_order(bits[row, column]) >= cut:
-                        columns[place] = column
-                        place += 1
+        cut = _cut(kth, error_of_kth, errors[row])
+        room = len(columns) + bits.shape[1]
+        _candidates_of_row(bits[row], top[row], cut, columns, starts[row], room)
 
 
 @compiled
@@ -321,48 +423,50 @@ def products_at(inputs, weights, bias, starts, columns, out, first, last):
 
 @compiled
 def mark_largest(values, k, keep):
-    """Mark the k largest values where they are positive; of equal ones the first."""
-    n_marked, limit = 0, values.dtype.type(0)
-    if len(values) > k:
-        limit = max(limit, np.partition(values, len(values) - k)[len(values) - k])
-    for entry in range(len(values)):
-        keep[entry] = values[entry] > limit
+    """Mark the k largest of float32 values where they are positive; of equal ones the first."""
+    bits = values.view(np.int32)  # in the order of the values, where they are positive
+    limit = _kth_largest(bits, k) if len(bits) > k else 0
+    n_marked = 0
+    for entry in range(len(bits)):
+        keep[entry] = bits[entry] > limit
         n_marked += keep[entry]
     if limit > 0:
-        for entry in range(len(values)):
-            if n_marked < k and values[entry] == limit:
+        for entry in range(len(bits)):
+            if n_marked < k and bits[entry] == limit:
                 keep[entry] = True
                 n_marked += 1
 
 
 @compiled
 def largest_of_rows(  # the steps of a row follow one another while it is in the cache
-    bits, largest, cuts, inputs, weights, bias, k, columns, values, counts, first, last
+    bits, n_chunks, errors, inputs, weights, bias, k, columns, values, counts, first, last
 ):
     """The k largest of ``inputs @ weights.T + bias`` in each row, where they are positive.
 
     Parameters
     ----------
-    bits, largest, cuts
-        As of `count_candidates`: what is below the cut of its row is none of them.
+    bits : (n, m), int16
+        Of roughly these numbers, rounded to bfloat16.
+    n_chunks : int
+        The k-th largest of so many chunks is looked for first.
+    errors : (n,)
+        By how much each row may be wrong before it was rounded.
     columns, values : (n * k,)
         Take them, k places for each row; places left over hold column 0 and value 0.
     counts : (n,)
-        Take the number of candidates; rows with more than there is room for are not done.
+        Take the number of candidates, or -1 for a row that is not done for having too many.
     """
-    room = 16 * k
-    found = np.empty(room + 1, np.int64)
+    room = 16 * k + bits.shape[1] // n_chunks
+    found = np.empty(room, np.int64)
     exact, keep = np.empty(room, inputs.dtype), np.empty(room, np.bool_)
-    n_chunks = largest.shape[1]
+    top = np.empty(n_chunks, np.int16)
     for row in range(first, last):
-        cut, n = cuts[row], 0
-        for chunk in range(n_chunks):
-            if _in_order(largest[row, chunk]) >= cut:
-                for column in range(chunk, bits.shape[1], n_chunks):
-                    found[n] = column
-                    n = min(n + (_in_order(bits[row, column]) >= cut), room)
+        _largest_of_chunks(bits[row], top)
+        # k chunks have as large a number as that, so that k codes have
+        cut = _cut(_kth_largest(top, k), errors[row], errors[row])
+        n = _candidates_of_row(bits[row], top, cut, found, 0, room)
         counts[row] = n
-        if n == room:
+        if n < 0:
             continue
         for entry in range(n):
             exact[entry] = bias[found[entry]]

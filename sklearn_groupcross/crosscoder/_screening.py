@@ -22,9 +22,9 @@ from ._parallel import Run
 from ._parameters import Parameters
 from ._sparse_codes import SparseCodes
 
-# Relative errors, at most: of a number that is rounded to bfloat16; twice that of a bias that is
-# split into two such numbers, and of one addition in float32.
-_RESULT_ERROR, _BIAS_ERROR, _SUM_ERROR = 2.0**-8, 2.0**-15, 2.0**-23
+# Relative errors, at most: twice that of a bias that is split into two bfloat16 numbers, and of one
+# addition in float32.
+_BIAS_ERROR, _SUM_ERROR = 2.0**-15, 2.0**-23
 # Weights of an encoder so small that its exact product takes no time to speak of.
 _SMALL_ENCODER = 1 << 16
 # Shares of codes that are wanted, and that could be, from which exact products of all are faster.
@@ -95,36 +95,42 @@ class RoughEncoder:
         return cls(encoder, parameters.encoder_bias.detach())
 
     def __init__(self, encoder: Tensor, bias: Tensor) -> None:
-        self.encoder, self.bias = encoder, bias
+        self._encoder, self._bias = encoder, bias
         n_atoms, n_read = encoder.shape
         # columns beyond the atoms fill the last chunk: nothing is large there
         n_columns = -(-n_atoms // _CHUNK) * _CHUNK
         self._weights = torch.zeros(n_columns, n_read + 2, dtype=torch.bfloat16)
         self._weights[n_atoms:, n_read] = -torch.inf
-        self._weights[:n_atoms, :n_read] = encoder
+        self._rough = torch.empty(0, n_columns, dtype=torch.bfloat16)
+
+    def refresh(self, run: Run) -> None:
+        """Round the encoder and its bias, before the first screen and when they have changed."""
+        n_atoms, n_read = self._encoder.shape
+        weights, bias = self._weights[:n_atoms], self._bias
+        norms, roundings = _round(self._encoder.contiguous(), weights, run)
         # a bias is the sum of two numbers, for inputs of 1
-        self._weights[:n_atoms, n_read] = bias
-        self._weights[:n_atoms, n_read + 1] = bias - self._weights[:n_atoms, n_read].float()
-        rounded = self._weights[:n_atoms, :n_read].float()
-        self._largest_norm = _largest_norm(encoder)
-        self._largest_rounding = _largest_norm(encoder - rounded)
-        self._largest_bias = float(bias.abs().max())
+        weights[:, n_read] = bias
+        weights[:, n_read + 1] = bias - weights[:, n_read].float()
+        self._largest_norm, self._largest_rounding = norms.max(), roundings.max()
+        self._largest_bias = np.float32(bias.abs().max())
 
     def screen(self, inputs: Tensor, run: Run) -> Screen:
-        """Rough pre-activations of inputs (n, d), float32."""
-        inputs = inputs.contiguous()
-        extended = torch.ones(len(inputs), inputs.shape[1] + 2, dtype=torch.bfloat16)
-        extended[:, :-2] = inputs
+        """Rough pre-activations of inputs (n, d), float32; those of the last screen are lost."""
+        inputs, n = inputs.contiguous(), len(inputs)
+        extended = torch.ones(n, inputs.shape[1] + 2, dtype=torch.bfloat16)
+        norms, roundings = _round(inputs, extended, run)
         # Cauchy and Schwarz: ⟨x, w⟩ − ⟨x', w'⟩ = ⟨x − x', w⟩ + ⟨x', w − w'⟩
-        roundings = torch.linalg.vector_norm(inputs - extended[:, :-2].float(), dim=1)
-        norms = torch.linalg.vector_norm(inputs, dim=1)
         error = roundings * self._largest_norm + norms * self._largest_rounding
-        sums = extended.shape[1] * _SUM_ERROR
+        sums = np.float32(extended.shape[1] * _SUM_ERROR)
         error += sums * (norms * self._largest_norm + self._largest_bias)
         # norms and this sum are rounded as well
-        error = 1.01 * (error + _BIAS_ERROR * self._largest_bias)
-        exact = inputs.numpy(), self.encoder.numpy(), self.bias.numpy()
-        return Screen(extended @ self._weights.T, error.numpy(), exact, run)
+        error = np.float32(1.01) * (error + np.float32(_BIAS_ERROR) * self._largest_bias)
+        if len(self._rough) < n:
+            # a fresh piece for each batch can cost as much as the product
+            self._rough = torch.empty(n, len(self._weights), dtype=torch.bfloat16)
+        rough = torch.mm(extended, self._weights.T, out=self._rough[:n])
+        exact = inputs.numpy(), self._encoder.numpy(), self._bias.numpy()
+        return Screen(rough, error, exact, run)
 
 
 class Screen:
@@ -154,15 +160,12 @@ class Screen:
         """The k largest of each sample, where they are positive; None if too many come near."""
         if not self._is_bounded:
             return None
-        n, largest = len(self._error), self._largest(self._size(k))
-        # k chunks have as large a number as that, so that k codes have
-        place = largest.shape[1] - k
-        last = np.partition(largest, place, axis=1)[:, place]
+        n = len(self._error)
         columns, values = np.empty(n * k, np.int64), np.empty(n * k, np.float32)
         counts = np.empty(n, np.int64)
-        given = self._bits, largest, self._cuts(last, self._error), *self._exact, k
+        given = self._bits, self._n_chunks(k), self._error, *self._exact, k
         self._run(kernels.largest_of_rows, n, *given, columns, values, counts)
-        if counts.max() == 16 * k:
+        if counts.min() < 0:
             return None
         return SparseCodes((n, len(self._exact[2])), np.arange(n + 1) * k, columns, values)
 
@@ -171,17 +174,18 @@ class Screen:
         if not self._is_bounded:
             return None
         n, n_atoms = len(self._error), len(self._exact[2])
-        largest = self._largest(self._size(k))
-        place = largest.size - n * k
-        last = np.partition(largest, place, axis=None)[place : place + 1]
-        given = self._bits, largest, self._cuts(last, self._error.max())
+        top = np.empty((n, self._n_chunks(k)), np.int16)
+        self._run(kernels.largest_of_chunks, n, self._bits, top)
+        # n·k chunks have as large a number as that, so that n·k codes have
+        kth = np.partition(top, top.size - n * k, axis=None)[top.size - n * k]
+        given = kth, self._error.max(), self._error
         starts = np.zeros(n + 1, np.int64)
-        self._run(kernels.count_candidates, n, *given, starts[1:])
+        self._run(kernels.count_candidates, n, self._bits, *given, starts[1:])
         starts = starts.cumsum()
         if starts[-1] > _MAX_CANDIDATES * n * n_atoms:
             return None
         columns, values = np.empty(starts[-1], np.int64), np.empty(starts[-1], np.float32)
-        self._run(kernels.gather_candidates, n, *given, starts, columns)
+        self._run(kernels.gather_candidates, n, self._bits, top, *given, starts, columns)
         self._run(kernels.products_at, n, *self._exact, starts, columns, values)
         keep = np.empty(len(columns), np.bool_)
         kernels.mark_largest(values, n * k, keep)
@@ -196,36 +200,20 @@ class Screen:
     def _bits(self) -> NDArray[np.int16]:
         return self._rough.view(torch.int16).numpy()
 
-    def _cuts(
-        self, last: NDArray[np.int16], error_of_last: NDArray[np.float32]
-    ) -> NDArray[np.int16]:
-        """Below these nothing is positive, and as large as what is roughly `last`."""
-        exact = _as_float(np.maximum(last, 0)) * (1 - _RESULT_ERROR) - error_of_last
-        return _as_order(np.maximum(exact, 0.0) * (1 - _RESULT_ERROR) - self._error)
-
-    def _size(self, k: int) -> int:
-        """Columns of a chunk, of which there are several for each code that is wanted."""
-        size = _CHUNK
-        while size > 1 and self._rough.shape[1] < 4 * k * size:
+    def _n_chunks(self, k: int) -> int:
+        """Of columns, several for each code that is wanted."""
+        n_columns, size = self._rough.shape[1], _CHUNK
+        while size > 1 and n_columns < 4 * k * size:
             size //= 2
-        return size
-
-    def _largest(self, size: int) -> NDArray[np.int16]:
-        """Largest number of each chunk of so many columns, (n, n_columns / size), as its bits."""
-        chunks = self._rough.reshape(len(self._error), size, -1)
-        return chunks.amax(1).view(torch.int16).numpy()
+        return n_columns // size
 
 
-def _largest_norm(rows: Tensor) -> float:
-    return float(torch.linalg.vector_norm(rows, dim=1).max())
-
-
-def _as_order(numbers: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Integers in the order of numbers, rounded down to bfloat16."""
-    bits = np.ascontiguousarray(numbers, np.float32).view(np.int32)
-    return ((bits ^ ((bits >> 31) & 0x7FFFFFFF)) >> 16).astype(np.int16)
-
-
-def _as_float(bits: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Numbers of the bits of non-negative bfloat16 numbers."""
-    return (bits.astype(np.int32) << 16).view(np.float32)
+def _round(
+    matrix: Tensor, rounded: Tensor, run: Run
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Round rows (n, d) to bfloat16; norms (n,) of each, and of what rounding changed."""
+    n = len(matrix)
+    norms, roundings = np.empty(n, np.float32), np.empty(n, np.float32)
+    bits = rounded.view(torch.int16).numpy()
+    run(kernels.round_rows, n, matrix.numpy(), bits, norms, roundings)
+    return norms, roundings

@@ -38,6 +38,7 @@ class SparseStep:
     def __init__(self, parameters: Parameters, options: TrainingOptions) -> None:
         # what is left to dense products, of dead atoms, is float32 as well
         self._parameters, self._options = parameters, replace(options, precision="float32")
+        self._rough = None if options.k is None else RoughEncoder.of(parameters, options.k)
         self._tiles = Tiles()
         self._of_decoder = torch.empty_like(parameters.decoder, requires_grad=False)
         self._error = torch.empty(0)
@@ -98,9 +99,12 @@ class SparseStep:
         """Codes that have a gradient, and their pre-activations; those not active are zero."""
         parameters, options = self._parameters, self._options
         if options.k is not None:
-            rough = RoughEncoder.of(parameters, options.k)
+            if self._rough is not None:
+                self._rough.refresh(run)
             of_batch = options.activation == "batch_topk"
-            codes = largest_codes(inputs, rough, parameters, options.k, run, of_batch=of_batch)
+            codes = largest_codes(
+                inputs, self._rough, parameters, options.k, run, of_batch=of_batch
+            )
             return codes, codes.values
         values = preactivations(inputs, parameters)
         if parameters.log_threshold is None:

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sklearn_groupcross import GroupCrosscoder
+from sklearn_groupcross.crosscoder import _kernels as kernels
 from sklearn_groupcross.crosscoder import _screening
 from sklearn_groupcross.crosscoder._objective import preactivations
 from sklearn_groupcross.crosscoder._parallel import sharing
@@ -26,6 +27,12 @@ def problem(n, m, d, seed, bias=0.0, scale=1.0):
     inputs *= torch.logspace(-2, 2, n)[:, None] * (torch.arange(n) % 5 != 4)[:, None]
     encoder *= torch.logspace(0, -1, m)[:, None]
     return inputs, Parameters(encoder, biases, torch.zeros(m, d), torch.zeros(1, d))
+
+
+def screened(encoder, bias, inputs, run):
+    rough = RoughEncoder(encoder, bias)
+    rough.refresh(run)
+    return rough.screen(inputs, run)
 
 
 def dense(codes):
@@ -51,8 +58,7 @@ def test_they_are_the_largest_exact_ones(n, m, d, k, seed, bias, scale, of_batch
     inputs, parameters = problem(n, m, d, seed, bias, scale)
     values = preactivations(inputs, parameters)
     with sharing() as run:
-        rough = RoughEncoder(parameters.encoder, parameters.encoder_bias)
-        screen = rough.screen(inputs, run)
+        screen = screened(parameters.encoder, parameters.encoder_bias, inputs, run)
         found = screen.largest_of_batch(k) if of_batch else screen.largest(k)
     if found is None:  # too many came near: exact products decide
         return
@@ -75,10 +81,10 @@ def test_rough_products_are_as_near_as_is_said():
     number = 1.0 + 2.0**-9 + 2.0**-20  # it lies just above the middle of two bfloat16 numbers
     inputs, encoder = torch.full((1, d), number), torch.full((40, d), number)
     with sharing() as run:
-        screen = RoughEncoder(encoder, torch.full((40,), number)).screen(inputs, run)
+        screen = screened(encoder, torch.full((40,), number), inputs, run)
     rough = screen._rough[:, :40].double()
     exact = inputs.double() @ encoder.double().T + number
-    slack = screen._error[0] + _screening._RESULT_ERROR * exact
+    slack = screen._error[0] + kernels.ROUNDING * exact
     assert ((rough - exact).abs() <= slack).all()
     assert (rough - exact).abs().max() > 0.5 * screen._error[0]
 
@@ -88,10 +94,10 @@ def test_long_sums_with_large_biases_are_as_near_as_is_said():
     inputs, encoder = (torch.randn(n, 20_000, generator=generator) for n in (3, 40))
     bias = torch.full((40,), 12_345.678)
     with sharing() as run:
-        screen = RoughEncoder(encoder, bias).screen(inputs, run)
+        screen = screened(encoder, bias, inputs, run)
     exact = inputs.double() @ encoder.double().T + bias.double()
     wrong = (screen._rough[:, :40].double() - exact).abs()
-    slack = torch.from_numpy(screen._error)[:, None] + _screening._RESULT_ERROR * exact.abs()
+    slack = torch.from_numpy(screen._error)[:, None] + kernels.ROUNDING * exact.abs()
     assert (wrong <= slack).all()
 
 
@@ -101,6 +107,7 @@ def test_many_candidates_are_left_to_exact_products():
     rough = RoughEncoder(encoder, parameters.encoder_bias)
     inputs = torch.ones(3, 4)
     with sharing() as run:
+        rough.refresh(run)
         assert rough.screen(inputs, run).largest(2) is None
         assert rough.screen(inputs, run).largest_of_batch(2) is None
         codes = largest_codes(inputs, rough, parameters, 2, run, of_batch=False)
@@ -112,27 +119,31 @@ def test_every_processor_gives_the_same_codes(has_bfloat16, monkeypatch):
     """Estimators use rough products where the processor has them and the encoder is large."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((300, 64), dtype=np.float32)
+
+    def fit(activation):
+        return GroupCrosscoder(
+            n_features=1024, activation=activation, k=5, max_epochs=2, random_state=0, device="cpu"
+        ).fit(X)
+
     monkeypatch.setattr(_screening, "multiplies_bfloat16", lambda: False)
-    fitted = GroupCrosscoder(
-        n_features=1024, activation="topk", k=5, max_epochs=2, random_state=0, device="cpu"
-    ).fit(X)
+    fitted = fit("topk")
     expected = fitted.transform(X)
+    of_batch = fit("batch_topk")
     monkeypatch.setattr(_screening, "multiplies_bfloat16", lambda: has_bfloat16)
-    made = []
-    init = RoughEncoder.__init__
+    rounded = []
+    refresh = RoughEncoder.refresh
 
-    def counted(self, *arguments):
-        made.append(1)
-        init(self, *arguments)
+    def counted(self, run):
+        rounded.append(self)
+        refresh(self, run)
 
-    monkeypatch.setattr(RoughEncoder, "__init__", counted)
+    monkeypatch.setattr(RoughEncoder, "refresh", counted)
     np.testing.assert_allclose(fitted.transform(X), expected, atol=1e-5)
-    assert len(made) == has_bfloat16
-    again = GroupCrosscoder(
-        n_features=1024, activation="batch_topk", k=5, max_epochs=2, random_state=0, device="cpu"
-    ).fit(X)
-    assert (len(made) > 1) == has_bfloat16
-    assert again.score(X) > 0
+    assert len(rounded) == has_bfloat16
+    for former in (fitted, of_batch):  # the encoder changes from step to step
+        again = fit(former.activation)
+        np.testing.assert_allclose(again.components_, former.components_, atol=1e-4)
+    assert (len(rounded) > 4) == has_bfloat16
     # in float64 nothing is rough
     assert fitted.transform(X.astype(np.float64)).dtype == np.float64
 
@@ -143,13 +154,52 @@ def test_ordinary_encoders_are_screened(of_batch):
     encoder = torch.nn.functional.normalize(torch.randn(1024, 64, generator=generator), dim=1)
     inputs = torch.randn(20, 64, generator=generator)
     with sharing() as run:
-        screen = RoughEncoder(encoder, torch.zeros(1024)).screen(inputs, run)
+        screen = screened(encoder, torch.zeros(1024), inputs, run)
         assert (screen.largest_of_batch(4) if of_batch else screen.largest(4)) is not None
 
 
 def test_numbers_too_large_for_their_norms_are_left_to_exact_products():
     inputs = torch.full((2, 3), 1e30)
     with sharing() as run:
-        screen = RoughEncoder(torch.full((40, 3), 1e30), torch.zeros(40)).screen(inputs, run)
+        screen = screened(torch.full((40, 3), 1e30), torch.zeros(40), inputs, run)
     assert screen.largest(1) is None
     assert screen.largest_of_batch(1) is None
+
+
+def test_negative_rough_numbers_may_be_positive():
+    """Where errors are large a code that is roughly negative is among the largest."""
+    n_atoms, d = 64, 2
+    encoder = torch.zeros(n_atoms, d)
+    encoder[:, 0] = -1.0
+    encoder[7] = torch.tensor([1.0 + 2.0**-9, -1.0 - 2.0**-8 - 2.0**-9])
+    inputs = torch.tensor([[1.0, 1.0 - 2.0**-8]])
+    exact = (inputs.double() @ encoder.double().T)[0]
+    assert (exact > 0).nonzero().flatten().tolist() == [7]
+    with sharing() as run:
+        screen = screened(encoder, torch.zeros(n_atoms), inputs, run)
+        assert screen._rough[0, 7] < 0
+        for codes in (screen.largest(1), screen.largest_of_batch(1)):
+            assert dense(codes)[0].nonzero().flatten().tolist() == [7]
+
+
+@given(
+    numbers=st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1),
+    width=st.integers(1, 4),
+)
+@example(numbers=[0.0, -0.0, 1e-45, -1e-45, 2.0**-126], width=1)
+@example(numbers=[3.4028234663852886e38, -3.4028234663852886e38], width=2)
+def test_rows_are_rounded_as_torch_rounds(numbers, width):
+    matrix = torch.tensor(numbers, dtype=torch.float32)[: len(numbers) // width * width]
+    matrix = matrix.reshape(-1, width)
+    if len(matrix) == 0:
+        return
+    rounded = torch.zeros(len(matrix), width + 1, dtype=torch.bfloat16)
+    with sharing() as run:
+        norms, roundings = _screening._round(matrix, rounded, run)
+    expected = matrix.bfloat16()
+    assert torch.equal(rounded[:, :width], expected)
+    assert (rounded[:, width] == 0).all()
+    exact = matrix.double().norm(dim=1), (matrix.double() - expected.double()).norm(dim=1)
+    for found, norm in zip((norms, roundings), exact, strict=True):
+        fits = ((norm > 1e-18) & (norm < 1e18)).numpy()  # other squares leave the range of float32
+        np.testing.assert_allclose(found[fits], norm.numpy()[fits], rtol=1e-5)
