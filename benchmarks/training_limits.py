@@ -94,7 +94,7 @@ def main() -> None:
     phases = Phases()
     phases.watch(Feed, "_read", "reading")
     phases.watch(Feed, "_prepare", "centring")
-    phases.watch(RoughEncoder, "__init__", "encoder to bfloat16")
+    phases.watch(RoughEncoder, "refresh", "encoder to bfloat16")
     phases.watch(RoughEncoder, "screen", "rough codes")
     phases.watch(_sparse_step, "squared_error", "decoder, all gradients")
     phases.watch(_sparse_step, "transposed_product", "encoder's gradient")

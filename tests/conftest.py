@@ -10,6 +10,9 @@ import pytest
 import torch
 from hypothesis import settings
 
+if not torch.cuda.is_available():  # read where Triton is imported, which nothing has done yet
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 from sklearn_groupcross import GroupCrosscoder, Network, OrbitDataset
 from sklearn_groupcross.groups import Dihedral
 

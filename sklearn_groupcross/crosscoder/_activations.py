@@ -11,18 +11,37 @@ from torch import Tensor
 JUMPRELU_BANDWIDTH = 1.0
 
 
+def largest(preactivations: Tensor, k: int, *, of_batch: bool) -> tuple[Tensor, Tensor]:
+    """The k largest pre-activations of each sample, or n·k of all n samples; zero if negative.
+
+    Returns
+    -------
+    kept : Tensor of shape (n·k,)
+    places : Tensor of shape (n·k,), int64
+        Of these in the flattened pre-activations, sample by sample.
+    """
+    n, m = preactivations.shape
+    values = preactivations.detach()
+    if of_batch:
+        places = values.flatten().topk(n * k, sorted=False).indices.sort().values
+    else:
+        first = m * torch.arange(n, device=values.device)
+        places = (values.topk(k, dim=1, sorted=False).indices + first[:, None]).flatten()
+    return torch.relu(preactivations.flatten().gather(0, places)), places
+
+
 def topk(preactivations: Tensor, k: int) -> Tensor:
     """Keep the k largest pre-activations of each sample, where they are positive."""
-    values, indices = preactivations.topk(k, dim=1)
-    return torch.zeros_like(preactivations).scatter(1, indices, torch.relu(values))
+    return _spread(preactivations, *largest(preactivations, k, of_batch=False))
 
 
 def batch_topk(preactivations: Tensor, k: int) -> Tensor:
     """Keep the n·k largest pre-activations of n samples together, where they are positive."""
-    n_kept = k * len(preactivations)
-    values, indices = preactivations.flatten().topk(n_kept, sorted=False)
-    kept = torch.zeros_like(preactivations).flatten().scatter(0, indices, torch.relu(values))
-    return kept.reshape(preactivations.shape)
+    return _spread(preactivations, *largest(preactivations, k, of_batch=True))
+
+
+def _spread(like: Tensor, kept: Tensor, places: Tensor) -> Tensor:
+    return torch.zeros_like(like).flatten().scatter(0, places, kept).reshape(like.shape)
 
 
 def above(preactivations: Tensor, threshold: Tensor | float) -> Tensor:

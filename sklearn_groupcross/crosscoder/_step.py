@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from . import _gathering
 from ._batches import Samples
 from ._objective import preactivations, price_of, reconstruct, sparse_codes
 from ._options import TrainingOptions
@@ -45,7 +46,9 @@ def dense_step(
     l1: float,
     dead: Tensor | None,
 ) -> StepOutcome:
-    """Leave the gradients of the objective at the parameters, by products with all atoms.
+    """Leave the gradients of the objective at the parameters, with autograd.
+
+    Products are with all atoms, but for the decoder's where a GPU gathers the active ones faster.
 
     Parameters
     ----------
@@ -59,11 +62,16 @@ def dense_step(
         Atoms that AuxK lets explain what is left over.
     """
     values = preactivations(samples.inputs, parameters)
-    codes, active = sparse_codes(values, parameters, options)
-    error = samples.targets - reconstruct(codes, parameters, options.matmul_dtype)
+    price = None
+    if _gathering.pays(parameters, options):
+        codes, reconstruction = _gathering.gathered(values, parameters, options)
+    else:
+        codes, active = sparse_codes(values, parameters, options)
+        reconstruction = reconstruct(codes, parameters, options.matmul_dtype)
+        price = price_of(codes, active, parameters, options, l1)
+    error = samples.targets - reconstruction
     squared_error = error.square().sum() / len(samples)
     loss = squared_error / options.width
-    price = price_of(codes, active, parameters, options, l1)
     if price is not None:
         loss = loss + price
     if dead is not None and len(dead):

@@ -21,11 +21,11 @@ ACTIVATIONS = ["relu", "topk", "batch_topk", "jumprelu"]
 
 
 @st.composite
-def steps(draw):
+def steps(draw, activations=ACTIVATIONS):
     """Options, weights, samples and dead atoms of a step; some with no active code at all."""
     group = draw(st.sampled_from([Trivial(), Cyclic(3), Dihedral(3)]))
     n_channels, n_atoms = draw(st.integers(1, 9)), draw(st.integers(1, 25))
-    activation = draw(st.sampled_from(ACTIVATIONS))
+    activation = draw(st.sampled_from(activations))
     seed = draw(st.integers(0, 2**31 - 1))
     options = TrainingOptions(
         group=group,

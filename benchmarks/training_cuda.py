@@ -1,0 +1,220 @@
+"""Training on a GPU: steps with all atoms and with the active ones, against the device's limits.
+
+    python benchmarks/training_cuda.py
+
+Synthetic orbits that stay on the device; ``Dihedral(32)`` and the trivial group, 480 channels, TopK
+with k = 32, batches of 1024, 4096 and 16384 atoms. Ways take turns: a straightforward dense loop in
+float32 with Adam as torch has it, and ours in each precision, with products of all atoms and
+gathering the active ones (Triton). Printed: limits of the device (products of large matrices,
+copying memory); for each way milliseconds a step, samples a second, how many times as fast as the
+loop, what share of the limits the least arithmetic and traffic of its step reach, the peak of
+memory, and by how much its gradients differ from those of all atoms in float32.
+
+``TRITON_INTERPRET=1 python benchmarks/training_cuda.py --device cpu --atoms 64 --batch 8 --k 2
+--groups cyclic:2 --channels 16`` shows without a GPU that it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from measuring import GIGA, ratio, seconds, take_turns
+from tabulate import tabulate
+
+from sklearn_groupcross.crosscoder import _gathering
+from sklearn_groupcross.crosscoder._batches import Samples
+from sklearn_groupcross.crosscoder._options import TrainingOptions
+from sklearn_groupcross.crosscoder._parameters import Parameters, Units, initialise
+from sklearn_groupcross.crosscoder._step import dense_step
+from sklearn_groupcross.crosscoder._trainer import Trainer
+from sklearn_groupcross.groups import parse_group
+
+PRECISIONS = ("float32", "tf32", "bfloat16")
+N_STEPS, N_ROUNDS = 10, 5
+
+
+def synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def limits(device: torch.device) -> dict[str, float]:
+    """Operations a second of matrix products, by precision, and bytes a second of copying."""
+    size = 8192 if device.type == "cuda" else 512
+    left, right = (torch.randn(size, size, device=device) for _ in range(2))
+    source = torch.randn(1 << (28 if device.type == "cuda" else 22), device=device)
+    target = torch.empty_like(source)
+
+    def rate(work: float, function: Callable[[], Any]) -> float:
+        def often() -> None:
+            for _ in range(10):
+                function()
+            synchronise(device)
+
+        often()
+        return 10 * work / min(seconds(often) for _ in range(3))
+
+    found = {"copying": rate(8 * source.numel(), lambda: target.copy_(source))}
+    for precision in PRECISIONS:
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        a, b = left.to(dtype), right.to(dtype)
+        with tf32(precision):
+            found[precision] = rate(2 * size**3, lambda a=a, b=b: a @ b)
+    return found
+
+
+class tf32:
+    """Products of float32 numbers in TF32, if that is the precision."""
+
+    def __init__(self, precision: str) -> None:
+        self.wanted = "high" if precision == "tf32" else "highest"
+
+    def __enter__(self) -> None:
+        self.before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision(self.wanted)
+
+    def __exit__(self, *_: object) -> None:
+        torch.set_float32_matmul_precision(self.before)
+
+
+def loop(parameters: Parameters, samples: Samples, k: int) -> Callable[[], None]:
+    """What one writes in an afternoon."""
+    weights = parameters.learnable(samples.targets.device)
+    adam = torch.optim.Adam(weights.tensors(), lr=1e-3)
+
+    def step() -> None:
+        values = samples.inputs @ weights.encoder.T + weights.encoder_bias
+        kept, places = values.topk(k, dim=1)
+        codes = torch.zeros_like(values).scatter(1, places, kept.relu())
+        error = samples.targets - codes @ weights.decoder - weights.flat_bias()
+        adam.zero_grad()
+        error.square().mean().backward()
+        torch.nn.utils.clip_grad_norm_(weights.tensors(), 1.0)
+        adam.step()
+
+    return step
+
+
+def ours(
+    options: TrainingOptions, parameters: Parameters, samples: Samples, *, gathers: bool
+) -> Callable[[], None]:
+    units = Units(torch.zeros(1, options.n_channels), 1.0)
+    trainer = Trainer(options, parameters, units, variance=1.0)
+
+    def step() -> None:
+        _gathering.pays = lambda *_: gathers
+        with tf32(options.precision):
+            trainer.train_on(samples)
+
+    return step
+
+
+def error_of_gradients(
+    options: TrainingOptions, parameters: Parameters, samples: Samples, *, gathers: bool
+) -> float:
+    """Of the decoder, relative to products of all atoms in float32."""
+    found = []
+    for precision, way in (("float32", False), (options.precision, gathers)):
+        _gathering.pays = lambda *_, way=way: way
+        weights = parameters.learnable(options.device)
+        with tf32(precision):
+            dense_step(weights, replace(options, precision=precision), samples, 0.0, None)
+        found.append(weights.decoder.grad)
+        del weights
+    return float((found[1] - found[0]).norm() / found[0].norm())
+
+
+def least_work(options: TrainingOptions, n: int, *, gathers: bool) -> tuple[float, float]:
+    """Operations of matrix products, and bytes of memory, that a step cannot do without."""
+    m, width, n_read, k = options.n_atoms, options.width, options.n_read, options.k
+    assert k is not None
+    atoms = m * (width + n_read)
+    a_code = 6 * n * width * (k if gathers else m)
+    # Adam reads weights, gradients and both moments, and writes all but gradients; these are
+    # written, and weights read, by the products
+    return a_code + 4 * n * m * n_read, 4.0 * (9 * atoms + 4 * n * width)
+
+
+def compare(options: TrainingOptions, n: int, bounds: dict[str, float]) -> None:
+    """Print a table for one group and number of atoms."""
+    device, width = options.device, options.width
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.randn(n, width, generator=generator).to(device)
+    samples = Samples(targets[:, : options.n_channels].contiguous(), targets)
+    parameters = initialise(options)
+    ways: dict[str, tuple[Callable[[], None], TrainingOptions, bool]] = {}
+    peaks, errors = {}, {}
+    rows = []
+    assert options.k is not None
+    ways["loop"] = (loop(parameters, samples, options.k), options, False)
+    for precision in PRECISIONS:
+        for gathers in (False, True):
+            name = f"{precision}, {'active' if gathers else 'all'} atoms"
+            its = replace(options, precision=precision)
+            ways[name] = (ours(its, parameters, samples, gathers=gathers), its, gathers)
+            errors[name] = error_of_gradients(its, parameters, samples, gathers=gathers)
+
+    def several(name: str) -> None:
+        for _ in range(N_STEPS):
+            ways[name][0]()
+        synchronise(device)
+
+    for name in ways:  # kernels are compiled, and memory is found
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        several(name)
+        peaks[name] = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    times = take_turns({name: lambda name=name: several(name) for name in ways}, N_ROUNDS)
+    for name, (_, its, gathers) in ways.items():
+        a_step = float(np.median(times[name])) / N_STEPS
+        flops, traffic = least_work(its, n, gathers=gathers)
+        rows.append(
+            [
+                name,
+                f"{a_step * 1e3:.2f}",
+                f"{n / a_step:,.0f}",
+                ratio(times["loop"], times[name]),
+                f"{flops / a_step / bounds[its.precision]:.0%}",
+                f"{traffic / a_step / bounds['copying']:.0%}",
+                f"{peaks[name] / GIGA:.1f}",
+                f"{errors[name]:.1e}" if name in errors else "",
+            ]
+        )
+    print(f"\n{options.group!r}, {options.n_atoms} atoms, batches of {n}")
+    head = ["way", "ms a step", "samples/s", "against the loop", "of products", "of copying"]
+    print(tabulate(rows, headers=[*head, "peak, GB", "gradients"], disable_numparse=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--groups", nargs="*", default=["dihedral:32", "cyclic:1"])
+    parser.add_argument("--channels", type=int, default=480)
+    parser.add_argument("--atoms", type=int, nargs="*", default=[4096, 16384])
+    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--k", type=int, default=32)
+    given = parser.parse_args()
+    device = torch.device(given.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    bounds = limits(device)
+    print(f"{name}, torch {torch.__version__}")
+    print(", ".join(f"{kind} {value / 1e12:.2f}e12 a second" for kind, value in bounds.items()))
+    for group in given.groups:
+        for n_atoms in given.atoms:
+            options = TrainingOptions(
+                group=parse_group(group), n_channels=given.channels, n_atoms=n_atoms,
+                activation="topk", k=given.k, l1=0.0, l1_weight="joint", encoder_input="identity",
+                augment=False, n_steps=None, learning_rate=1e-3, warm_up=0.0, decay=0.0,
+                l1_warm_up=0.0, max_grad_norm=1.0, dead_features=None, dead_samples=10**9,
+                precision="float32", device=device, seed=0,
+            )  # fmt: skip
+            compare(options, given.batch, bounds)
+
+
+if __name__ == "__main__":
+    main()

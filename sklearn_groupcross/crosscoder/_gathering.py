@@ -1,0 +1,151 @@
+"""Reconstruction from the active codes alone, on a GPU.
+
+TopK and BatchTopK keep as many codes of every batch, so that the host need not ask how many there
+are. Each product is checked against the dense one that it stands for.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from textwrap import shorten
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._activations import largest
+from ._options import TrainingOptions
+from ._parameters import Parameters
+
+# Atoms for each active code from which gathering is faster than a dense product. Counted for an
+# H200, not measured: an atom of a sample costs 6 operations a column, at some 700e12 a second in
+# bfloat16, half of it in TF32 and 50e12 in float32; a code that is gathered costs 6 bytes a column,
+# 12 in TF32 and float32, at some 5e12 a second from the second-level cache.
+_ATOMS_PER_CODE = {"bfloat16": 200, "tf32": 200, "float32": 30}
+
+
+def pays(parameters: Parameters, options: TrainingOptions) -> bool:
+    """Whether gathering the active atoms is possible on this device, and faster."""
+    decoder = parameters.decoder
+    if options.k is None or decoder.device.type != "cuda":
+        return False
+    is_sparse = len(decoder) >= _ATOMS_PER_CODE[options.precision] * options.k
+    return is_sparse and works_on(decoder.device)
+
+
+@cache
+def works_on(device: torch.device) -> bool:
+    """Whether Triton is there, compiles, and gives what a dense product gives; else it warns."""
+    try:
+        import triton  # noqa: F401
+    except ImportError:  # not every build of torch brings it
+        return False
+    codes = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, -1.0]], device=device)
+    decoder = torch.arange(12.0, device=device).reshape(3, 4)
+    try:
+        product = gather(codes.flatten(), torch.arange(6, device=device), 2, decoder)
+        why = "" if torch.equal(product, codes @ decoder) else "its results are wrong"
+    except Exception as error:  # a compiler, a driver or a launcher may say anything
+        why = shorten(f"{type(error).__name__}: {error}", 300)
+    if why:
+        warnings.warn(
+            f"Triton does not work on {device} ({why}). Training goes on with products of all "
+            "atoms, which take longer where few of many are active.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return not why
+
+
+def gathered(
+    values: Tensor, parameters: Parameters, options: TrainingOptions
+) -> tuple[Tensor, Tensor]:
+    """Codes of pre-activations (n, m), without a gradient, and their reconstruction (n, w)."""
+    assert options.k is not None
+    kept, places = largest(values, options.k, of_batch=options.activation == "batch_topk")
+    codes = torch.zeros_like(values).flatten().scatter_(0, places, kept.detach())
+    product = gather(kept, places, len(values), parameters.decoder, options.matmul_dtype)
+    return codes.reshape(values.shape), product + parameters.flat_bias()
+
+
+def gather(
+    codes: Tensor,
+    places: Tensor,
+    n: int,
+    decoder: Tensor,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """``S @ decoder`` for a matrix S (n, m) that is zero but for some codes.
+
+    Parameters
+    ----------
+    codes : Tensor of shape (nnz,), float32
+    places : Tensor of shape (nnz,), int64
+        Of the codes in S, row by row.
+    n : int
+    decoder : Tensor of shape (m, w), float32
+    dtype : torch.dtype
+        To which the decoder and the gradient of the product are rounded; sums are float32.
+
+    Returns
+    -------
+    product : Tensor of shape (n, w), float32
+    """
+    return _Gather.apply(codes, places, n, decoder, dtype)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, codes: Tensor, places: Tensor, n: int, decoder: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        rows = torch.div(places, len(decoder), rounding_mode="floor")
+        columns = places - rows * len(decoder)
+        starts = _starts(rows, n)
+        atoms = decoder.to(dtype)
+        ctx.save_for_backward(codes, rows, columns, starts, atoms)
+        return _sums(starts, columns, codes, atoms)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        codes, rows, columns, starts, atoms = ctx.saved_tensors
+        pull = gradients[0].to(atoms.dtype).contiguous()
+        of_codes = _products(starts, columns, pull, atoms)
+        columns, order = columns.sort(stable=True)
+        by_atom = _starts(columns, len(atoms)), rows[order], codes[order]
+        return of_codes, None, None, _sums(*by_atom, pull), None
+
+
+def _starts(numbers: Tensor, n: int) -> Tensor:
+    """Where each of 0, ..., n - 1 begins among sorted numbers, and where the last ends."""
+    return torch.searchsorted(numbers, torch.arange(n + 1, device=numbers.device))
+
+
+def _sums(starts: Tensor, chosen: Tensor, weights: Tensor, matrix: Tensor) -> Tensor:
+    """``out[i] = Σ_j weights[j] matrix[chosen[j]]``, for j from ``starts[i]`` on."""
+    from . import _triton_kernels as kernels
+
+    n, width = len(starts) - 1, matrix.shape[1]
+    tile = kernels.TILE_BYTES // matrix.element_size()
+    out = torch.empty(n, width, device=matrix.device)
+    with torch.cuda.device_of(matrix):
+        kernels.add_rows[n, -(-width // tile)](
+            starts, chosen, weights, matrix, out, width, tile, kernels.N_TOGETHER
+        )
+    return out
+
+
+def _products(starts: Tensor, chosen: Tensor, vectors: Tensor, matrix: Tensor) -> Tensor:
+    """``out[j] = ⟨vectors[i], matrix[chosen[j]]⟩``, for j from ``starts[i]`` on."""
+    from . import _triton_kernels as kernels
+
+    (n, width), n_entries = vectors.shape, len(chosen)
+    tile = kernels.TILE_BYTES // matrix.element_size()
+    n_tiles = -(-width // tile)
+    of_tiles = torch.empty(n_tiles, n_entries, device=matrix.device)
+    with torch.cuda.device_of(matrix):
+        kernels.products_at[n, n_tiles](
+            starts, chosen, vectors, matrix, of_tiles, width, n_entries, tile, kernels.N_TOGETHER
+        )
+    return of_tiles.sum(0)

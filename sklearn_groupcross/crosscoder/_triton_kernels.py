@@ -1,0 +1,99 @@
+"""Loops over the active codes of a batch for a GPU, in Triton.
+
+The twins of those in `_kernels`. A program works on a tile of columns of one row; programs that run
+at the same time work on the same tile, so that a tile of all atoms stays in the second-level cache
+while every sample gathers from it. Nothing is added by several programs at once: the same input
+gives the same bits.
+
+`_gathering` imports this where there is a GPU. Without one the kernels run in Triton's interpreter,
+if ``TRITON_INTERPRET=1`` is set before that.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+#: Bytes of a row of a tile, 16 for each of 128 threads, and codes whose atoms are read together.
+TILE_BYTES, N_TOGETHER = 2048, 8
+
+
+@triton.jit
+def add_rows(
+    starts,
+    chosen,
+    weights,
+    matrix,
+    out,
+    width,
+    tile: tl.constexpr,
+    n_together: tl.constexpr,
+):
+    """``out[i] = Σ_j weights[j] matrix[chosen[j]]``, for j from ``starts[i]`` to ``starts[i + 1]``.
+
+    Parameters
+    ----------
+    starts : (n + 1,), int64
+    chosen : (nnz,), int64
+        Rows of the matrix.
+    weights : (nnz,), float32
+    matrix : (m, width), float32 or bfloat16
+    out : (n, width), float32
+    """
+    row = tl.program_id(0).to(tl.int64)
+    columns = tl.program_id(1) * tile + tl.arange(0, tile)
+    inside = columns < width
+    together = tl.arange(0, n_together)
+    total = tl.zeros((tile,), dtype=tl.float32)
+    stop = tl.load(starts + row + 1)
+    for first in range(tl.load(starts + row), stop, n_together):
+        entries = first + together
+        there = entries < stop
+        rows = tl.load(chosen + entries, mask=there, other=0)
+        weight = tl.load(weights + entries, mask=there, other=0.0)
+        places = rows[:, None] * width + columns[None, :]
+        numbers = tl.load(matrix + places, mask=there[:, None] & inside[None, :], other=0.0)
+        total += tl.sum(weight[:, None] * numbers.to(tl.float32), axis=0)
+    tl.store(out + row * width + columns, total, mask=inside)
+
+
+@triton.jit
+def products_at(
+    starts,
+    chosen,
+    vectors,
+    matrix,
+    out,
+    width,
+    n_entries,
+    tile: tl.constexpr,
+    n_together: tl.constexpr,
+):
+    """Products of vectors with some rows of a matrix, over one tile of columns for each row of out.
+
+    ``out[t, j] = Σ_c vectors[i, c] matrix[chosen[j], c]`` for c in tile t, and j from ``starts[i]``
+    to ``starts[i + 1]``.
+
+    Parameters
+    ----------
+    starts : (n + 1,), int64
+    chosen : (nnz,), int64
+    vectors : (n, width), float32 or bfloat16
+    matrix : (m, width), float32 or bfloat16
+    out : (n_tiles, nnz), float32
+    """
+    row = tl.program_id(0).to(tl.int64)
+    columns = tl.program_id(1) * tile + tl.arange(0, tile)
+    inside = columns < width
+    together = tl.arange(0, n_together)
+    vector = tl.load(vectors + row * width + columns, mask=inside, other=0.0).to(tl.float32)
+    its = out + tl.program_id(1).to(tl.int64) * n_entries
+    stop = tl.load(starts + row + 1)
+    for first in range(tl.load(starts + row), stop, n_together):
+        entries = first + together
+        there = entries < stop
+        rows = tl.load(chosen + entries, mask=there, other=0)
+        places = rows[:, None] * width + columns[None, :]
+        numbers = tl.load(matrix + places, mask=there[:, None] & inside[None, :], other=0.0)
+        products = tl.sum(vector[None, :] * numbers.to(tl.float32), axis=1)
+        tl.store(its + entries, products, mask=there)
