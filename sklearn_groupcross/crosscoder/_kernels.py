@@ -4,6 +4,9 @@ Each works on a range of rows, so that threads can share a job, and holds no loc
 matrices are worked on in tiles of columns: those of all atoms stay in the cache while every sample
 gathers from them. Sums are taken in an order that does not depend on the number of threads.
 
+Inner loops go over whole slices by an index from 0. An index that is a sum might be negative, which
+counts from the end, and a loop that looks at that gets no vector instructions.
+
 Loops that call one another stay in one file: numba keeps compiled code until the file changes, and
 does not look at others.
 """
@@ -16,10 +19,8 @@ from typing import Any
 import numba
 import numpy as np
 
-#: Loops of a constant length are unrolled into vector instructions.
-CHUNK = 64
-#: Columns of a tile, a multiple of the chunk: of 4096 atoms 16 MiB.
-TILE = 16 * CHUNK
+#: Columns of a tile: of 4096 atoms 16 MiB.
+TILE = 1024
 #: Relative error, at most, of a number that is rounded to bfloat16.
 ROUNDING = 2.0**-8
 
@@ -91,61 +92,32 @@ def sort_by_column(starts, columns, column_starts, rows, places):
 
 @compiled
 def copy_tile(matrix, low, high, tile, first, last):
-    """Columns from `low` to `high` of rows of a matrix, side by side, with zeros behind them."""
-    width = high - low
+    """Columns from `low` to `high` of rows of a matrix, side by side."""
     for row in range(first, last):
-        for column in range(width):
-            tile[row, column] = matrix[row, low + column]
-        for column in range(width, tile.shape[1]):
-            tile[row, column] = 0
+        its, some = tile[row], matrix[row, low:high]
+        for i in range(len(its)):
+            its[i] = some[i]
 
 
 @compiled
 def _add_rows(total, matrix, chosen, weights, start, stop):
-    """``total += Σ_j weights[j] matrix[chosen[j]]``, as many rows as can be in each pass."""
+    """``total += Σ_j weights[j] matrix[chosen[j]]``, four rows for each pass over the total."""
     j = start
-    while j + 8 <= stop:
+    while j + 4 <= stop:
         r0, r1, r2, r3 = (
             matrix[chosen[j]],
             matrix[chosen[j + 1]],
             matrix[chosen[j + 2]],
             matrix[chosen[j + 3]],
         )
-        r4, r5, r6, r7 = (
-            matrix[chosen[j + 4]],
-            matrix[chosen[j + 5]],
-            matrix[chosen[j + 6]],
-            matrix[chosen[j + 7]],
-        )
         w0, w1, w2, w3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
-        w4, w5, w6, w7 = weights[j + 4], weights[j + 5], weights[j + 6], weights[j + 7]
-        for low in range(0, matrix.shape[1], CHUNK):
-            for c in range(CHUNK):
-                i = low + c
-                total[i] += (
-                    w0 * r0[i]
-                    + w1 * r1[i]
-                    + w2 * r2[i]
-                    + w3 * r3[i]
-                    + w4 * r4[i]
-                    + w5 * r5[i]
-                    + w6 * r6[i]
-                    + w7 * r7[i]
-                )
-        j += 8
-    while j + 2 <= stop:
-        r0, r1 = matrix[chosen[j]], matrix[chosen[j + 1]]
-        w0, w1 = weights[j], weights[j + 1]
-        for low in range(0, matrix.shape[1], CHUNK):
-            for c in range(CHUNK):
-                i = low + c
-                total[i] += w0 * r0[i] + w1 * r1[i]
-        j += 2
+        for i in range(len(total)):
+            total[i] += w0 * r0[i] + w1 * r1[i] + w2 * r2[i] + w3 * r3[i]
+        j += 4
     while j < stop:
         r0, w0 = matrix[chosen[j]], weights[j]
-        for low in range(0, matrix.shape[1], CHUNK):
-            for c in range(CHUNK):
-                total[low + c] += w0 * r0[low + c]
+        for i in range(len(total)):
+            total[i] += w0 * r0[i]
         j += 1
 
 
@@ -185,12 +157,10 @@ def add_products(vector, matrix, chosen, out, start, stop):
 @compiled
 def decode_tile(starts, columns, values, atoms, bias, low, high, out, first, last):
     """``out[:, low:high] = codes @ atoms + bias``, with `atoms` (m, tile) of `copy_tile`."""
-    total = np.empty(atoms.shape[1], atoms.dtype)
     for row in range(first, last):
-        total[:] = 0
+        total = out[row, low:high]
+        total[:] = bias[low:high]
         _add_rows(total, atoms, columns, values, starts[row], starts[row + 1])
-        for i in range(high - low):
-            out[row, low + i] = total[i] + bias[low + i]
 
 
 @compiled
@@ -219,21 +189,20 @@ def error_tile(
     error : (n, w) or (0, 0)
         Takes ``targets − reconstruction`` if it has room for it.
     """
-    width = high - low
+    bias_of_tile = bias[low:high]
     for row in range(first, last):
-        total = pull[row]
-        for i in range(width):
-            total[i] = bias[low + i] - targets[row, low + i]
-        for i in range(width, len(total)):
-            total[i] = 0
+        total, wanted = pull[row], targets[row, low:high]
+        for i in range(len(total)):
+            total[i] = bias_of_tile[i] - wanted[i]
         _add_rows(total, atoms, columns, values, starts[row], starts[row + 1])
         square = total[0] - total[0]
         for i in range(len(total)):
             square += total[i] * total[i]
         squares[row] += square
         if len(error):
-            for i in range(width):
-                error[row, low + i] = -total[i]
+            left = error[row, low:high]
+            for i in range(len(total)):
+                left[i] = -total[i]
         for i in range(len(total)):
             total[i] *= factor
         add_products(total, atoms, columns, of_codes, starts[row], starts[row + 1])
@@ -255,16 +224,15 @@ def gradient_tile(
     shrinkage : (m,) or (0,)
     out : (m, w)
     """
-    total = np.empty(dense.shape[1], dense.dtype)
     for atom in range(first, last):
+        total = out[atom, low:high]
         if len(shrinkage):
+            its, share = atoms[atom], shrinkage[atom]
             for i in range(len(total)):
-                total[i] = shrinkage[atom] * atoms[atom, i]
+                total[i] = share * its[i]
         else:
             total[:] = 0
         _add_rows(total, dense, rows, values, column_starts[atom], column_starts[atom + 1])
-        for i in range(high - low):
-            out[atom, low + i] = total[i]
 
 
 @compiled
@@ -316,7 +284,7 @@ def _largest_of_chunks(bits, top):
     """
     top[:] = bits[: len(top)]
     for low in range(len(top), len(bits), len(top)):
-        some = bits[low : low + len(top)]  # an index that might be negative would be looked at
+        some = bits[low : low + len(top)]
         for chunk in range(len(top)):
             top[chunk] = max(top[chunk], some[chunk])
 

@@ -128,12 +128,11 @@ class Tiles:
         self._memory: dict[str, _Floats] = {}
 
     def rows(self, name: str, n: int, width: int, dtype: Any) -> _Floats:
-        """Memory of a name for n rows of a tile of a matrix of that width."""
-        size = n * min(kernels.TILE, -(-width // kernels.CHUNK) * kernels.CHUNK)
+        """Memory of a name for n rows of so many columns."""
         there = self._memory.get(name)
-        if there is None or len(there) < size or there.dtype != dtype:
-            there = self._memory[name] = np.empty(size, dtype)
-        return there[:size].reshape(n, -1)
+        if there is None or len(there) < n * width or there.dtype != dtype:
+            there = self._memory[name] = np.empty(n * width, dtype)
+        return there[: n * width].reshape(n, width)
 
     @staticmethod
     def of(width: int) -> list[tuple[int, int]]:
@@ -166,9 +165,10 @@ def decode(codes: SparseCodes, decoder: Tensor, bias: Tensor, run: Run) -> Tenso
     n, m = codes.shape
     atoms, flat = decoder.numpy(), bias.numpy()
     out = np.empty((n, atoms.shape[1]), dtype=atoms.dtype)
-    tile = Tiles().rows("atoms", m, atoms.shape[1], atoms.dtype)
+    tiles = Tiles()
     entries = codes.starts, codes.columns, codes.values
     for low, high in Tiles.of(atoms.shape[1]):
+        tile = tiles.rows("atoms", m, high - low, atoms.dtype)
         run(kernels.copy_tile, m, atoms, low, high, tile)
         run(kernels.decode_tile, n, *entries, tile, flat, low, high, out)
     return torch.from_numpy(out)
@@ -230,7 +230,6 @@ def squared_error(
     n, m = codes.shape
     atoms, wanted, dtype = decoder.numpy(), targets.numpy(), decoder.numpy().dtype
     width = atoms.shape[1]
-    tile, pull = tiles.rows("atoms", m, width, dtype), tiles.rows("pull", n, width, dtype)
     squares, of_codes = np.zeros(n), np.zeros_like(codes.values)
     of_bias = np.empty(width, dtype)
     column_starts, rows, places = codes.by_atom
@@ -241,6 +240,8 @@ def squared_error(
     flat, scaled = bias.numpy(), dtype.type(factor)
     for low, high in Tiles.of(width):
         part = low, high
+        tile = tiles.rows("atoms", m, high - low, dtype)
+        pull = tiles.rows("pull", n, high - low, dtype)
         run(kernels.copy_tile, m, atoms, *part, tile)
         run(
             kernels.error_tile,
@@ -248,7 +249,7 @@ def squared_error(
         )  # fmt: skip
         out = of_decoder.numpy()
         run(kernels.gradient_tile, m, *by_atom, pull, tile, shrunk, *part, out)
-        pull[:, : high - low].sum(axis=0, out=of_bias[low:high])
+        pull.sum(axis=0, out=of_bias[low:high])
     return SquaredError(float(squares.sum()), of_codes, torch.from_numpy(of_bias))
 
 
@@ -259,10 +260,10 @@ def transposed_product(
     n, m = codes.shape
     right = dense.numpy()
     out = np.empty((m, right.shape[1]), right.dtype)
-    some = tiles.rows("pull", n, right.shape[1], right.dtype)
     column_starts, rows, places = codes.by_atom
     by_atom, none = (column_starts, rows, values[places]), np.empty(0, right.dtype)
     for low, high in Tiles.of(right.shape[1]):
+        some = tiles.rows("pull", n, high - low, right.dtype)
         run(kernels.copy_tile, n, right, low, high, some)
         run(kernels.gradient_tile, m, *by_atom, some, some, none, low, high, out)
     return torch.from_numpy(out)
