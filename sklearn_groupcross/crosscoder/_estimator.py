@@ -25,7 +25,7 @@ from ._options import TrainingOptions
 from ._outcome import warn_of_failure
 from ._parameters import Parameters, Units, initialise
 from ._persistence import parameters_to_json, value_to_json
-from ._rows import Rows
+from ._rows import Rows, is_finite
 from ._summary import DataSummary, summarise
 from ._trainer import Trainer
 from ._training import EarlyStopping, Passes, calibrate_threshold, train
@@ -692,7 +692,7 @@ class GroupCrosscoder(FittedCrosscoder):
         return torch.tensor(dictionary, dtype=torch.float32)
 
     def _finish(self, trainer: Trainer, rows: Rows) -> None:
-        if not all(bool(tensor.isfinite().all()) for tensor in trainer.parameters.tensors()):
+        if not all(is_finite(tensor) for tensor in trainer.parameters.tensors()):
             raise ValueError(
                 "Training diverged: the weights are no longer finite. Lower learning_rate "
                 f"({self.learning_rate:g}), and look for extreme values in X."

@@ -50,6 +50,7 @@ class Feed:
         self._rows, self._units, self._group, self._device = rows, units, group, device
         self._reads_orbit, self._basis = reads_orbit, basis
         self._coordinates: Tensor | None = None
+        self._memory: list[Tensor] = []
         if basis is not None and 4 * len(rows) * basis.n_coordinates <= _BYTES_KEPT:
             self._coordinates = torch.empty(len(rows), basis.n_coordinates)
             for part in rows.slices():
@@ -57,7 +58,10 @@ class Feed:
                 self._coordinates[part] = basis.compress(centred).cpu()
 
     def samples(self, batches: Sequence[Batch]) -> Iterator[Samples]:
-        """Samples of batches, in order; the next are read while the last are worked on."""
+        """Samples of batches, in order; the next are read while the last are worked on.
+
+        Memory is used again: samples are there until those after them are asked for.
+        """
         for batch, parts in zip(batches, read_ahead(self._read, batches), strict=True):
             moved = [part.to(self._device, non_blocking=True) for part in parts]
             yield self._prepare(moved, batch.translation)
@@ -65,7 +69,7 @@ class Feed:
     def _read(self, batch: Batch) -> list[Tensor]:
         """Columns of the data, and kept coordinates if there are any, as they are stored."""
         if self._coordinates is None:
-            parts = [self._rows.read(batch.rows)]
+            parts = [self._rows.read(batch.rows, memory=self._room(len(batch.rows)))]
         else:
             parts = [self._coordinates[torch.from_numpy(batch.rows)]]
             if not self._reads_orbit:
@@ -73,6 +77,13 @@ class Feed:
                 d, h = self._rows.shape[1] // self._group.order, batch.translation
                 parts.append(self._rows.read(batch.rows, columns=slice(h * d, (h + 1) * d)))
         return [part.pin_memory() for part in parts] if self._device.type == "cuda" else parts
+
+    def _room(self, n: int) -> Tensor:
+        """Memory for n rows, which was not handed out the last time."""
+        if not self._memory or len(self._memory[0]) < n:
+            self._memory = [torch.empty(n, self._rows.shape[1]) for _ in range(2)]
+        self._memory.reverse()
+        return self._memory[0][:n]
 
     def _prepare(self, parts: list[Tensor], h: int) -> Samples:
         units, d = self._units, self._rows.shape[1] // self._group.order

@@ -114,7 +114,7 @@ def initialise(
                 f"dict_init has atoms of which compression={options.compression:g} keeps nothing: "
                 f"{', '.join(map(str, outside[:5]))}. Raise it, or set compression=None."
             )
-    decoder = options.atom_norm * torch.nn.functional.normalize(dictionary, dim=1)
+    decoder = torch.nn.functional.normalize(dictionary, dim=1).mul_(options.atom_norm)
     if options.encoder_input == "identity":
         # The block's own norm is 1/√|G| of the atom's: rows are given the atom's norm.
         read = decoder if basis is None else basis.expand(decoder, slice(1))

@@ -36,7 +36,11 @@ class Rows:
     """
 
     def __init__(self, data: Any) -> None:
-        self._data = data.detach() if isinstance(data, Tensor) else data
+        if isinstance(data, Tensor):
+            data = data.detach()
+            is_numpy = data.device.type == "cpu" and data.dtype != torch.bfloat16
+            data = data.numpy() if is_numpy else data
+        self._data = data
         self.shape = (int(data.shape[0]), int(np.prod(data.shape[1:])))
         wide = str(data.dtype).removeprefix("torch.") == "float64"
         self.dtype = np.dtype(np.float64 if wide else np.float32)
@@ -51,6 +55,7 @@ class Rows:
         columns: slice = slice(None),
         dtype: torch.dtype = torch.float32,
         to_change: bool = True,
+        memory: Tensor | None = None,
     ) -> Tensor:
         """Read rows into a tensor on the CPU.
 
@@ -64,6 +69,9 @@ class Rows:
         dtype : torch.dtype, default=torch.float32
         to_change : bool, default=True
             Whether the tensor may be written to; otherwise it may share the memory of the data.
+        memory : Tensor of shape (n_rows, n_columns), optional
+            Of that dtype, on the CPU. The rows may be written there: fresh memory of the size of a
+            batch takes as long as reading does.
 
         Returns
         -------
@@ -74,6 +82,10 @@ class Rows:
             index = index.to(self._data.device) if isinstance(index, Tensor) else index
             block = self._data.reshape(self.shape)[index, columns]
             return block.to("cpu", dtype, copy=True).contiguous()
+        if memory is not None and self._can_take(rows, columns, memory):
+            # clipping is for indices that are too large; looking for them would take a copy
+            self._data.reshape(self.shape).take(rows, axis=0, out=memory.numpy(), mode="clip")
+            return memory
         part = self._read_part(rows, columns)
         # An array gives a copy by itself for rows by index; of a store nobody knows.
         is_copy = isinstance(self._data, np.ndarray) and not isinstance(rows, slice)
@@ -83,6 +95,12 @@ class Rows:
         copy = None if is_copy or may_be_shared else True
         part = np.array(part, dtype=target, order="C", copy=copy)
         return torch.from_numpy(part).to(dtype)
+
+    def _can_take(self, rows: slice | NDArray[np.integer], columns: slice, memory: Tensor) -> bool:
+        data = self._data
+        if isinstance(rows, slice) or columns != slice(None) or not isinstance(data, np.ndarray):
+            return False
+        return data.flags.c_contiguous and data.dtype == memory.numpy().dtype
 
     def _read_part(self, rows: slice | NDArray[np.integer], columns: slice) -> NDArray[np.floating]:
         """Columns of rows, as they are stored."""
@@ -118,6 +136,12 @@ def is_row_readable(X: Any) -> bool:
     return dtype in kinds and hasattr(X, "__getitem__")
 
 
+def is_finite(tensor: Tensor) -> bool:
+    """Whether there is neither NaN nor infinity."""
+    # one bad value makes the sum bad, so that a mask is for finite values whose sum overflows
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+
+
 def check_finite(block: Tensor, first_row: int, name: str = "X") -> None:
     """Refuse NaN and infinity, and say in which rows they are.
 
@@ -125,11 +149,9 @@ def check_finite(block: Tensor, first_row: int, name: str = "X") -> None:
     ------
     ValueError
     """
-    if bool(block.sum().isfinite()):  # one bad value makes the sum bad: no mask is needed
+    if is_finite(block):
         return
     bad = (~block.isfinite()).any(dim=1).nonzero()[:, 0]
-    if len(bad) == 0:  # finite values whose sum overflowed
-        return
     what = "NaN" if bool(block.isnan().any()) else "infinity"
     listed = ", ".join(str(first_row + int(row)) for row in bad[:5])
     more = f" and {len(bad) - 5} more near them" if len(bad) > 5 else ""

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from sklearn_groupcross import Cyclic
 from sklearn_groupcross.crosscoder import _rows
+from sklearn_groupcross.crosscoder._batches import Batch
+from sklearn_groupcross.crosscoder._feed import Feed
 from sklearn_groupcross.crosscoder._moments import Moments
+from sklearn_groupcross.crosscoder._parameters import Units
 from sklearn_groupcross.crosscoder._rows import Rows, check_finite, is_row_readable
 from sklearn_groupcross.crosscoder._summary import summarise
 
@@ -71,6 +77,36 @@ def test_reading_gives_a_copy_that_lies_row_by_row(array, make, dtype, columns, 
     np.testing.assert_array_equal(block, X.reshape(30, 20)[rows, columns])
     block.zero_()
     assert X.min() > 0
+
+
+@pytest.mark.parametrize("make", [np.asarray, np.asfortranarray, torch.from_numpy, Store])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_memory_that_is_there_is_used_where_it_can_be(array, make, dtype):
+    X, rows = array.astype(dtype), np.array([3, 7, 29])
+    memory = torch.zeros(3, 20)
+    block = Rows(make(X)).read(rows, memory=memory)
+    np.testing.assert_array_equal(block, X.reshape(30, 20)[rows])
+    is_taken = dtype == "float32" and make in (np.asarray, torch.from_numpy)
+    assert (block.data_ptr() == memory.data_ptr()) == is_taken
+    some = Rows(make(X)).read(rows, columns=slice(5), memory=memory)
+    np.testing.assert_array_equal(some, X.reshape(30, 20)[rows, :5])
+
+
+def test_a_feed_does_not_overwrite_what_is_worked_on():
+    group, rng = Cyclic(3), np.random.default_rng(0)
+    X = rng.standard_normal((40, 3, 4), dtype=np.float32)
+    units = Units(torch.zeros(3, 4), 2.0)
+    feed = Feed(Rows(X), units, group, torch.device("cpu"), reads_orbit=False)
+    # shorter and longer ones, which need other memory
+    batches = [
+        Batch(np.sort(rng.permutation(40)[:n]), translation=0) for n in (9, 9, 4, 12, 3, 12, 12)
+    ]
+    for _ in range(2):
+        for batch, samples in zip(batches, feed.samples(batches), strict=True):
+            time.sleep(0.01)  # the next is read meanwhile
+            expected = 2 * X[batch.rows].reshape(len(batch.rows), -1)
+            np.testing.assert_array_equal(samples.targets, expected)
+            np.testing.assert_array_equal(samples.inputs, expected[:, :4])
 
 
 @pytest.mark.parametrize("writeable", [True, False])
