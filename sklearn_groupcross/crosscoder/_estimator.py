@@ -134,8 +134,8 @@ class GroupCrosscoder(FittedCrosscoder):
         place; 0.9 makes steps several times cheaper. Atoms are expanded at the end, so that
         everything else is as without it. Not with ``l1_weight="blockwise"``. Default: all columns.
     precision : {"auto", "float32", "tf32", "bfloat16"}, default="auto"
-        Of the matrix products of dense training steps, which all are on a GPU; on the CPU, steps
-        with few active codes are float32 in any case. ``"tf32"`` is float32 on the CPU. ``"auto"``
+        Of the matrix products of training on a GPU, and of dense steps on the CPU; there steps with
+        few active codes are float32 in any case. ``"tf32"`` is float32 on the CPU. ``"auto"``
         is bfloat16 on CUDA devices that have it, float32 elsewhere. Weights, optimiser and
         inference are never below float32.
     device : str or torch.device, default="auto"

@@ -21,8 +21,8 @@ from ._parallel import Run, sharing
 from ._parameters import Parameters
 
 # Share of codes that are not zero up to which leaving out the rest is faster: a gathered number
-# costs some six times a multiplied one.
-_MAX_SPARSE_SHARE = 1 / 8
+# costs some three times a multiplied one.
+_MAX_SPARSE_SHARE = 1 / 4
 # Numbers in a decoder whose products are so short that compiled loops are not worth loading.
 _SMALL_DECODER = 1 << 16
 _Floats = NDArray[np.floating]
