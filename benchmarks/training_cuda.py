@@ -17,6 +17,7 @@ memory, and by how much its gradients differ from those of all atoms in float32.
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -41,6 +42,15 @@ N_STEPS, N_ROUNDS = 10, 5
 def synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def allocated(device: torch.device, *, peak: bool = False) -> int:
+    """Bytes of tensors on a GPU, now or at most since the last call."""
+    if device.type != "cuda":
+        return 0
+    most = torch.cuda.max_memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    return most if peak else torch.cuda.memory_allocated(device)
 
 
 def limits(device: torch.device) -> dict[str, float]:
@@ -148,28 +158,35 @@ def compare(options: TrainingOptions, n: int, bounds: dict[str, float]) -> None:
     samples = Samples(targets[:, : options.n_channels].contiguous(), targets)
     parameters = initialise(options)
     ways: dict[str, tuple[Callable[[], None], TrainingOptions, bool]] = {}
-    peaks, errors = {}, {}
+    peaks: dict[str, int] = {}
+    errors: dict[str, float] = {}
     rows = []
     assert options.k is not None
-    ways["loop"] = (loop(parameters, samples, options.k), options, False)
+
+    def add(name: str, its: TrainingOptions, gathers: bool, build: Callable[[], Any]) -> None:
+        """Build a way, and see what memory it takes; kernels are compiled."""
+        before = allocated(device)
+        step = build()
+        several(step)
+        peaks[name] = allocated(device, peak=True) - before
+        ways[name] = step, its, gathers
+
+    def several(step: Callable[[], None]) -> None:
+        for _ in range(N_STEPS):
+            step()
+        synchronise(device)
+
+    k = options.k
+    add("loop", options, False, lambda: loop(parameters, samples, k))
     for precision in PRECISIONS:
         for gathers in (False, True):
             name = f"{precision}, {'active' if gathers else 'all'} atoms"
             its = replace(options, precision=precision)
-            ways[name] = (ours(its, parameters, samples, gathers=gathers), its, gathers)
+            build = functools.partial(ours, its, parameters, samples, gathers=gathers)
+            add(name, its, gathers, build)
             errors[name] = error_of_gradients(its, parameters, samples, gathers=gathers)
-
-    def several(name: str) -> None:
-        for _ in range(N_STEPS):
-            ways[name][0]()
-        synchronise(device)
-
-    for name in ways:  # kernels are compiled, and memory is found
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-        several(name)
-        peaks[name] = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    times = take_turns({name: lambda name=name: several(name) for name in ways}, N_ROUNDS)
+    turns = {name: functools.partial(several, step) for name, (step, _, _) in ways.items()}
+    times = take_turns(turns, N_ROUNDS)
     for name, (_, its, gathers) in ways.items():
         a_step = float(np.median(times[name])) / N_STEPS
         flops, traffic = least_work(its, n, gathers=gathers)

@@ -60,10 +60,12 @@ class Feed:
     def samples(self, batches: Sequence[Batch]) -> Iterator[Samples]:
         """Samples of batches, in order; the next are read while the last are worked on.
 
-        Memory is used again: samples are there until those after them are asked for.
+        Memory is used again: samples are there until those after them, or others, are asked for.
         """
         for batch, parts in zip(batches, read_ahead(self._read, batches), strict=True):
-            moved = [part.to(self._device, non_blocking=True) for part in parts]
+            # what others copy later, from memory that is not pinned, might be written over
+            on_cuda = self._device.type == "cuda"
+            moved = [part.to(self._device, non_blocking=on_cuda) for part in parts]
             yield self._prepare(moved, batch.translation)
 
     def _read(self, batch: Batch) -> list[Tensor]:

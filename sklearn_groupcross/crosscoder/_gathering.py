@@ -21,7 +21,8 @@ from ._parameters import Parameters
 # Atoms for each active code from which gathering is faster than a dense product. Counted for an
 # H200, not measured: an atom of a sample costs 6 operations a column, at some 700e12 a second in
 # bfloat16, half of it in TF32 and 50e12 in float32; a code that is gathered costs 6 bytes a column,
-# 12 in TF32 and float32, at some 5e12 a second from the second-level cache.
+# 12 in TF32 and float32, at some 5e12 a second from the second-level cache. That makes 140, 140 and
+# 20; half as many again are for what was not counted.
 _ATOMS_PER_CODE = {"bfloat16": 200, "tf32": 200, "float32": 30}
 
 
@@ -31,21 +32,31 @@ def pays(parameters: Parameters, options: TrainingOptions) -> bool:
     if options.k is None or decoder.device.type != "cuda":
         return False
     is_sparse = len(decoder) >= _ATOMS_PER_CODE[options.precision] * options.k
-    return is_sparse and works_on(decoder.device)
+    return is_sparse and works_on(decoder.device, options.matmul_dtype)
 
 
 @cache
-def works_on(device: torch.device) -> bool:
-    """Whether Triton is there, compiles, and gives what a dense product gives; else it warns."""
+def works_on(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether Triton is there and does what a dense product does; if it does not, warn."""
     try:
         import triton  # noqa: F401
     except ImportError:  # not every build of torch brings it
         return False
-    codes = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, -1.0]], device=device)
-    decoder = torch.arange(12.0, device=device).reshape(3, 4)
+    # small integers, which are exact in every precision
+    codes = torch.tensor([0.0, 2.0, 0.0, 1.0, 0.0, -1.0], device=device, requires_grad=True)
+    decoder = torch.arange(12.0, device=device).reshape(3, 4).requires_grad_()
+    pull = torch.tensor([[1.0, -2.0, 0.0, 3.0], [2.0, 1.0, -1.0, 0.0]], device=device)
+    learned = codes, decoder
     try:
-        product = gather(codes.flatten(), torch.arange(6, device=device), 2, decoder)
-        why = "" if torch.equal(product, codes @ decoder) else "its results are wrong"
+        with torch.enable_grad():
+            found = gather(codes, torch.arange(6, device=device), 2, decoder, dtype)
+            expected = codes.reshape(2, 3) @ decoder
+            pairs = zip(
+                (found, *torch.autograd.grad(found, learned, pull)),
+                (expected, *torch.autograd.grad(expected, learned, pull)),
+                strict=True,
+            )
+        why = "" if all(torch.equal(*pair) for pair in pairs) else "its results are wrong"
     except Exception as error:  # a compiler, a driver or a launcher may say anything
         why = shorten(f"{type(error).__name__}: {error}", 300)
     if why:

@@ -23,6 +23,8 @@ import numpy as np
 TILE = 1024
 #: Relative error, at most, of a number that is rounded to bfloat16.
 ROUNDING = 2.0**-8
+#: Of bits of bfloat16 numbers, in their order, the finite one that comes first.
+LOWEST = -0x7F80
 
 
 # Sums may be reordered, which vector instructions need; NaN and infinity stay what they are.
@@ -326,7 +328,11 @@ def _cut(kth, error_of_kth, error):
     rough = np.int32(np.int32(max(kth, 0)) << 16).view(np.float32)
     exact = max(rough * (1 - ROUNDING) - error_of_kth, 0.0)
     bits = np.float32(exact * (1 - ROUNDING) - error).view(np.int32)
-    return np.int16((bits ^ ((bits >> 31) & 0x7FFFFFFF)) >> 16)
+    if bits >= 0:
+        return np.int16(bits >> 16)
+    # the lower half of a negative number makes it smaller; nothing is as small as -inf
+    below = ((bits ^ 0x7FFFFFFF) >> 16) - 1
+    return np.int16(below if below > LOWEST else LOWEST)
 
 
 @compiled
@@ -376,7 +382,7 @@ def gather_candidates(bits, top, kth, error_of_kth, errors, starts, columns, fir
     """Write the columns of what `count_candidates` counted, row by row."""
     for row in range(first, last):
         cut = _cut(kth, error_of_kth, errors[row])
-        room = len(columns) + bits.shape[1]
+        room = len(columns) + bits.shape[1]  # there is room for what was counted
         _candidates_of_row(bits[row], top[row], cut, columns, starts[row], room)
 
 

@@ -120,11 +120,13 @@ class RoughEncoder:
         extended = torch.ones(n, inputs.shape[1] + 2, dtype=torch.bfloat16)
         norms, roundings = _round(inputs, extended, run)
         # Cauchy and Schwarz: ⟨x, w⟩ − ⟨x', w'⟩ = ⟨x − x', w⟩ + ⟨x', w − w'⟩
-        error = roundings * self._largest_norm + norms * self._largest_rounding
         sums = np.float32(extended.shape[1] * _SUM_ERROR)
-        error += sums * (norms * self._largest_norm + self._largest_bias)
-        # norms and this sum are rounded as well
-        error = np.float32(1.01) * (error + np.float32(_BIAS_ERROR) * self._largest_bias)
+        with np.errstate(over="ignore", invalid="ignore"):  # then nothing is bounded
+            rounded = norms + roundings
+            error = roundings * self._largest_norm + rounded * self._largest_rounding
+            error += sums * (rounded * self._largest_norm + self._largest_bias)
+            # norms and this sum are rounded as well
+            error = np.float32(1.01) * (error + np.float32(_BIAS_ERROR) * self._largest_bias)
         if len(self._rough) < n:
             # a fresh piece for each batch can cost as much as the product
             self._rough = torch.empty(n, len(self._weights), dtype=torch.bfloat16)

@@ -26,7 +26,7 @@ class SparseStep:
     """Gradients of the objective from the active codes alone, without autograd.
 
     They are those of `dense_step`, to rounding. Memory is used again in every step: of the size of
-    the decoder, of a batch, and of a tile of each.
+    the decoder, of a batch, of a tile of each, and of rough codes.
 
     Parameters
     ----------

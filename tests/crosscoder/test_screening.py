@@ -203,3 +203,15 @@ def test_rows_are_rounded_as_torch_rounds(numbers, width):
     for found, norm in zip((norms, roundings), exact, strict=True):
         fits = ((norm > 1e-18) & (norm < 1e18)).numpy()  # other squares leave the range of float32
         np.testing.assert_allclose(found[fits], norm.numpy()[fits], rtol=1e-5)
+
+
+@given(error=st.floats(2.0**-126, float(torch.finfo(torch.float32).max), width=32))
+@example(error=1.0 + 2.0**-7 - 2.0**-20)
+@example(error=float(torch.finfo(torch.float32).max))
+def test_cuts_are_rounded_down(error):
+    """Of negative numbers the lower bits make them smaller; -inf stands for no atom."""
+    order = int(kernels._cut(np.int16(0), np.float32(0), np.float32(error)))
+    bits = torch.tensor([order if order >= 0 else order ^ 0x7FFF], dtype=torch.int16)
+    cut = float(bits.view(torch.bfloat16)[0])
+    assert -np.inf < cut
+    assert cut <= -np.float32(error) or order == kernels.LOWEST
