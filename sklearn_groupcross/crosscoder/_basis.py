@@ -86,12 +86,12 @@ class OrbitBasis:
 
     def expand(self, coordinates: Tensor, elements: slice = slice(None)) -> Tensor:
         """Orbit stacks (n, |G| d) with given coordinates (n, r), or blocks of some elements."""
-        return torch.cat(
-            [
-                (self.columns[elements] @ self._coefficients(some)).reshape(len(some), -1)
-                for some in coordinates.split(_ROWS_AT_ONCE)
-            ]
-        )
+        columns, n_channels = self.columns[elements], self.axes[0].shape[1]
+        stacks = coordinates.new_empty(len(coordinates), len(columns), n_channels)
+        for start in range(0, len(coordinates), _ROWS_AT_ONCE):
+            some = slice(start, start + _ROWS_AT_ONCE)
+            torch.matmul(columns, self._coefficients(coordinates[some]), out=stacks[some])
+        return stacks.flatten(1)
 
     def translate(self, coordinates: Tensor, h: int) -> Tensor:
         """Coordinates (n, r) of ``R_h O``: each irrep's matrix of h mixes its columns."""
