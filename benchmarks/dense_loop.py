@@ -17,39 +17,42 @@ class DenseLoop:
     """
 
     def __init__(
-        self, orbits: np.ndarray, n_atoms: int, k: int, batch_size: int, learning_rate: float
+        self,
+        orbits: np.ndarray,
+        n_atoms: int,
+        k: int,
+        batch_size: int,
+        learning_rate: float,
+        device: str | torch.device = "cpu",
     ) -> None:
-        self.k, self.d, self.n_atoms = k, orbits.shape[2], n_atoms
-        self.batch_size, self.learning_rate = batch_size, learning_rate
-        self.flat = torch.from_numpy(orbits.reshape(len(orbits), -1))
+        self.k, self.d, self.batch_size = k, orbits.shape[2], batch_size
+        self.flat = torch.from_numpy(orbits.reshape(len(orbits), -1)).to(device)
         self.mean = self.flat.mean(0)
         total = sum(float((rows - self.mean).square().sum()) for rows in self.flat.split(1024))
         self.scale = math.sqrt(self.flat.shape[1] * len(orbits) / total)
         generator = torch.Generator().manual_seed(0)
-        atoms = torch.randn(n_atoms, self.flat.shape[1], generator=generator)
+        atoms = torch.randn(n_atoms, self.flat.shape[1], generator=generator).to(device)
         atoms = torch.nn.functional.normalize(atoms, dim=1)
         encoder = torch.nn.functional.normalize(atoms[:, : self.d], dim=1)
         self.encoder = torch.nn.Parameter(encoder)
-        self.encoder_bias = torch.nn.Parameter(torch.zeros(n_atoms))
+        self.encoder_bias = torch.nn.Parameter(torch.zeros(n_atoms, device=device))
         self.decoder = torch.nn.Parameter(atoms)
-        self.decoder_bias = torch.nn.Parameter(torch.zeros(self.flat.shape[1]))
-
-    def fit(self, n_steps: int) -> None:
-        weights = [self.encoder, self.decoder, self.decoder_bias]
-        gain = math.sqrt(self.d)
-        adam = torch.optim.Adam(
+        self.decoder_bias = torch.nn.Parameter(torch.zeros(self.flat.shape[1], device=device))
+        self.weights = [self.encoder, self.decoder, self.decoder_bias]
+        self.adam = torch.optim.Adam(
             [
-                {"params": weights, "lr": self.learning_rate},
-                {"params": [self.encoder_bias], "lr": self.learning_rate * gain},
+                {"params": self.weights, "lr": learning_rate},
+                {"params": [self.encoder_bias], "lr": learning_rate * math.sqrt(self.d)},
             ]
         )
 
+    def fit(self, n_steps: int) -> None:
         def rise_and_fall(step: int) -> float:
             rise = (step + 1) / max(1.0, 0.05 * n_steps)
             fall = (n_steps - step) / max(1.0, 0.2 * n_steps)
             return min(1.0, rise, fall)
 
-        schedule = torch.optim.lr_scheduler.LambdaLR(adam, rise_and_fall)
+        schedule = torch.optim.lr_scheduler.LambdaLR(self.adam, rise_and_fall)
         generator = torch.Generator().manual_seed(0)
         batches: list[Tensor] = []
         n_batches = -(-len(self.flat) // self.batch_size)
@@ -57,20 +60,23 @@ class DenseLoop:
             if not batches:
                 rows = torch.randperm(len(self.flat), generator=generator)
                 batches = list(rows.tensor_split(n_batches))
-            batch = self.read(batches.pop())
-            error = batch - self.decode(self.encode(batch[:, : self.d]))
-            adam.zero_grad()
-            error.square().mean().backward()
-            torch.nn.utils.clip_grad_norm_([*weights, self.encoder_bias], 1.0)
-            adam.step()
+            self.step(self.read(batches.pop()))
             schedule.step()
+
+    def step(self, batch: Tensor) -> None:
+        error = batch - self.decode(self.encode(batch[:, : self.d]))
+        self.adam.zero_grad()
+        error.square().mean().backward()
+        torch.nn.utils.clip_grad_norm_([*self.weights, self.encoder_bias], 1.0)
+        self.adam.step()
 
     def read(self, rows: Tensor) -> Tensor:
         return (self.flat[rows] - self.mean) * self.scale
 
     def encode(self, inputs: Tensor) -> Tensor:
-        values, places = (inputs @ self.encoder.T + self.encoder_bias).topk(self.k, dim=1)
-        return torch.zeros(len(inputs), self.n_atoms).scatter(1, places, values.relu())
+        values = inputs @ self.encoder.T + self.encoder_bias
+        kept, places = values.topk(self.k, dim=1)
+        return torch.zeros_like(values).scatter(1, places, kept.relu())
 
     def decode(self, codes: Tensor) -> Tensor:
         return codes @ self.decoder + self.decoder_bias

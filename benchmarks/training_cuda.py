@@ -3,8 +3,8 @@
     python benchmarks/training_cuda.py
 
 Synthetic orbits that stay on the device; ``Dihedral(32)`` and the trivial group, 480 channels, TopK
-with k = 32, batches of 1024, 4096 and 16384 atoms. Ways take turns: a straightforward dense loop in
-float32 with Adam as torch has it, and ours in each precision, with products of all atoms and
+with k = 32, batches of 1024, 4096 and 16384 atoms. Ways take turns: the loop of
+benchmarks/dense_loop.py in float32, and ours in each precision, with products of all atoms and
 gathering the active ones (Triton). Printed: limits of the device (products of large matrices,
 copying memory); for each way milliseconds a step, samples a second, how many times as fast as the
 loop, what share of the limits the least arithmetic and traffic of its step reach, the peak of
@@ -24,9 +24,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from dense_loop import DenseLoop
 from measuring import GIGA, ratio, seconds, take_turns
 from tabulate import tabulate
 
+from sklearn_groupcross._device import tf32_products
 from sklearn_groupcross.crosscoder import _gathering
 from sklearn_groupcross.crosscoder._batches import Samples
 from sklearn_groupcross.crosscoder._options import TrainingOptions
@@ -73,41 +75,9 @@ def limits(device: torch.device) -> dict[str, float]:
     for precision in PRECISIONS:
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         a, b = left.to(dtype), right.to(dtype)
-        with tf32(precision):
+        with tf32_products(device, wanted=precision == "tf32"):
             found[precision] = rate(2 * size**3, lambda a=a, b=b: a @ b)
     return found
-
-
-class tf32:
-    """Products of float32 numbers in TF32, if that is the precision."""
-
-    def __init__(self, precision: str) -> None:
-        self.wanted = "high" if precision == "tf32" else "highest"
-
-    def __enter__(self) -> None:
-        self.before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision(self.wanted)
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_float32_matmul_precision(self.before)
-
-
-def loop(parameters: Parameters, samples: Samples, k: int) -> Callable[[], None]:
-    """What one writes in an afternoon."""
-    weights = parameters.learnable(samples.targets.device)
-    adam = torch.optim.Adam(weights.tensors(), lr=1e-3)
-
-    def step() -> None:
-        values = samples.inputs @ weights.encoder.T + weights.encoder_bias
-        kept, places = values.topk(k, dim=1)
-        codes = torch.zeros_like(values).scatter(1, places, kept.relu())
-        error = samples.targets - codes @ weights.decoder - weights.flat_bias()
-        adam.zero_grad()
-        error.square().mean().backward()
-        torch.nn.utils.clip_grad_norm_(weights.tensors(), 1.0)
-        adam.step()
-
-    return step
 
 
 def ours(
@@ -118,7 +88,7 @@ def ours(
 
     def step() -> None:
         _gathering.pays = lambda *_: gathers
-        with tf32(options.precision):
+        with tf32_products(options.device, wanted=options.precision == "tf32"):
             trainer.train_on(samples)
 
     return step
@@ -132,7 +102,7 @@ def error_of_gradients(
     for precision, way in (("float32", False), (options.precision, gathers)):
         _gathering.pays = lambda *_, way=way: way
         weights = parameters.learnable(options.device)
-        with tf32(precision):
+        with tf32_products(options.device, wanted=precision == "tf32"):
             dense_step(weights, replace(options, precision=precision), samples, 0.0, None)
         found.append(weights.decoder.grad)
         del weights
@@ -177,7 +147,13 @@ def compare(options: TrainingOptions, n: int, bounds: dict[str, float]) -> None:
         synchronise(device)
 
     k = options.k
-    add("loop", options, False, lambda: loop(parameters, samples, k))
+    blocks = targets.reshape(n, options.group.order, -1).cpu().numpy()
+
+    def build_loop() -> Callable[[], None]:
+        loop = DenseLoop(blocks, options.n_atoms, k, n, 1e-3, device)
+        return lambda: loop.step(targets)
+
+    add("loop", options, False, build_loop)
     for precision in PRECISIONS:
         for gathers in (False, True):
             name = f"{precision}, {'active' if gathers else 'all'} atoms"

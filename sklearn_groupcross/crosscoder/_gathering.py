@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
+from importlib.util import find_spec
 from textwrap import shorten
 from typing import Any
 
@@ -38,9 +39,7 @@ def pays(parameters: Parameters, options: TrainingOptions) -> bool:
 @cache
 def works_on(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether Triton is there and does what a dense product does; if it does not, warn."""
-    try:
-        import triton  # noqa: F401
-    except ImportError:  # not every build of torch brings it
+    if find_spec("triton") is None:  # not every build of torch brings it
         return False
     # small integers, which are exact in every precision
     codes = torch.tensor([0.0, 2.0, 0.0, 1.0, 0.0, -1.0], device=device, requires_grad=True)
@@ -80,13 +79,7 @@ def gathered(
     return codes.reshape(values.shape), product + parameters.flat_bias()
 
 
-def gather(
-    codes: Tensor,
-    places: Tensor,
-    n: int,
-    decoder: Tensor,
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
+def gather(codes: Tensor, places: Tensor, n: int, decoder: Tensor, dtype: torch.dtype) -> Tensor:
     """``S @ decoder`` for a matrix S (n, m) that is zero but for some codes.
 
     Parameters

@@ -69,9 +69,7 @@ def largest_codes(
         codes = screen.largest_of_batch(k) if of_batch else screen.largest(k)
     if codes is not None:
         return codes
-    values = preactivations(inputs, parameters)
-    largest = SparseCodes.largest_of_batch if of_batch else SparseCodes.largest
-    return largest(values, k)
+    return SparseCodes.largest(preactivations(inputs, parameters), k, of_batch=of_batch)
 
 
 class RoughEncoder:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import _kernels as kernels
+from ._activations import largest
 from ._objective import reconstruct
 from ._parallel import Run, sharing
 from ._parameters import Parameters
@@ -71,27 +72,12 @@ class SparseCodes:
         return cls((n, m), starts, columns, kept)
 
     @classmethod
-    def largest(cls, values: Tensor, k: int) -> SparseCodes:
-        """The k largest of each row of values (n, m), on the CPU, where they are positive."""
+    def largest(cls, values: Tensor, k: int, *, of_batch: bool) -> SparseCodes:
+        """The k largest of each row of values (n, m), on the CPU, or n·k of all; see `largest`."""
         n, m = values.shape
-        largest, columns = values.topk(k, dim=1, sorted=False)
-        return cls(
-            (n, m),
-            np.arange(n + 1) * k,
-            columns.reshape(-1).numpy(),
-            largest.clamp_min_(0.0).reshape(-1).numpy(),
-        )
-
-    @classmethod
-    def largest_of_batch(cls, values: Tensor, k: int) -> SparseCodes:
-        """The n·k largest of values (n, m) together, on the CPU, where they are positive."""
-        n, m = values.shape
-        places = values.flatten().topk(n * k, sorted=False).indices.sort().values
-        rows = torch.div(places, m, rounding_mode="floor")
-        starts = np.zeros(n + 1, dtype=np.int64)
-        starts[1:] = torch.bincount(rows, minlength=n).cumsum(0).numpy()
-        kept = values.flatten()[places].clamp_min_(0.0)
-        return cls((n, m), starts, (places - rows * m).numpy(), kept.numpy())
+        kept, places = largest(values, k, of_batch=of_batch)
+        rows, columns = np.divmod(places.numpy(), m)
+        return cls((n, m), np.searchsorted(rows, np.arange(n + 1)), columns, kept.numpy())
 
     def write_into(self, zeros: Tensor, run: Run) -> None:
         """Write what is not zero into zeros (n, m); no place may hold two values."""

@@ -19,6 +19,15 @@ TILE_BYTES, N_TOGETHER = 2048, 8
 
 
 @triton.jit
+def _tile_of_rows(matrix, chosen, entries, there, columns, width):
+    """Some columns of the rows that entries choose, as float32; zero for those not there."""
+    rows = tl.load(chosen + entries, mask=there, other=0)
+    places = rows[:, None] * width + columns[None, :]
+    inside = there[:, None] & (columns < width)[None, :]
+    return tl.load(matrix + places, mask=inside, other=0.0).to(tl.float32)
+
+
+@triton.jit
 def add_rows(
     starts,
     chosen,
@@ -42,19 +51,16 @@ def add_rows(
     """
     row = tl.program_id(0).to(tl.int64)
     columns = tl.program_id(1) * tile + tl.arange(0, tile)
-    inside = columns < width
     together = tl.arange(0, n_together)
     total = tl.zeros((tile,), dtype=tl.float32)
     stop = tl.load(starts + row + 1)
     for first in range(tl.load(starts + row), stop, n_together):
         entries = first + together
         there = entries < stop
-        rows = tl.load(chosen + entries, mask=there, other=0)
         weight = tl.load(weights + entries, mask=there, other=0.0)
-        places = rows[:, None] * width + columns[None, :]
-        numbers = tl.load(matrix + places, mask=there[:, None] & inside[None, :], other=0.0)
-        total += tl.sum(weight[:, None] * numbers.to(tl.float32), axis=0)
-    tl.store(out + row * width + columns, total, mask=inside)
+        numbers = _tile_of_rows(matrix, chosen, entries, there, columns, width)
+        total += tl.sum(weight[:, None] * numbers, axis=0)
+    tl.store(out + row * width + columns, total, mask=columns < width)
 
 
 @triton.jit
@@ -84,16 +90,13 @@ def products_at(
     """
     row = tl.program_id(0).to(tl.int64)
     columns = tl.program_id(1) * tile + tl.arange(0, tile)
-    inside = columns < width
     together = tl.arange(0, n_together)
-    vector = tl.load(vectors + row * width + columns, mask=inside, other=0.0).to(tl.float32)
+    vector = tl.load(vectors + row * width + columns, mask=columns < width, other=0.0)
     its = out + tl.program_id(1).to(tl.int64) * n_entries
     stop = tl.load(starts + row + 1)
     for first in range(tl.load(starts + row), stop, n_together):
         entries = first + together
         there = entries < stop
-        rows = tl.load(chosen + entries, mask=there, other=0)
-        places = rows[:, None] * width + columns[None, :]
-        numbers = tl.load(matrix + places, mask=there[:, None] & inside[None, :], other=0.0)
-        products = tl.sum(vector[None, :] * numbers.to(tl.float32), axis=1)
+        numbers = _tile_of_rows(matrix, chosen, entries, there, columns, width)
+        products = tl.sum(vector.to(tl.float32)[None, :] * numbers, axis=1)
         tl.store(its + entries, products, mask=there)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +15,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sklearn.utils.fixes import parse_version
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
 from sklearn_groupcross.crosscoder import _gathering, _trainer
@@ -25,16 +23,15 @@ from sklearn_groupcross.crosscoder._batches import Samples
 from sklearn_groupcross.crosscoder._gathering import gather
 from sklearn_groupcross.crosscoder._step import dense_step
 
+from .test_devices import DEVICES as ALL_DEVICES
 from .test_steps import assert_close as assert_same
 from .test_steps import steps
 
 needs_triton = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None, reason="this build of torch comes without Triton"
 )
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
-DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, needs_cuda])]
-if torch.cuda.is_available():  # then kernels are compiled, and not for the CPU
-    DEVICES = DEVICES[1:]
+# where there is CUDA kernels are compiled, and not for the CPU
+DEVICES = ALL_DEVICES[1:] if torch.cuda.is_available() else ALL_DEVICES
 pytestmark = needs_triton
 
 
@@ -271,8 +268,6 @@ for architecture in (80, 90):
 
 def test_it_compiles_for_gpus_that_are_not_here():
     """For those of 2020 and 2022 on: the interpreter takes more than the compiler does."""
-    if parse_version(version("triton")) < parse_version("3.3"):
-        pytest.skip("Triton before 3.3 wants kernels to be described otherwise")
     without = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     done = subprocess.run(
         [sys.executable, "-c", COMPILE], env=without, capture_output=True, text=True, check=False

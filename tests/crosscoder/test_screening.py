@@ -62,8 +62,7 @@ def test_they_are_the_largest_exact_ones(n, m, d, k, seed, bias, scale, of_batch
         found = screen.largest_of_batch(k) if of_batch else screen.largest(k)
     if found is None:  # too many came near: exact products decide
         return
-    largest = SparseCodes.largest_of_batch if of_batch else SparseCodes.largest
-    expected = dense(largest(values, k))
+    expected = dense(SparseCodes.largest(values, k, of_batch=of_batch))
     error = 1e-5 * (inputs.norm(dim=1)[:, None] * parameters.encoder.norm(dim=1) + abs(bias) + 1)
     got = dense(found)
     # where two are equal to rounding, either may be taken

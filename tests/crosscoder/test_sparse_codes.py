@@ -130,10 +130,10 @@ def test_what_is_kept_is_what_exceeds_or_is_largest(n, m, seed):
     assert_close(dense(above), torch.where(values > thresholds, values, 0.0))
     k = 1 + seed % m
     kept = torch.zeros(n, m).scatter(1, values.topk(k).indices, 1.0) * values.relu()
-    assert_close(dense(SparseCodes.largest(values, k)), kept)
+    assert_close(dense(SparseCodes.largest(values, k, of_batch=False)), kept)
     limit = values.flatten().topk(n * k).values[-1]
     kept = torch.where(values >= limit, values.relu(), 0.0)
-    assert_close(dense(SparseCodes.largest_of_batch(values, k)), kept)
+    assert_close(dense(SparseCodes.largest(values, k, of_batch=True)), kept)
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
