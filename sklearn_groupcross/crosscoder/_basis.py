@@ -10,7 +10,7 @@ import torch
 from scipy.linalg import hadamard
 from torch import Tensor
 
-from ..groups import FiniteGroup, Irrep
+from ..groups import FiniteGroup
 
 # Coefficients that are mixed with one another, at most; a power of 2.
 _MIXED = 64
@@ -237,12 +237,11 @@ def _count_coordinates(group: FiniteGroup, axes: tuple[Tensor, ...]) -> int:
 
 def _columns(group: FiniteGroup) -> np.ndarray:
     """Orthonormal coefficients, (order, order): of elements, by irrep and (a, b) within each."""
-    matrices = [_scaled(rho).reshape(group.order, -1) for rho in group.irreps]
-    return np.concatenate(matrices, axis=1)
-
-
-def _scaled(rho: Irrep) -> np.ndarray:
-    return np.sqrt(rho.dimension / rho.group.order) * (rho.independent_rows @ rho.matrices)
+    matrices = [
+        np.sqrt(rho.dimension / group.order) * (rho.independent_rows @ rho.matrices)
+        for rho in group.irreps
+    ]
+    return np.concatenate([matrix.reshape(group.order, -1) for matrix in matrices], axis=1)
 
 
 def _components(stacks: Tensor, group: FiniteGroup, columns: Tensor) -> list[Tensor]:
