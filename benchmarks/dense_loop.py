@@ -25,7 +25,8 @@ class DenseLoop:
         learning_rate: float,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.k, self.d, self.batch_size = k, orbits.shape[2], batch_size
+        self.k, self.d, self.n_atoms = k, orbits.shape[2], n_atoms
+        self.batch_size, self.learning_rate = batch_size, learning_rate
         self.flat = torch.from_numpy(orbits.reshape(len(orbits), -1)).to(device)
         self.mean = self.flat.mean(0)
         total = sum(float((rows - self.mean).square().sum()) for rows in self.flat.split(1024))
@@ -38,21 +39,25 @@ class DenseLoop:
         self.encoder_bias = torch.nn.Parameter(torch.zeros(n_atoms, device=device))
         self.decoder = torch.nn.Parameter(atoms)
         self.decoder_bias = torch.nn.Parameter(torch.zeros(self.flat.shape[1], device=device))
-        self.weights = [self.encoder, self.decoder, self.decoder_bias]
-        self.adam = torch.optim.Adam(
+
+    def optimiser(self) -> torch.optim.Adam:
+        rate = self.learning_rate
+        return torch.optim.Adam(
             [
-                {"params": self.weights, "lr": learning_rate},
-                {"params": [self.encoder_bias], "lr": learning_rate * math.sqrt(self.d)},
+                {"params": [self.encoder, self.decoder, self.decoder_bias], "lr": rate},
+                {"params": [self.encoder_bias], "lr": rate * math.sqrt(self.d)},
             ]
         )
 
     def fit(self, n_steps: int) -> None:
+        adam = self.optimiser()
+
         def rise_and_fall(step: int) -> float:
             rise = (step + 1) / max(1.0, 0.05 * n_steps)
             fall = (n_steps - step) / max(1.0, 0.2 * n_steps)
             return min(1.0, rise, fall)
 
-        schedule = torch.optim.lr_scheduler.LambdaLR(self.adam, rise_and_fall)
+        schedule = torch.optim.lr_scheduler.LambdaLR(adam, rise_and_fall)
         generator = torch.Generator().manual_seed(0)
         batches: list[Tensor] = []
         n_batches = -(-len(self.flat) // self.batch_size)
@@ -60,15 +65,16 @@ class DenseLoop:
             if not batches:
                 rows = torch.randperm(len(self.flat), generator=generator)
                 batches = list(rows.tensor_split(n_batches))
-            self.step(self.read(batches.pop()))
+            self.step(self.read(batches.pop()), adam)
             schedule.step()
 
-    def step(self, batch: Tensor) -> None:
+    def step(self, batch: Tensor, adam: torch.optim.Adam) -> None:
         error = batch - self.decode(self.encode(batch[:, : self.d]))
-        self.adam.zero_grad()
+        adam.zero_grad()
         error.square().mean().backward()
-        torch.nn.utils.clip_grad_norm_([*self.weights, self.encoder_bias], 1.0)
-        self.adam.step()
+        weights = [weight for group in adam.param_groups for weight in group["params"]]
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        adam.step()
 
     def read(self, rows: Tensor) -> Tensor:
         return (self.flat[rows] - self.mean) * self.scale

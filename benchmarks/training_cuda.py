@@ -151,7 +151,8 @@ def compare(options: TrainingOptions, n: int, bounds: dict[str, float]) -> None:
 
     def build_loop() -> Callable[[], None]:
         loop = DenseLoop(blocks, options.n_atoms, k, n, 1e-3, device)
-        return lambda: loop.step(targets)
+        adam = loop.optimiser()
+        return lambda: loop.step(targets, adam)
 
     add("loop", options, False, build_loop)
     for precision in PRECISIONS:
