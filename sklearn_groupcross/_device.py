@@ -2,27 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
-
-
-@contextmanager
-def tf32_products(device: torch.device, *, wanted: bool) -> Iterator[None]:
-    """Let a CUDA device multiply float32 matrices in TF32, if that is wanted, and no longer.
-
-    torch keeps this for the whole process, so what was set before is set again.
-    """
-    if not wanted or device.type != "cuda":
-        yield
-        return
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -48,8 +28,10 @@ def resolve_device(device: str | torch.device) -> torch.device:
         )
     if resolved.type in ("cpu", "cuda"):
         return resolved
+    if resolved.type == "meta":
+        raise ValueError(f"Device {device!r} holds no numbers: nothing can be computed there.")
     try:
-        torch.empty(1, device=resolved)
+        torch.empty(1, dtype=torch.float32, device=resolved)
     except (RuntimeError, AssertionError, ImportError) as error:  # whatever its backend says
         raise ValueError(
             f"Device {device!r} was asked for, but torch cannot use it here; 'auto' takes what "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from ._ambient import own_state
 from ._files import written_whole
 from .analysis import SymmetryAnalyzer
 from .crosscoder import GroupCrosscoder
@@ -24,8 +26,10 @@ _BYTES_IN_MEMORY = 4 * 2**30
 MIN_FREQUENCY = 1e-3
 
 REPORT, MODEL, TABLE = "report.html", "crosscoder.safetensors", "features.csv"
-#: Everything that a run may leave in its folder.
+#: What every run leaves in its folder.
 RESULTS = (REPORT, MODEL, TABLE)
+#: What a run leaves there if its orbits are larger than memory should hold.
+ORBITS = ("orbits-train.npy", "orbits-held-out.npy")
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,18 @@ class Experiment:
         return self.features[self.features["frequency"] >= MIN_FREQUENCY]
 
 
+@own_state()
 def run_experiment(
     train: OrbitDataset,
     held_out: OrbitDataset,
     crosscoder: GroupCrosscoder,
-    out: Path,
+    place: Callable[[str], Path],
     *,
     title: str,
     image_word: str = "images",
     progress: bool = True,
 ) -> Experiment:
-    """Read orbits, fit, analyse, and write report, model and table into a folder.
+    """Read orbits, fit, analyse, and write report, model and table.
 
     Parameters
     ----------
@@ -68,8 +73,8 @@ def run_experiment(
         Over different images, of one network, layer and group.
     crosscoder : GroupCrosscoder
         Not fitted; of the datasets' group.
-    out : Path
-        An existing folder.
+    place : callable
+        Gives the path to write the result of a name to, for each of `RESULTS` and `ORBITS`.
     title : str
         Of the report.
     image_word : str, default="images"
@@ -81,12 +86,12 @@ def run_experiment(
     -------
     experiment : Experiment
     """
-    orbits = _read(train, out / "orbits-train.npy", progress)
-    held_out_orbits = _read(held_out, out / "orbits-held-out.npy", progress)
+    orbits, held_out_orbits = (
+        _read(dataset, place(name), progress)
+        for dataset, name in zip((train, held_out), ORBITS, strict=True)
+    )
     crosscoder.fit(orbits)
-    for name in RESULTS:  # an old report beside a new model would mislead
-        (out / name).unlink(missing_ok=True)
-    crosscoder.save(out / MODEL)
+    crosscoder.save(place(MODEL))
 
     analysis = SymmetryAnalyzer(verbose=int(progress)).fit(crosscoder)
     fit = _measure(crosscoder, orbits, held_out_orbits, progress)
@@ -108,10 +113,11 @@ def run_experiment(
             int((fit.frequencies >= MIN_FREQUENCY).sum())
         ),
     }
-    with written_whole(out / TABLE) as temporary:
-        features.to_csv(temporary)
+    table = features.to_csv().encode()
+    with written_whole(place(TABLE)) as temporary:
+        temporary.write_bytes(table)
     write_report(
-        out / REPORT,
+        place(REPORT),
         analysis,
         crosscoder,
         train,
@@ -143,10 +149,10 @@ def _measure(
     progress: bool,
 ) -> _Fit:
     with tqdm(total=3, desc="measuring", disable=not progress) as bar:
-        fires = crosscoder.transform(held_out_orbits) > 0
+        fires = crosscoder._codes(held_out_orbits) > 0
         unexplained_held_out = 1 - crosscoder.score(held_out_orbits)
         bar.update()
-        ever_fires = (crosscoder.transform(orbits) > 0).any(axis=0)
+        ever_fires = (crosscoder._codes(orbits) > 0).any(axis=0)
         bar.update()
         unexplained = 1 - crosscoder.score(orbits)
         bar.update()

@@ -1,0 +1,104 @@
+"""Locks that the operating system frees when their holder ends, however it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+# What file systems answer that know no locks, such as some of clusters.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+# Windows has neither; a pipe that nobody reads from would be waited for.
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Lock:
+    """A lock that `hold` has taken."""
+
+    def __init__(self, lock: FileLock, file: os.stat_result, removes: bool) -> None:
+        self._lock, self._file, self._removes = lock, file, removes
+
+    def release(self) -> None:
+        """Leave the lock to others, without its file if that was asked for."""
+        if os.name == "nt":  # which removes no file that is open, so that nobody else's goes
+            self._lock.release()
+            self._remove()
+        else:
+            # first: who has opened the file meanwhile sees that it is gone, and makes a new one
+            self._remove()
+            self._lock.release()
+
+    def _remove(self) -> None:
+        path = Path(self._lock.lock_file)
+        with suppress(OSError):
+            # a folder that was removed and made again may hold another's
+            if self._removes and _is_at(path, self._file):
+                path.unlink()
+
+
+def hold(path: Path, *, timeout: float = 0, removes: bool = False) -> Lock | None:
+    """Take the lock that a file stands for; None where the file system knows no locks.
+
+    Threads of one process keep each other out as processes do.
+
+    Parameters
+    ----------
+    path : Path
+        Made if it is missing. Not a link.
+    timeout : float, default=0
+        Seconds to wait for another holder.
+    removes : bool, default=False
+        Whether the file goes when the lock is released. All who take this lock must agree on it.
+
+    Raises
+    ------
+    filelock.Timeout
+        If another holds it for longer.
+    OSError
+        If the file is a link, or cannot be made.
+    """
+    lock = FileLock(path, timeout=timeout, thread_local=False, fallback_to_soft=False)
+    while True:
+        with _opened(path) as file:
+            try:
+                lock.acquire()
+            except Timeout:
+                if _is_at(path, file):
+                    raise
+                continue
+            except (NotImplementedError, OSError) as error:
+                if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                    raise
+                break
+            # whoever ended may have removed the file: one that was opened before is nobody's
+            if _is_at(path, file):
+                return Lock(lock, file, removes)
+        lock.release()
+    if removes:
+        with suppress(OSError):
+            path.unlink()
+    return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[os.stat_result]:
+    # a file keeps its number while it is open: the same number later is the same file
+    descriptor = os.open(path, _FLAGS, 0o666)
+    try:
+        yield os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_at(path: Path, file: os.stat_result) -> bool:
+    """Whether a file that is open, or was, is the one that others find at a path."""
+    if os.name == "nt":  # an open file stays where it is
+        return True
+    try:
+        return os.path.samestat(file, os.stat(path))
+    except FileNotFoundError:
+        return False
