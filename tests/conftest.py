@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ if not torch.cuda.is_available():  # read where Triton is imported, which nothin
 
 from sklearn_groupcross import GroupCrosscoder, Network, OrbitDataset
 from sklearn_groupcross.groups import Dihedral
+from tests import processor
 
 # A busy machine makes single examples slow; laws do not depend on the clock. Derandomised, so that
 # a red run is red for everyone.
@@ -22,6 +25,22 @@ settings.register_profile(
     "groupcross", deadline=None, derandomize=True, max_examples=40, report_multiple_bugs=False
 )
 settings.load_profile("groupcross")
+
+
+def pytest_report_header() -> list[str]:
+    """What the numbers of this run were computed with."""
+    return processor.header()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_arrive() -> Iterator[None]:
+    """A shell has jobs in the background ignore the signal that some tests send."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
