@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .._ambient import own_state
 from ..groups import Cyclic, Trivial
 from ._crop import check_images, cut_centre
 from ._image_action import ImageAction
@@ -62,6 +63,7 @@ class HueAction(LinearAction):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.group!r})"
 
+    @own_state(gradients=None)
     def transform(self, inputs: Tensor, size: int | None = None) -> Tensor:
         """Turn the colours of every image by every element.
 
@@ -85,10 +87,12 @@ class HueAction(LinearAction):
         _check_rgb(inputs)
         return super().transform(inputs if size is None else cut_centre(inputs, size))
 
+    @own_state(gradients=None)
     def transform_positions(self, positions: Tensor) -> Tensor:
         """Positions stay: (..., 2) is repeated for every element, (..., order, 2)."""
         return positions.unsqueeze(-2).expand(*positions.shape[:-1], self.group.order, 2)
 
+    @own_state(gradients=None)
     def transform_about(
         self,
         images: Tensor,

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .._ambient import own_state
 from ..groups import PlanarGroup
 from ._crop import centre_crop, check_images, match_parity, required_source_size
 from ._lattice import lattice_cosets, plane_matrices
@@ -97,6 +98,7 @@ class ImageAction(Composable):
             options += f", mask_softness={self.mask_softness:g}"
         return f"{type(self).__name__}({self.group!r}{options})"
 
+    @own_state(gradients=None)
     def transform(self, images: Tensor, size: int | None = None) -> Tensor:
         """Transform every image by every element: turn, then crop.
 
@@ -143,6 +145,7 @@ class ImageAction(Composable):
                 )
         return result
 
+    @own_state(gradients=None)
     def transform_positions(self, positions: Tensor) -> Tensor:
         """Carry positions along: ``g·p`` for every element g.
 
@@ -158,6 +161,7 @@ class ImageAction(Composable):
         matrices = self.matrices.to(positions)
         return torch.einsum("gij,...j->...gi", matrices, positions)
 
+    @own_state(gradients=None)
     def transform_about(
         self,
         images: Tensor,

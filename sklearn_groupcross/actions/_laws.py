@@ -9,10 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .._ambient import own_state
 from ..groups import FiniteGroup
 from ._protocols import Action
 
 
+@own_state()
 def check_action(action: Action, inputs: Tensor, *, tolerance: float = 1e-4) -> None:
     """Check an action on some inputs: the shapes, the identity, and ``(gh)·x = g·(h·x)``.
 

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from .._ambient import own_state
 from ..groups import FiniteGroup, RotationGroup
 from ._laws import check_representation
 from ._protocols import Composable, check_inputs
@@ -60,6 +61,7 @@ class LinearAction(Composable):
         """See `Composable.example_axes`."""
         return {self.axis: self.matrices.shape[1]}
 
+    @own_state(gradients=None)
     def transform(self, inputs: Tensor) -> Tensor:
         """Multiply every input by the matrix of every element.
 

@@ -28,6 +28,7 @@ def circular_mask(
     centre : (float, float), default=(0.0, 0.0)
         Centre of the disk, (column, row) in pixels from that of the square.
     device : torch.device or str, optional
+        Default: the CPU.
 
     Returns
     -------
@@ -36,6 +37,7 @@ def circular_mask(
     """
     column, row = centre
     radius = size / 2 - max(abs(column), abs(row)) if radius is None else radius
+    device = "cpu" if device is None else device
     u = torch.arange(size, device=device, dtype=torch.float32) - (size - 1) / 2
     distance = ((u[None, :] - column) ** 2 + (u[:, None] - row) ** 2).sqrt()
     return ((radius - distance) / softness).clamp(0, 1)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .._ambient import own_state
 from ..groups import DirectProduct
 from ._laws import transform_checked
 from ._protocols import Action, Composable, PositionedAction
@@ -94,6 +95,7 @@ class ProductAction(Composable):
         """See `Composable.example_axes`."""
         return _merged(self.first, self.second)
 
+    @own_state()
     def _check_commuting(self, example: Tensor | None) -> None:
         if example is None:
             axes = _merged(self.first, self.second)
@@ -101,8 +103,8 @@ class ProductAction(Composable):
             shape = [2] * n_axes
             for axis, length in axes.items():
                 shape[axis] = length
-            generator = torch.Generator().manual_seed(0)
-            example = torch.randn(shape, generator=generator, dtype=torch.float64)
+            generator = torch.Generator("cpu").manual_seed(0)
+            example = torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu")
         by_first = _pairs(self.first, self.second, example)
         by_second = _pairs(self.second, self.first, example).transpose(1, 2)
         self._compare(by_first, by_second, _TOLERANCE)
@@ -239,6 +241,7 @@ class ImageProductAction(ProductAction):
         other = self.second if self._warp_is_first else self.first
         return transform_checked(other, pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2])
 
+    @own_state()
     def _check_commuting(self, example: Tensor | None) -> None:
         first, second, size = self.first, self.second, 9
         for_second, for_first = second.source_size(size), first.source_size(size)
@@ -259,7 +262,7 @@ def _pairs(first: Action, second: Action, inputs: Tensor, *sizes: int) -> Tensor
 
 
 def _moves_positions(action: PositionedAction) -> bool:
-    position = torch.tensor([3.0, 1.0])
+    position = torch.tensor([3.0, 1.0], dtype=torch.float32, device="cpu")
     return not torch.equal(
         action.transform_positions(position), position.expand(action.group.order, 2)
     )
@@ -270,7 +273,8 @@ def _smooth_images(side: int) -> Tensor:
 
     So that samplers which clamp to the range of the image have nothing to clamp.
     """
-    coarse = torch.rand(3, 3, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    generator = torch.Generator("cpu").manual_seed(0)
+    coarse = torch.rand(3, 3, 4, 4, generator=generator, dtype=torch.float64, device="cpu")
     images = 0.4 + 0.2 * F.interpolate(coarse, size=(side, side), mode="bilinear")
     images[..., 0, 0], images[..., -1, -1] = 0, 1
     return images

@@ -1,5 +1,6 @@
 """Finite groups as the package sees them: a Cayley table, its subgroups and their names."""
 
+from ._description import order_from_json
 from ._families import (
     Alternating,
     DirectProduct,
@@ -36,5 +37,6 @@ __all__ = [
     "find_stabilizers",
     "group_from_json",
     "group_to_json",
+    "order_from_json",
     "parse_group",
 ]

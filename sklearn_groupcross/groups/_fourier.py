@@ -6,11 +6,14 @@ not imported.
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ._validation import refuse_masked
 
 if TYPE_CHECKING:
     from ._finite_group import FiniteGroup
@@ -148,7 +151,7 @@ class GroupFourier:
         products = []
         for irrep, part in zip(self.group.irreps, self.slices, strict=True):
             d = irrep.dimension
-            product = a[part].reshape(d, d) @ b[part].reshape(d, -1)
+            product = _multiply(a[part].reshape(d, d), b[part].reshape(d, -1))
             products.append(product.reshape((d * d, *trailing)))
         return self.inverse(_concatenate(products))
 
@@ -175,13 +178,14 @@ class GroupFourier:
             # [i, a, b, channel] -> rows (i, b), columns (a, channel)
             rows = _swap(a[:, part].reshape(m, d, d, -1), 1, 2).reshape(m * d, -1)
             columns = _swap(b[:, part].reshape(n, d, d, -1), 1, 2).reshape(n * d, -1)
-            product = rows @ columns.T
+            product = _multiply(rows, columns.T)
             products.append(_swap(product.reshape(m, d, n, d), 1, 2).reshape(m * n, d * d))
         coefficients = _concatenate(products, axis=1)
         return self.inverse(coefficients, axis=1).reshape(m, n, self.group.order)
 
     def _check(self, array: Any, axis: int, length: int, what: str) -> None:
         is_floating = array.is_floating_point() if _is_torch(array) else array.dtype.kind == "f"
+        refuse_masked(array, "blocks")
         if not is_floating:
             raise ValueError(f"The transform takes real floating-point arrays; got {array.dtype}.")
         if array.shape[axis] != length:
@@ -193,6 +197,18 @@ class GroupFourier:
 
 def _is_torch(array: Any) -> bool:
     return hasattr(array, "new_tensor")
+
+
+def _multiply(left: Any, right: Any) -> Any:
+    """Matrix product, of tensors in their own precision also within `torch.autocast`."""
+    if not _is_torch(left):
+        return left @ right
+    torch = sys.modules["torch"]  # it has been imported, since there are tensors
+    kind = left.device.type
+    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+        return left @ right
+    with torch.autocast(kind, enabled=False):
+        return left @ right
 
 
 def _like(matrix: NDArray[np.float64], array: Any) -> Any:
@@ -212,10 +228,10 @@ def _apply(matrix: NDArray[np.float64], array: Any, axis: int) -> Any:
     """Multiply one axis of an array by a matrix."""
     if axis % array.ndim == 0:
         flat = array.reshape(array.shape[0], -1)
-        return (_like(matrix, array) @ flat).reshape((len(matrix), *array.shape[1:]))
+        return _multiply(_like(matrix, array), flat).reshape((len(matrix), *array.shape[1:]))
     if axis % array.ndim == 1 and array.ndim == 3:
-        return _like(matrix, array) @ array  # a batch of products, without a copy
-    moved = _move_last(array, axis) @ _like(matrix, array).T
+        return _multiply(_like(matrix, array), array)  # a batch of products, without a copy
+    moved = _multiply(_move_last(array, axis), _like(matrix, array).T)
     return moved.movedim(-1, axis) if _is_torch(array) else np.moveaxis(moved, -1, axis)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ._finite_group import FiniteGroup
 from ._irreps import Irrep, planar_irreps
+from ._validation import MAX_ORDER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,14 +200,20 @@ def parse_group(text: str) -> PlanarGroup:
     Raises
     ------
     ValueError
-        If the text names no group.
+        If the text names no group, or one of more than 1024 elements, which is not built.
     """
     family, _, number = text.strip().lower().partition(":")
     if family == "trivial" and not number:
         return Trivial()
     families: dict[str, type[Cyclic] | type[Dihedral]] = {"cyclic": Cyclic, "dihedral": Dihedral}
-    if family in families and number.isdecimal() and int(number) >= 1:
-        return families[family](int(number))
+    digits = number.lstrip("0")
+    if family in families and digits.isdecimal():
+        largest = MAX_ORDER // (2 if family == "dihedral" else 1)
+        if len(digits) > len(str(MAX_ORDER)) or int(digits) > largest:
+            raise ValueError(
+                f"This group has more than {MAX_ORDER} elements: {family}:{largest} is the largest."
+            )
+        return families[family](int(digits))
     raise ValueError(
         f"Unknown group {text!r}: expected 'trivial', 'cyclic:N' or 'dihedral:N', "
         "for example 'dihedral:16' (32 elements)."

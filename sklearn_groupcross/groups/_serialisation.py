@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._description import order_from_json
 from ._finite_group import FiniteGroup
 
 
@@ -36,19 +37,45 @@ def group_to_json(group: FiniteGroup) -> dict[str, Any]:
 def group_from_json(description: dict[str, Any]) -> FiniteGroup:
     """Build the group that `group_to_json` described.
 
+    Its order is known before anything of it is built, and at most 1024.
+
     Raises
     ------
     ValueError
-        If this version of the package knows no such family.
+        If this version of the package knows no such family, or the family no such group.
     """
+    order_from_json(description)
+    return _build(description)
+
+
+def group_to_saved_json(group: FiniteGroup) -> dict[str, Any]:
+    """Describe a group that is to be saved: `group_from_json` is sure to read it again.
+
+    Raises
+    ------
+    ValueError
+        If the group is of a family of one's own.
+    """
+    description = group_to_json(group)
+    try:
+        is_known = group_from_json(description) == group
+    except ValueError:
+        is_known = False
+    if not is_known:
+        raise ValueError(
+            f"{group!r} is of a family of groups that is not the package's, so that no file can "
+            "say what it is. FiniteGroup(group.cayley_table) can be saved."
+        )
+    return description
+
+
+def _build(description: dict[str, Any]) -> FiniteGroup:
     from .. import groups  # the families; they import this package's modules themselves
 
-    family = getattr(groups, description["family"], None)
-    if not (isinstance(family, type) and issubclass(family, FiniteGroup)):
-        raise ValueError(f"Unknown family of groups: {description['family']!r}.")
+    family = getattr(groups, description["family"])
     arguments: list[Any] = [
         # factors of a product are groups themselves
-        group_from_json(argument) if isinstance(argument, dict) else argument
+        _build(argument) if isinstance(argument, dict) else argument
         for argument in description["arguments"]
     ]
     return family(*arguments)

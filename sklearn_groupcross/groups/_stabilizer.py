@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._validation import refuse_masked
+
 if TYPE_CHECKING:
     from ._finite_group import FiniteGroup
     from ._subgroup import Subgroup
@@ -86,6 +88,7 @@ def find_stabilizers(
     ValueError
         If the shapes do not fit the group or the threshold lies outside (0, 1).
     """
+    refuse_masked(profiles, "profiles")
     profiles = np.asarray(profiles, dtype=np.float64)
     if profiles.ndim != 2 or profiles.shape[1] != group.order:
         raise ValueError(

@@ -11,6 +11,20 @@ IntArray = NDArray[np.int64]
 MAX_ORDER = 1024
 
 
+def refuse_masked(array: object, name: str) -> None:
+    """Refuse masked values: what lies under the mask would be taken for data.
+
+    Raises
+    ------
+    ValueError
+    """
+    if np.ma.is_masked(array):
+        raise ValueError(
+            f"{name} is a masked array with masked values: what lies under the mask would be taken "
+            "for data. Leave them out, or put in values of your choice by filled(...)."
+        )
+
+
 def check_cayley_table(table: ArrayLike) -> IntArray:
     """Return `table` as a read-only integer array, or say why it is not a group's.
 
@@ -30,6 +44,7 @@ def check_cayley_table(table: ArrayLike) -> IntArray:
         If the table is not square, too large, not closed, or breaks the identity, inverse or
         associative law. The message names the elements that break it.
     """
+    refuse_masked(table, "A Cayley table")
     array = np.asarray(table)
     if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] == 0:
         raise ValueError(

@@ -19,6 +19,7 @@ from sklearn_groupcross.groups import (
     Trivial,
     group_from_json,
     group_to_json,
+    order_from_json,
     parse_group,
 )
 from sklearn_groupcross.testing import groups_with_elements
@@ -196,9 +197,59 @@ def test_unknown_group_names_say_what_is_expected(text):
 @given(groups_with_elements(0))
 def test_groups_survive_json(case):
     group, _ = case
-    assert group_from_json(json.loads(json.dumps(group_to_json(group)))) == group
+    description = json.loads(json.dumps(group_to_json(group)))
+    assert group_from_json(description) == group
+    assert order_from_json(description) == group.order
 
 
 def test_json_of_an_unknown_family_is_refused():
     with pytest.raises(ValueError, match="Unknown family of groups: 'Monster'"):
         group_from_json({"family": "Monster", "arguments": []})
+
+
+trivial = {"family": "Trivial", "arguments": []}
+deep = trivial
+for _ in range(500):
+    deep = {"family": "DirectProduct", "arguments": [deep, trivial]}
+thousand = {"family": "Cyclic", "arguments": [1000]}
+
+
+@pytest.mark.parametrize(
+    ("description", "says"),
+    [
+        (None, "described by its 'family' and its 'arguments'; got None"),
+        ({"family": "Cyclic"}, "'arguments'; got an object of 1 entries"),
+        ({**trivial, "order": 1}, "an object of 3 entries"),
+        ({"family": ["Cyclic"], "arguments": [3]}, "Unknown family"),
+        ({"family": "group_from_json", "arguments": [trivial]}, "Unknown family"),
+        ({"family": "PlanarGroup", "arguments": [3, True]}, "Unknown family"),
+        ({"family": "Trivial", "arguments": [1]}, "no group Trivial"),
+        ({"family": "Cyclic", "arguments": {"n": 3}}, "no group Cyclic"),
+        ({"family": "Cyclic", "arguments": [True]}, "no group Cyclic"),
+        ({"family": "Cyclic", "arguments": [3.0]}, "no group Cyclic"),
+        ({"family": "Cyclic", "arguments": [0]}, "no group Cyclic"),
+        ({"family": "Cyclic", "arguments": [10**5]}, "at most 1024 elements"),
+        ({"family": "Dihedral", "arguments": [10**5000]}, "at most 1024 elements"),
+        ({"family": "Symmetric", "arguments": [10**6]}, "no group Symmetric"),
+        ({"family": "RotationGroup", "arguments": ["cube"]}, "no group RotationGroup"),
+        ({"family": "FiniteGroup", "arguments": [[]]}, "no group FiniteGroup"),
+        ({"family": "FiniteGroup", "arguments": [[[0, 1], [1]]]}, "no group FiniteGroup"),
+        ({"family": "FiniteGroup", "arguments": [[[0, 1], [1, 2]]]}, "no group FiniteGroup"),
+        ({"family": "FiniteGroup", "arguments": [[[0, 1], [1, 1]]]}, "No inverses"),
+        ({"family": "DirectProduct", "arguments": [thousand, thousand]}, "at most 1024"),
+        ({"family": "DirectProduct", "arguments": [1, 2]}, "got 1"),
+        ({"family": "SemidirectProduct", "arguments": [trivial, trivial, [[1]]]}, "no group"),
+        (deep, "nested more than 32 deep"),
+    ],
+    ids=range(23),
+)
+def test_senseless_json_is_refused_before_anything_is_built(description, says):
+    with pytest.raises(ValueError, match=says):
+        group_from_json(description)
+
+
+@pytest.mark.parametrize("text", ["cyclic:1025", "dihedral:513", "cyclic:00" + "9" * 5000])
+def test_groups_that_are_too_large_are_not_built(text):
+    with pytest.raises(ValueError, match=r"more than 1024 elements: (cyclic:1024|dihedral:512)"):
+        parse_group(text)
+    assert parse_group("dihedral:0512").order == 1024
