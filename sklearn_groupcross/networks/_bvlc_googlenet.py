@@ -53,15 +53,15 @@ class CaffeLRN(nn.Module):
 
     def reset_buffers(self) -> None:
         """Compute the constants again, after `torch.nn.Module.to_empty`."""
-        channel = torch.arange(len(self.band), device=self.band.device)
-        near = (channel[:, None] - channel).abs() <= 2
+        channel = torch.arange(len(self.band), dtype=torch.int64, device=self.band.device)
+        near = ((channel[:, None] - channel).abs() <= 2).to(self.band.dtype)
         self.band.copy_((near * (1e-4 / 5))[:, :, None, None])
         self.one.fill_(1.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (n, channels, height, width)."""
         total = F.conv2d(x * x, self.band, self.one)
-        if torch.is_inference_mode_enabled():  # in place: fresh memory costs more than arithmetic
+        if not torch.is_grad_enabled():  # in place: fresh memory costs more than arithmetic
             root = total.rsqrt_()
             return root.sqrt().mul_(root).mul_(x)
         root = total.rsqrt()
@@ -69,8 +69,8 @@ class CaffeLRN(nn.Module):
 
 
 def _relu(x: Tensor) -> Tensor:
-    # the sum that it replaces is needed by nobody, except where gradients or hooks look at it
-    return F.relu(x, inplace=torch.is_inference_mode_enabled())
+    # the sum that it replaces is needed by nobody, except for gradients
+    return F.relu(x, inplace=not torch.is_grad_enabled())
 
 
 class BVLCGoogLeNet(nn.Module):

@@ -8,16 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ._shape_rules import SHAPE_RULES, from_end, remove_axes
-from ._tracking import AxisField, Place, Rule, State, tensors
-
-
-def _map(state: State, value: Any) -> Place | None:
-    """Place of a map (n, channels, height, width); None for everything else."""
-    place = state(value)
-    if isinstance(place, Place) and (place.column_axis, place.row_axis) == (-1, -2):
-        return place
-    return None
+from ._places import Nowhere, Place, Rule, State, tensors, unite
+from ._resampling_rules import RESAMPLING_RULES, place_of_map, transposed_axis
+from ._shape_rules import SHAPE_RULES, from_end, remove_axes, unsqueezed
+from ._write_rules import WRITE_RULES
 
 
 def _pair(value: Any) -> tuple[Any, Any]:
@@ -36,24 +30,30 @@ def _widen(place: Place, kernel: Any, stride: Any, padding: Any, dilation: Any =
     ):
         first = axis.first - p * axis.stride
         last = axis.last + ((k - 1) * d - p) * axis.stride
-        axes.append(AxisField(first, last, axis.stride * s))
+        axes.append(axis._replace(first=first, last=last).strided(s))
     return replace(place, column=axes[0], row=axes[1])
 
 
 def _convolution(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
     x, weight, _, stride, padding, dilation, transposed, *_ = args
-    place = _map(state, x)
-    if place is None or transposed or output.ndim != 4:
+    place, kernel = place_of_map(state, x), list(weight.shape[2:])
+    if place is None or output.ndim != 4:
         return None
     # kernels that are computed from the image carry its context
     context = place.global_context or state(weight) is not None
-    return replace(
-        _widen(place, list(weight.shape[2:]), stride, padding, dilation), global_context=context
+    if not transposed:
+        place = _widen(place, kernel, stride, padding, dilation)
+        return replace(place, global_context=context)
+    settings = zip(*map(_pair, (kernel, stride, padding, dilation)), strict=True)
+    column, row = (
+        transposed_axis(axis, *given)
+        for axis, given in zip((place.column, place.row), settings, strict=True)
     )
+    return replace(place, column=column, row=row, global_context=context)
 
 
 def _pool(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
-    place, kernel = _map(state, args[0]), args[1]
+    place, kernel = place_of_map(state, args[0]), args[1]
     if place is None:
         return None
     stride = args[2] if len(args) > 2 and args[2] else kernel
@@ -66,7 +66,7 @@ def _pool(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
 
 
 def _adaptive_pool(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
-    place, before, after = _map(state, args[0]), args[0].shape[-2:], output.shape[-2:]
+    place, before, after = place_of_map(state, args[0]), args[0].shape[-2:], output.shape[-2:]
     if place is None or tuple(before) == tuple(after):
         return place
     # cells of one size tile the map; a single cell is the whole image, which is no place
@@ -103,29 +103,19 @@ def _pointwise(args: Sequence[Any], state: State, output: Tensor) -> Place | Non
     placed = [p for x, p in known if isinstance(p, Place) and p.extents(x) == p.extents(output)]
     if not placed or output.ndim < max(-axis for axis in placed[0].axes):
         return None
-    main = placed[0]
-    layout = (main.column_axis, main.row_axis, main.grid, main.first_token)
-    columns, rows, context = [], [], False
+    main, united, context = placed[0], [], False
     for x, place in known:
         if isinstance(place, Place) and main.extents(x) == main.extents(output):
-            if (place.column_axis, place.row_axis, place.grid, place.first_token) != layout:
+            if place.layout != main.layout:
                 return None
-            columns.append(place.column)
-            rows.append(place.row)
-            context |= place.global_context
+            united.append(place)
         elif max(main.extents(x)) == 1:
             # one number for all units, as of squeeze-and-excite: they keep their places
             context = True
         else:
             return None
-    if len({axis.stride for axis in columns}) > 1 or len({axis.stride for axis in rows}) > 1:
-        return None
-    return replace(main, column=_unite(columns), row=_unite(rows), global_context=context)
-
-
-def _unite(axes: list[AxisField]) -> AxisField:
-    first, last = min(a.first for a in axes), max(a.last for a in axes)
-    return AxisField(first, last, axes[0].stride)
+    union = unite(united)
+    return union if union is None or not context else replace(union, global_context=True)
 
 
 def _cat(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
@@ -134,8 +124,10 @@ def _cat(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
     along = [p for p in places if isinstance(p, Place) and dim in p.axes]
     if not along:
         return _pointwise(args, state, output)
+    if along[0].grid is None:
+        return _side_by_side(parts, places, dim)
     # class and register tokens beside the grid
-    if len(along) > 1 or along[0].grid is None:
+    if len(along) > 1:
         return None
     index = places.index(along[0])
     before = sum(part.shape[dim] for part in parts[:index])
@@ -143,11 +135,29 @@ def _cat(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
     return replace(along[0], first_token=along[0].first_token + before, global_context=context)
 
 
+def _side_by_side(
+    parts: Sequence[Tensor], places: Sequence[Place | Nowhere | None], dim: int
+) -> Place | None:
+    """Units set beside one another: where each part goes on from the one before; or padding."""
+    whole, start = None, 0
+    for part, place in zip(parts, places, strict=True):
+        if isinstance(place, Nowhere):
+            return None
+        if place is not None:
+            name = "column" if dim == place.column_axis else "row"
+            moved = replace(place, **{name: getattr(place, name).shifted(-start)})
+            if whole is not None and moved != whole:
+                return None
+            whole = moved
+        start += part.shape[dim]
+    return whole
+
+
 def _stack(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
-    # equal shapes, and a new axis: the union, where the units' axes lie behind the new one
+    # equal shapes, and a new axis: the union
     place = _pointwise(args, state, args[0][0])
     dim = from_end(args[1] if len(args) > 1 else 0, output)
-    return place if place is not None and dim < min(place.axes) else None
+    return None if place is None else unsqueezed(place, dim)
 
 
 def _product(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
@@ -235,7 +245,9 @@ def _mixes(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
 POINTWISE: Rule = _pointwise
 RULES: dict[str, Rule] = {
     **SHAPE_RULES,
-    "convolution": _convolution,
+    **RESAMPLING_RULES,
+    **WRITE_RULES,
+    **dict.fromkeys(["convolution", "_convolution"], _convolution),
     **dict.fromkeys(["max_pool2d_with_indices", "max_pool2d", "avg_pool2d", "avg_pool3d"], _pool),
     **dict.fromkeys(
         ["_adaptive_avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"], _adaptive_pool
@@ -263,7 +275,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["linalg_vector_norm", "norm"], _reduction(2)),
     **dict.fromkeys(["_softmax", "_log_softmax"], _along(1, mixes=False)),
     **dict.fromkeys(
-        ["cumsum", "cumprod", "flip", "sort", "index_select", "gather", "glu"],
+        ["cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "flip", "sort", "gather", "glu"],
         _along(1, mixes=True),
     ),
     **dict.fromkeys(["roll", "topk"], _along(2, mixes=True)),
@@ -274,17 +286,10 @@ RULES: dict[str, Rule] = {
     ),
     **dict.fromkeys(
         [
-            "index",
-            "take",
-            "scatter",
-            "_fft_r2c",
-            "_fft_c2c",
-            "_fft_c2r",
-            "grid_sampler_2d",
-            "im2col",
-            "col2im",
-            "lstm",
-            "gru",
+            "take", "rot90", "scatter", "scatter_", "scatter_add", "scatter_add_", "index_add",
+            "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_",
+            "masked_scatter", "masked_scatter_", "as_strided", "as_strided_", "unfold", "im2col",
+            "col2im", "_fft_r2c", "_fft_c2c", "_fft_c2r", "grid_sampler_2d", "lstm", "gru",
         ],
         _mixes,
     ),

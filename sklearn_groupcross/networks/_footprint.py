@@ -1,39 +1,30 @@
-"""Which pixels reach a unit, measured with gradients: a second opinion on receptive fields."""
+"""Derived receptive fields held against the pixels that reach a unit."""
 
 from __future__ import annotations
 
-import copy
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+import numpy as np
+from numpy.typing import NDArray
 
+from .._ambient import own_state
+from ._measuring import Box, Footprints, Unit, attempts, ends_of, unreached
 from ._network import Network
 from ._receptive_field import ReceptiveField
 
 
-class Box(NamedTuple):
-    """First and last pixel column, first and last pixel row."""
-
-    left: int
-    right: int
-    top: int
-    bottom: int
-
-
+@own_state(gradients=True)
 def confirm_receptive_field(
     network: Network, layer: str | None, field: ReceptiveField
-) -> dict[tuple[int, int], Box]:
+) -> dict[Unit, Box]:
     """Compare a derived receptive field with the pixels that gradients reach.
 
-    Gradients run back from three units, the first, the middle and the last of the map's diagonal.
-    No pixel outside a unit's field may have one, and where the field ends inside the image, so
-    must the pixels that have one. A copy of the module is used, with weights that make every path
-    visible: positive, so that gradients neither cancel nor die in a ReLU. Maxima pass gradients to
-    all that they compare. What comes through `ReceptiveField.global_context` is held constant: the
-    gates, the keys and values of attention, the statistics over positions.
+    Gradients run back from units of the map's diagonal, and of some off it. No pixel outside a
+    unit's field may have one, and where the field ends inside the image, so must the pixels that
+    have one. Every path is made visible: weights count as positive, so that gradients neither
+    cancel nor die in a ReLU, and maxima pass gradients to all that they compare. What comes through
+    `ReceptiveField.global_context` is held constant: the gates, the keys and values of attention,
+    the statistics over positions.
 
     Parameters
     ----------
@@ -45,12 +36,13 @@ def confirm_receptive_field(
     Returns
     -------
     footprints : dict of (column, row) to Box
-        Pixels that reach each unit, both ends included.
+        Pixels that reach the first, the middle and the last unit of the diagonal, both ends
+        included.
 
     Raises
     ------
     ValueError
-        If they disagree; the message names the unit and both boxes.
+        If they disagree; the message names the unit and both boxes. If no gradient can be taken.
 
     Examples
     --------
@@ -61,174 +53,110 @@ def confirm_receptive_field(
     >>> footprints[24, 24]
     Box(left=41, right=55, top=41, bottom=55)
     """
+    layer = network.check_layer(layer)
     columns, rows = field.map_size
-    units = [(0, 0), (columns // 2, rows // 2), (columns - 1, rows - 1)]
-    footprints = gradient_footprints(network, layer, field.input_size, units)
-    for unit, found in footprints.items():
-        expected = []
-        for k, stride, offset, size in zip(
-            unit, field.stride, field.offset, field.size, strict=True
-        ):
-            centre, reach = offset + k * stride, (size - 1) / 2
-            expected += [centre - reach, centre + reach]
-        if not _agree(found, expected, field.input_size):
-            raise ValueError(
-                f"The receptive field of layer {layer or network.default_layer!r} of "
-                f"{network.name!r} is wrong: gradients of unit {unit} (column, row) reach pixels "
-                f"{_as_text(found)}; its field is derived as {_as_text(expected)}. Some operation "
-                "on the way moves or mixes positions in a way that is not known. Read a layer "
-                "before it."
-            )
-    return footprints
+    diagonal = [(0, 0), (columns // 2, rows // 2), (columns - 1, rows - 1)]
+    units = list(dict.fromkeys([*diagonal, *_other_units(field)]))
+    refusal: ValueError | None = None
+    global_context = field.global_context
+    for found in attempts(network, layer, field.input_size, units, forward_only=not global_context):
+        if isinstance(found, ValueError):
+            refusal = refusal or found
+            continue
+        disagreement = _compare(network, layer, field, found)
+        if disagreement is None:
+            return {unit: found.box(unit) for unit in diagonal if found.touched[unit][0].any()}
+        refusal, conclusive = disagreement
+        if conclusive:
+            break
+    assert refusal is not None
+    raise refusal
 
 
-def _agree(found: Box, expected: list[float], size: int) -> bool:
-    for pixel, edge, inwards in zip(found, expected, (1, -1, 1, -1), strict=True):
-        # an edge outside the image may have gaps at the border, as behind strides that skip pixels
-        inside = 0 <= edge <= size - 1
-        if (inside and pixel != edge) or (not inside and (pixel - edge) * inwards < 0):
-            return False
-    return True
+def _other_units(field: ReceptiveField) -> Iterator[Unit]:
+    """Units off the diagonal; the outermost whose fields lie in the image; neighbours."""
+    (columns, rows), repeats = field.map_size, max(field.repeats)
+    yield columns // 4, 3 * rows // 4
+    yield 3 * columns // 4, rows // 4
+    across, down = field.interior_units()
+    if across and down:
+        # what is cut off and filled up again on the way is missing here
+        yield across[0], down[0]
+        yield across[-1], down[-1]
+    for step in range(1, max(min(repeats, 16), 2)):
+        yield min(columns // 2 + step, columns - 1), min(rows // 2 + step, rows - 1)
 
 
-def _as_text(box: Box | list[float]) -> str:
+def _compare(
+    network: Network, layer: str, field: ReceptiveField, found: Footprints
+) -> tuple[ValueError, bool] | None:
+    """What is wrong with a field, and whether it misses pixels, which is past doubt."""
+    small = not found.complete  # what reaches a unit and was not seen is then no surprise
+    gaps: dict[tuple[int, int, int], float] = {}
+    for unit, touched in found.touched.items():
+        expected = [ends_of(field, axis, unit[axis]) for axis in (0, 1)]
+        label = (network, layer, unit, found.box(unit), [e for ends in expected for e in ends])
+        if not touched[0].any():
+            # nothing but padding: right where the field is not all of it in the image
+            if not small and not any(_reaches_out(*ends, field) for ends in expected):
+                return unreached(network, layer, unit), False
+            continue
+        for axis, (first, last) in enumerate(expected):
+            pixels, wrap = np.flatnonzero(touched[axis]), field.wraps[axis]
+            if not _explained(pixels, first, last, field, axis):
+                return _disagreement(*label), True
+            if small or (wrap and _reaches_out(first, last, field)):
+                continue
+            for end, edge in enumerate((first, last)):
+                # an edge outside the image may have gaps at the border, as behind strides that
+                # skip pixels
+                if not 0 <= edge <= field.input_size - 1:
+                    continue
+                gap = abs(float(pixels[-end]) - edge)
+                # units that repeat end alike, and one of them at the end of the field
+                alike = gaps.setdefault((axis, end, unit[axis] % field.repeats[axis]), gap)
+                if abs(gap - alike) >= 1 or (field.repeats[axis] == 1 and gap >= 1):
+                    return _disagreement(*label), False
+    for axis, end in {key[:2] for key in gaps}:
+        if min(gap for key, gap in gaps.items() if key[:2] == (axis, end)) >= 1:
+            return _disagreement(*label), False
+    return None
+
+
+def _explained(
+    pixels: NDArray[np.int_], first: float, last: float, field: ReceptiveField, axis: int
+) -> bool:
+    """Whether all pixels lie in a field, or stand for what it sees beside the image."""
+    last_pixel, wrap = field.input_size - 1, field.wraps[axis]
+    # only what lies beside the image is looked for on its other side
+    turns = (0, -1, 1) if wrap and _reaches_out(first, last, field) else (0,)
+    around = [pixels + turn * wrap for turn in turns]
+    inside = [(first - 1e-6 <= p) & (p <= last + 1e-6) for p in around]
+    # padding that mirrors the image, or repeats its border, does so unit by unit
+    slack = field.stride[axis] + 1e-6
+    for beside, middle in ((first < 0, 0), (last > last_pixel, last_pixel)):
+        if beside:
+            mirrored = 2 * middle - pixels
+            inside.append((first - slack <= mirrored) & (mirrored <= last + slack))
+            inside.append(np.abs(pixels - middle) <= field.size[axis] / 2)
+    return bool(np.logical_or.reduce(inside).all())
+
+
+def _reaches_out(first: float, last: float, field: ReceptiveField) -> bool:
+    return first < 0 or last > field.input_size - 1
+
+
+def _disagreement(
+    network: Network, layer: str, unit: Unit, found: Box, expected: Sequence[float]
+) -> ValueError:
+    return ValueError(
+        f"The receptive field of layer {layer!r} of {network.name!r} is wrong: gradients of unit "
+        f"{unit} (column, row) reach pixels {_as_text(found)}; its field is derived as "
+        f"{_as_text(expected)}. Some operation on the way moves or mixes positions in a way that "
+        "is not known. Read a layer before it."
+    )
+
+
+def _as_text(box: Sequence[float]) -> str:
     left, right, top, bottom = box
     return f"{left:g} to {right:g} along columns and {top:g} to {bottom:g} along rows"
-
-
-def gradient_footprints(
-    network: Network, layer: str | None, input_size: int, units: list[tuple[int, int]]
-) -> dict[tuple[int, int], Box]:
-    """Bounding boxes of the pixels that have a gradient at some units, given as (column, row).
-
-    Raises
-    ------
-    ValueError
-        If no pixel reaches a unit.
-    """
-    # float64: far from a field's centre gradients fall by orders of magnitude with every layer
-    positive = network.with_module(_positive(network.module))
-    generator = torch.Generator().manual_seed(0)
-    image = torch.rand(1, 3, input_size, input_size, generator=generator, dtype=torch.float64)
-    image.requires_grad_()
-    with torch.enable_grad(), _LocalPaths():
-        maps = positive.read_layer(image, layer)
-    # channels of different weight: behind a normalisation over channels their plain sum is constant
-    weights = 0.5 + torch.rand(maps.shape[1], generator=generator, dtype=torch.float64)
-    footprints = {}
-    for column, row in units:
-        reading = (maps[0, :, row, column] * weights).sum()
-        (gradient,) = torch.autograd.grad(reading, image, retain_graph=True)
-        touched = (gradient[0] != 0).any(dim=0)
-        if not touched.any():
-            raise ValueError(
-                f"No pixel reaches unit {(column, row)} of layer {layer or network.default_layer!r}"
-                f" of {network.name!r} except through the whole image."
-            )
-        across, down = touched.any(dim=0).nonzero()[:, 0], touched.any(dim=1).nonzero()[:, 0]
-        footprints[column, row] = Box(int(across[0]), int(across[-1]), int(down[0]), int(down[-1]))
-    return footprints
-
-
-def _positive(module: nn.Module) -> nn.Module:
-    """Copy a module with positive weights whose sums over their inputs are about one."""
-    module = copy.deepcopy(module).to("cpu", torch.float64).requires_grad_(False)
-    generator = torch.Generator().manual_seed(1)
-    for name, parameter in module.named_parameters():
-        if parameter.ndim > 1:
-            draws = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
-            parameter.copy_((0.5 + draws) / parameter[0].numel())
-        else:
-            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
-    for part in module.modules():
-        if isinstance(part, nn.modules.batchnorm._NormBase):
-            part.reset_running_stats()
-    return module
-
-
-class _LocalPaths(TorchFunctionMode):
-    """Lets gradients pass to all that reaches a unit from its own place, and to nothing else."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        name, kwargs = getattr(func, "__name__", ""), kwargs or {}
-        if name in ("matmul", "__matmul__", "bmm", "baddbmm", "einsum"):
-            return func(*_first_of_product(args), **kwargs)
-        if name == "scaled_dot_product_attention":
-            query, key, value, *others = args
-            return func(query, key.detach(), value.detach(), *others, **kwargs)
-        if name == "multi_head_attention_forward":
-            # one object for key and value: that is how it knows that they are the same
-            query, key, value, *others = args
-            fixed = key.detach()
-            return func(query, fixed, fixed if value is key else value.detach(), *others, **kwargs)
-        result = func(*args, **kwargs)
-        if name in _MAXIMUM_POOLS and isinstance(result, Tensor) and result.requires_grad:
-            return _same_value(result, _sum_pool(args, kwargs, result))
-        if name in ("group_norm", "instance_norm") and result.requires_grad:
-            return _same_value(result, args[0])
-        if name in _SUMMARIES and _is_summary(args[0], result):
-            return result.detach()
-        return result
-
-
-_MAXIMUM_POOLS = ("max_pool2d", "_max_pool2d")
-_SUMMARIES = (
-    "mean",
-    "sum",
-    "amax",
-    "norm",
-    "vector_norm",
-    "linalg_vector_norm",
-    "adaptive_avg_pool2d",
-    "adaptive_max_pool2d",
-)
-
-
-def _same_value(result: Tensor, path: Tensor) -> Tensor:
-    """Return the value of one tensor with the gradients of another."""
-    return result.detach() + (path - path.detach())
-
-
-def _first_of_product(args: Any) -> Any:
-    """Hold the second factor constant where both come from the image, as keys and values do."""
-    if len(args) > 1 and all(isinstance(a, Tensor) and a.requires_grad for a in args[-2:]):
-        return (*args[:-1], args[-1].detach())
-    return args
-
-
-def _is_summary(inputs: Any, result: Any) -> bool:
-    """Whether rows and columns are gone: both reduced, of a map with its channels first or last."""
-    if not isinstance(inputs, Tensor) or not isinstance(result, Tensor) or inputs.ndim != 4:
-        return False
-    if result.ndim < 3:
-        return True
-    return result.ndim == 4 and any(
-        [result.shape[a] for a in pair] == [1, 1] != [inputs.shape[a] for a in pair]
-        for pair in ((-2, -1), (1, 2))
-    )
-
-
-def _sum_pool(args: Any, kwargs: dict[str, Any], result: Tensor) -> Tensor:
-    """Sum where a maximum pool compares: `max_pool2d` of torch, its arguments as it takes them."""
-    names = ("input", "kernel_size", "stride", "padding", "dilation")
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    x = given["input"]
-    kernel, padding, dilation = (
-        [value] * 2 if isinstance(value, int) else list(value)
-        for value in (given["kernel_size"], given.get("padding", 0), given.get("dilation", 1))
-    )
-    stride = given.get("stride") or kernel
-    stride = [stride] * 2 if isinstance(stride, int) else list(stride)
-    # rounding up makes windows that begin inside the image and end behind its padding
-    behind = [
-        max(0, (result.shape[2 + a] - 1) * stride[a] + (kernel[a] - 1) * dilation[a] + 1
-            - x.shape[2 + a] - padding[a])
-        for a in (0, 1)
-    ]  # fmt: skip
-    padded = F.pad(x, (padding[1], behind[1], padding[0], behind[0]))
-    pooled = F.conv2d(
-        padded.flatten(0, 1)[:, None], x.new_ones(1, 1, *kernel), stride=stride, dilation=dilation
-    )
-    return pooled[:, 0, : result.shape[2], : result.shape[3]].reshape(result.shape)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from ._aliases import by_name, is_shared, named_parts, part_at, shared_paths
+from ._compatibility import check_weights_are_there
+from ._module_state import tracing
 
 
 class LayerReader:
@@ -17,6 +21,10 @@ class LayerReader:
     A layer is a submodule, by its dotted path, or an operation of the forward pass, by the name
     that `torchvision.models.feature_extraction` gives it. Paths come first where a name is both.
 
+    Of a submodule that runs several times the first output is read. Where it has several names,
+    that is the first of the calls that are made through the name asked for, or the first of all if
+    none is.
+
     Parameters
     ----------
     module : torch.nn.Module
@@ -24,10 +32,22 @@ class LayerReader:
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
-        self.paths = [name for name, _ in module.named_modules() if name]
+        parts = named_parts(module)
+        self.paths = list(parts)
+        self._shared = shared_paths(parts)
         self._nodes: list[str] | None = None
         # tracing takes longer than a forward pass
         self._extractors: dict[tuple[str, ...], nn.Module] = {}
+        self._ready_for: set[torch.device] = set()
+
+    def check_weights(self, device: torch.device) -> None:
+        """Raise a `ValueError` unless the weights have shapes, and values for a pass on a device.
+
+        Once they have, that is not looked for again: on small images it takes longer than a pass.
+        """
+        if device not in self._ready_for:
+            check_weights_are_there(self.module, device)
+            self._ready_for.add(device)
 
     @property
     def nodes(self) -> list[str]:
@@ -37,8 +57,8 @@ class LayerReader:
             from torchvision.models.feature_extraction import get_graph_node_names
 
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
+                # tracing switches between the modes, and ends in that of the whole module
+                with tracing(self.module):
                     _, nodes = get_graph_node_names(self.module, suppress_diff_warning=True)
             except Exception:  # whatever a forward pass raises when it meets a proxy of its input
                 nodes = []
@@ -48,11 +68,26 @@ class LayerReader:
 
     def is_path(self, layer: str) -> bool:
         """Whether a name is that of a submodule."""
-        return layer in self.paths
+        if layer in self.paths:
+            return True
+        # what a module finds in another way than by its table of parts
+        with suppress(AttributeError):
+            return bool(layer) and part_at(self.module, layer) is not self.module
+        return False
 
     def check(self, layer: str, network: str) -> None:
-        """Raise an error that offers the nearest names unless the layer exists."""
-        if self.is_path(layer) or layer in self.nodes:
+        """Raise a `ValueError` unless the layer exists, with the nearest names, and can be read."""
+        if self.is_path(layer):
+            script = self._script_around(layer)
+            if script is not None:
+                part = f"its part {script!r}" if script else "the module"
+                raise ValueError(
+                    f"Layer {layer!r} of network {network!r} cannot be read: {part} is a script of "
+                    "torch.jit, which runs as one program and shows nothing of what is inside. "
+                    "Wrap the Python module that it was made of."
+                )
+            return
+        if layer in self.nodes:
             return
         names = [*self.paths, *(node for node in self.nodes if node not in self.paths)]
         near = difflib.get_close_matches(layer, names, n=4, cutoff=0.4) or names[:4]
@@ -70,12 +105,45 @@ class LayerReader:
         nodes = tuple(layer for layer in layers if not self.is_path(layer))
         outputs: dict[str, Any] = {}
         if paths:
-            modules = {path: self.module.get_submodule(path) for path in paths}
-            with _stop_after(modules, outputs), suppress(_ReachedLayersError):
-                self.module(inputs)
+            with by_name(self.module, paths, self._shared) as modules:
+                self._run(inputs, modules, outputs)
+            missed = [p for p in paths if p not in outputs and is_shared(p, self._shared)]
+            if missed:
+                modules = {path: part_at(self.module, path) for path in missed}
+                self._run(inputs, modules, outputs)
         if nodes:
             outputs.update(self._extractor(nodes)(inputs))
         return {layer: outputs[layer] for layer in layers if layer in outputs}
+
+    def _run(
+        self, inputs: Tensor, modules: Mapping[str, nn.Module], outputs: dict[str, Any]
+    ) -> None:
+        seen: dict[str, Any] = {}
+        with _stop_after(modules, seen), suppress(_ReachedLayersError):
+            self.module(inputs)
+        outputs.update(seen)
+
+    def run_replacing(
+        self, inputs: Tensor, layer: str, replace: Callable[[Any], Tensor]
+    ) -> tuple[Any, bool]:
+        """Run the whole module with the output replaced that `read` reads.
+
+        Returns
+        -------
+        output
+            What the module puts out.
+        reached : bool
+            Whether the layer was part of the pass.
+        """
+        with (
+            by_name(self.module, [layer], self._shared) as modules,
+            replaced(modules[layer], replace) as seen,
+        ):
+            output = self.module(inputs)
+        if not seen and is_shared(layer, self._shared):
+            with replaced(part_at(self.module, layer), replace) as seen:
+                output = self.module(inputs)
+        return output, bool(seen)
 
     def maps_within(self, layer: str, inputs: Tensor) -> list[str]:
         """Names of the submodules of a layer that run, and put out one map or one row of tokens."""
@@ -90,13 +158,23 @@ class LayerReader:
         if nodes not in self._extractors:
             from torchvision.models.feature_extraction import create_feature_extractor
 
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with tracing(self.module):
                 extractor = create_feature_extractor(
                     self.module, list(nodes), suppress_diff_warning=True
                 )
-            self._extractors[nodes] = _keep_copies(extractor.eval())
+                self._extractors[nodes] = _keep_copies(extractor.eval())
         return self._extractors[nodes]
+
+    def _script_around(self, layer: str) -> str | None:
+        """Path of the script that a submodule is in, empty for the whole module; None for none."""
+        if isinstance(self.module, torch.jit.ScriptModule):
+            return ""
+        names = layer.split(".")
+        for n in range(1, len(names)):
+            above = ".".join(names[:n])
+            if isinstance(part_at(self.module, above), torch.jit.ScriptModule):
+                return above
+        return None
 
 
 def _keep_copies(extractor: Any) -> nn.Module:

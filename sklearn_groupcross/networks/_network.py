@@ -5,29 +5,42 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
 
+from .._ambient import own_state, warn_caller
 from .._integers import check_integer
-from ._layers import LayerReader, replaced
+from ._compatibility import (
+    check_floating,
+    check_weights_are_there,
+    converted,
+    explaining,
+    type_of_result,
+)
+from ._layers import LayerReader
 from ._maps import LayerMap, refuse_structure
-from ._preprocess import Normalise, settings_of_timm, settings_of_torchvision
+from ._module_state import WRAPPER_PREFIXES, reading, state_of_a_pass, unwrapped, watching_batches
+from ._preprocess import Normalise, prepared, settings_of_timm, settings_of_torchvision
 
 PRECISIONS = ("float32", "bfloat16")
 Several = list[str] | tuple[str, ...]
 
 
 class Network:
-    """A `torch.nn.Module` that reads RGB images and is observed at a layer.
+    """A `torch.nn.Module` that reads images and is observed at a layer.
 
     Parameters
     ----------
     module : torch.nn.Module
-        It is put in evaluation mode, without gradients to its weights.
+        Every pass runs in evaluation mode and without gradients, and leaves the module's modes,
+        statistics and ``requires_grad`` as they were. Weights of float16, bfloat16 or float64 will
+        do: what the module reads is converted to their type, and what comes out is float32. Of a
+        module of `torch.compile` or `torch.nn.DataParallel`, the one within is read.
     preprocess : callable, optional
-        Maps RGB images in [0, 1], (n, 3, height, width), to what the module reads. Default:
+        Maps images in [0, 1], (n, n_channels, height, width), to what the module reads. Default:
         nothing. `from_timm` and `from_torchvision` find out what the model needs.
     input_size : int, default=224
         Side in pixels of the images that the network is usually given.
@@ -39,21 +52,31 @@ class Network:
         Activations of ``bvlc_googlenet`` at 3b then differ by about 1 % (relative Frobenius norm).
     channels_last : bool, default=False
         Keep weights and images with their channels last in memory, in which most convolutional
-        networks are faster. Shapes stay as they are. The module must not rely on `Tensor.view` of
-        its maps.
+        networks are faster. Shapes stay as they are; the module's own weights are laid out anew.
+        The module must not rely on `Tensor.view` of its maps.
     token_grid : tuple of int, optional
         (columns, rows) of the patches of a vision transformer. Default: told from the size of the
         image and the convolution that cuts the patches.
     n_prefix_tokens : int, optional
         Class and register tokens in front of the patches. Default: ``module.num_prefix_tokens``,
         as models of timm have it, or else what is left beside the grid.
+    n_channels : int, default=3
+        Channels of an image, before it is preprocessed: 3 of RGB, 1 of grey pictures, or as many as
+        a microscope has. Of a module that reads another number than 3, either let `preprocess` make
+        them of RGB, or say here how many images have.
 
     Raises
     ------
     TypeError
         If the module is none; `load_network` takes names.
     ValueError
-        If the precision is unknown, or the input size is below 1.
+        If the precision is unknown, or a size or number is below 1.
+
+    Warns
+    -----
+    UserWarning
+        Once, at the first pass through a batch normalisation without running statistics: what it
+        puts out depends on the other images of the batch, and so on the batch size.
 
     Examples
     --------
@@ -76,6 +99,7 @@ class Network:
         channels_last: bool = False,
         token_grid: tuple[int, int] | None = None,
         n_prefix_tokens: int | None = None,
+        n_channels: int = 3,
     ) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(
@@ -84,7 +108,9 @@ class Network:
             )
         if precision not in PRECISIONS:
             raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; got {precision!r}.")
-        self.module = module.eval().requires_grad_(False)
+        self.module = unwrapped(module)
+        self._is_wrapped = self.module is not module
+        self._has_warned = False
         self.preprocess = preprocess
         self.input_size = check_integer("input_size", input_size, 1)
         self.default_layer = default_layer
@@ -93,6 +119,7 @@ class Network:
         self.channels_last = channels_last
         self.token_grid = token_grid
         self.n_prefix_tokens = n_prefix_tokens
+        self.n_channels = check_integer("n_channels", n_channels, 1)
         if channels_last:
             self.module.to(memory_format=torch.channels_last)
         self._reader = LayerReader(self.module)
@@ -158,9 +185,19 @@ class Network:
         return {**self.__dict__, "_reader": LayerReader(self.module)}
 
     def to(self, device: torch.device | str) -> Network:
-        """Move the module to a device and return the network itself."""
-        if torch.device(device) != self.device:
-            self.module.to(device)
+        """Move the module to a device and return the network itself.
+
+        Raises
+        ------
+        ValueError
+            If the module has weights without a shape or without values.
+        """
+        wanted = torch.device(device)
+        tensors = chain(self.module.parameters(), self.module.buffers())
+        if any(tensor.device != wanted for tensor in tensors):
+            check_weights_are_there(self.module, wanted)
+            with reading(self.module):  # not under the hands of another thread
+                self.module.to(device)
             self._reader = LayerReader(self.module)  # graphs hold tensors of the old device
         return self
 
@@ -173,13 +210,14 @@ class Network:
 
     @property
     def device(self) -> torch.device:
-        """Device of the module's parameters."""
-        parameter = next(self.module.parameters(), None)
-        return torch.device("cpu") if parameter is None else parameter.device
+        """Device of the module's parameters, or else of its buffers."""
+        for tensor in chain(self.module.parameters(), self.module.buffers()):
+            return tensor.device
+        return torch.device("cpu")
 
     @property
     def layer_names(self) -> list[str]:
-        """Dotted paths of all submodules."""
+        """Dotted paths of all submodules, one that has several names under all of them."""
         return list(self._reader.paths)
 
     @property
@@ -211,6 +249,9 @@ class Network:
             raise TypeError(
                 f"A layer is given by its name, one of layer_names or node_names; got {layer!r}."
             )
+        if self._is_wrapped and not self._reader.is_path(layer):
+            for prefix in WRAPPER_PREFIXES:
+                layer = layer.removeprefix(prefix)
         self._reader.check(layer, self.name)
         return layer
 
@@ -220,7 +261,7 @@ class Network:
     @overload
     def activations(self, images: Tensor, layer: Several) -> dict[str, Tensor]: ...
 
-    @torch.inference_mode()
+    @own_state()
     def activations(
         self, images: Tensor, layer: str | Several | None = None
     ) -> Tensor | dict[str, Tensor]:
@@ -228,70 +269,120 @@ class Network:
 
         Parameters
         ----------
-        images : Tensor of shape (n, 3, height, width)
-            RGB in [0, 1].
+        images : Tensor of shape (n, n_channels, height, width)
+            RGB in [0, 1], or images of the network's `n_channels`.
         layer : str, or list or tuple of str, optional
             A submodule or a node of the graph (`layer_names`, `node_names`). Default: the default
             layer. Several submodules are read in one pass, and so are several nodes.
 
         Returns
         -------
-        activations : Tensor of shape (n, n_channels, map height, map width)
+        activations : Tensor of shape (n, n_channels, map height, map width), float32
             Tokens (n, tokens, n_channels) come as the map of their patches. For several layers, a
-            dict with such a map for each name.
+            dict with such a map for each name. float64 where images and layer are.
 
         Raises
         ------
         TypeError
             If the images are no floating-point tensor, or a layer is no name.
         ValueError
-            If the images have another shape, or a layer does not exist, is not reached, or puts out
-            neither a map nor tokens.
+            If images and module do not go together, in shape, channels, type or device; or a layer
+            does not exist, is not reached, or puts out neither a map nor tokens of floats.
         """
         if layer is None or isinstance(layer, str):
-            return self.read_layer(self._prepare(images), layer)
-        return self.read_layers(self._prepare(images), layer)
+            name = self.check_layer(layer)
+            return self._read(self._prepare(images), [name], images.dtype, warns=True)[name]
+        names = [self.check_layer(name) for name in layer]
+        return self._read(self._prepare(images), names, images.dtype, warns=True)
 
+    @own_state(gradients=None)
     def read_layer(self, inputs: Tensor, layer: str | None = None) -> Tensor:
-        """Read a layer for inputs that are preprocessed already; see `activations`."""
+        """Read a layer for inputs that are preprocessed already; see `activations`.
+
+        Gradients are recorded where they are outside.
+        """
         layer = self.check_layer(layer)
         return self.read_layers(inputs, [layer])[layer]
 
+    @own_state(gradients=None)
     def read_layers(self, inputs: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Read several layers for inputs that are preprocessed already; see `activations`."""
-        names = list(dict.fromkeys(self.check_layer(layer) for layer in layers))
+        """Read several layers for inputs that are preprocessed already; see `read_layer`."""
+        return self._read(inputs, [self.check_layer(layer) for layer in layers], inputs.dtype)
+
+    def _read(
+        self, inputs: Tensor, layers: list[str], dtype: torch.dtype, *, warns: bool = False
+    ) -> dict[str, Tensor]:
+        names = list(dict.fromkeys(layers))
         if not names:
             raise ValueError("Name at least one layer; got an empty sequence.")
-        with self._forward(inputs) as inputs:
-            outputs = self._reader.read(inputs, names)
-        maps = {}
-        for name in names:
-            if name not in outputs:
-                raise self._unreached(name)
-            if not isinstance(outputs[name], Tensor):
-                within = self._reader.maps_within(name, inputs)
-                raise refuse_structure(outputs[name], name, within)
-            maps[name] = self._layer_map(outputs[name], name, inputs).read(self._dtype)
+        with self._forward(inputs, warns=warns) as laid_out:
+            outputs = self._reader.read(laid_out, names)
+            maps = {}
+            for name in names:
+                if name not in outputs:
+                    raise self._unreached(name)
+                if not isinstance(outputs[name], Tensor):
+                    within = self._reader.maps_within(name, laid_out)
+                    raise refuse_structure(outputs[name], name, within)
+                read = self._layer_map(outputs[name], name, inputs)
+                maps[name] = read.read(type_of_result(read.output, dtype))
         return maps
 
-    @torch.inference_mode()
+    def unsteadiness(self, image: Tensor, layers: Sequence[str]) -> str | None:
+        """Say what besides an image its activations depend on; None where nothing is found.
+
+        The image is read alone, and beside a black one: that shows what is random, such as a
+        dropout that is always on, and statistics of the batch in whatever form, unless they have
+        been warned of.
+
+        Parameters
+        ----------
+        image : Tensor of shape (1, n_channels, height, width)
+        layers : sequence of str
+        """
+        names = list(layers)
+        alone = self.activations(image, names)
+        if self._alike(alone, self.activations(torch.cat([image, torch.zeros_like(image)]), names)):
+            return None
+        if self._alike(alone, self.activations(image, names)):
+            return None if self._has_warned else "the other images of its batch"
+        return "chance"
+
+    def _alike(self, maps: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
+        """Whether maps of one image are the first of others, but for rounding, or not finite."""
+        dtypes = {parameter.dtype for parameter in self.module.parameters()}
+        is_short = self.precision == "bfloat16" or dtypes & {torch.float16, torch.bfloat16}
+        tolerance = 0.05 if is_short else 0.01
+        return all(
+            not bool(own.isfinite().all())
+            or bool((own - others[name][:1]).abs().max() <= tolerance * own.abs().max())
+            for name, own in maps.items()
+        )
+
+    @own_state()
     def run(self, images: Tensor) -> Tensor:
         """Run the whole network and return what it puts out.
 
         Parameters
         ----------
-        images : Tensor of shape (n, 3, height, width)
-            RGB in [0, 1].
+        images : Tensor of shape (n, n_channels, height, width)
+            As for `activations`.
 
         Returns
         -------
         output : Tensor
-            For a classifier of shape (n, n_classes): logits or probabilities, as the module has it.
-        """
-        with self._forward(self._prepare(images)) as inputs:
-            return self._as_float(self.module(inputs))
+            For a classifier of shape (n, n_classes): logits or probabilities, as the module has it,
+            in float32. What is no tensor of floats comes as it is.
 
-    @torch.inference_mode()
+        Raises
+        ------
+        TypeError, ValueError
+            As from `activations`.
+        """
+        with self._forward(self._prepare(images), warns=True) as inputs:
+            return self._as_float(self.module(inputs), images.dtype)
+
+    @own_state()
     def run_with_replacement(
         self, images: Tensor, layer: str | None, replace: Callable[[Tensor], Tensor]
     ) -> Tensor:
@@ -299,15 +390,16 @@ class Network:
 
         Parameters
         ----------
-        images : Tensor of shape (n, 3, height, width)
-            RGB in [0, 1].
+        images : Tensor of shape (n, n_channels, height, width)
+            As for `activations`.
         layer : str or None
             A submodule. None is the default layer. Where a layer runs more than once in a forward
             pass, its first output is replaced: the one that `activations` reads.
         replace : callable
             Maps the layer's output, (n, n_channels, map height, map width), to what the rest of
             the network reads in its place, of the same shape. Tokens come as the map of their
-            patches; class and register tokens stay as they are.
+            patches; class and register tokens stay as they are. It comes in float32, and is
+            converted to the layer's type.
 
         Returns
         -------
@@ -339,52 +431,54 @@ class Network:
         inputs = self._prepare(images)
 
         def substitute(output: Any) -> Tensor:
-            return self._layer_map(output, name, inputs).replaced(replace, self._dtype)
+            layer_map = self._layer_map(output, name, inputs)
+            return layer_map.replaced(replace, type_of_result(layer_map.output, images.dtype))
 
-        with (
-            self._forward(inputs) as laid_out,
-            replaced(self.module.get_submodule(name), substitute) as seen,
-        ):
-            output = self._as_float(self.module(laid_out))
-        if not seen:
-            raise self._unreached(name)
-        return output
+        with self._forward(inputs, warns=True) as laid_out:
+            output, reached = self._reader.run_replacing(laid_out, name, substitute)
+            if not reached:
+                raise self._unreached(name)
+            return self._as_float(output, images.dtype)
 
     def _prepare(self, images: Tensor) -> Tensor:
-        if not isinstance(images, Tensor) or not images.is_floating_point():
-            kind = str(images.dtype) if isinstance(images, Tensor) else type(images).__name__
-            raise TypeError(
-                "Images are a floating-point torch Tensor (n, 3, height, width), RGB in [0, 1]; "
-                f"got {kind}."
-            )
-        if images.ndim != 4:
-            raise ValueError(
-                "Images have shape (n, 3, height, width), one image being (1, 3, height, width); "
-                f"got {tuple(images.shape)}."
-            )
-        return images if self.preprocess is None else self.preprocess(images)
+        return prepared(images, self.preprocess, self.n_channels, self.name)
 
     @contextmanager
-    def _forward(self, inputs: Tensor) -> Iterator[Tensor]:
-        """Inputs laid out as the weights are, in the precision of the pass."""
-        if self.channels_last:
+    def _forward(self, inputs: Tensor, *, warns: bool) -> Iterator[Tensor]:
+        """Inputs laid out as the weights are, and torch and the module in the state of a pass.
+
+        Warns, the first time and if asked to, of what normalises by statistics of the batch.
+        """
+        self._reader.check_weights(inputs.device)
+        # what was made in inference mode takes no operation in place outside of it
+        inputs = converted(inputs.clone() if inputs.is_inference() else inputs, self.module)
+        if self.channels_last and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        if self.precision == "bfloat16":
-            with torch.autocast(inputs.device.type, torch.bfloat16):
-                yield inputs
-        else:
+        warns = warns and not self._has_warned
+        with (
+            explaining(self.module, inputs, self.name, self.n_channels),
+            state_of_a_pass(self.module, inputs.device, self.precision) as parts,
+            watching_batches(self.module, parts if warns else ()) as names,
+        ):
             yield inputs
+        if names:
+            self._has_warned = True
+            warn_caller(
+                f"Network {self.name!r} normalises by the statistics of each batch, since "
+                f"{', '.join(map(repr, names[:3]))}{' and others' if len(names) > 3 else ''} have "
+                "no running ones (track_running_stats=False): what is read of an image depends on "
+                "the others of its batch, and on batch_size.",
+                UserWarning,
+            )
 
-    @property
-    def _dtype(self) -> torch.dtype | None:
-        """What outputs are converted to; None leaves them as they are."""
-        return torch.float32 if self.precision == "bfloat16" else None
-
-    def _as_float(self, output: Any) -> Any:
+    def _as_float(self, output: Any, dtype: torch.dtype) -> Any:
         # a whole network may put out anything: that is the business of whoever runs it
-        return output.to(self._dtype) if isinstance(output, Tensor) else output
+        if not isinstance(output, Tensor) or not output.is_floating_point():
+            return output
+        return output.to(type_of_result(output, dtype))
 
     def _layer_map(self, output: Any, layer: str, inputs: Tensor) -> LayerMap:
+        check_floating(output, layer)
         size = (inputs.shape[-2], inputs.shape[-1])
         return LayerMap.of(output, layer, self.module, size, self.token_grid, self.n_prefix_tokens)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+
+from ._module_state import reading
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,67 @@ class Normalise:
         """Map images (n, 3, height, width) to what the module reads."""
         mean, std = (images.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
         return (images - mean) / std
+
+
+def prepared(
+    images: Tensor, preprocess: Callable[[Tensor], Tensor] | None, n_channels: int, name: str
+) -> Tensor:
+    """Check images and preprocess a copy of them, which preprocess and module may write to.
+
+    Parameters
+    ----------
+    images : Tensor
+    preprocess : callable or None
+    n_channels : int
+        Channels that images are said to have.
+    name : str
+        Of the network, for messages.
+
+    Raises
+    ------
+    TypeError
+        If the images are no tensor of floats, or become none.
+    ValueError
+        If they have another number of axes, or preprocess fails on another number of channels or
+        makes another number of images.
+    """
+    shape = f"(n, {n_channels}, height, width)"
+    if not isinstance(images, Tensor) or not images.is_floating_point():
+        kind = str(images.dtype) if isinstance(images, Tensor) else type(images).__name__
+        rgb = "RGB in [0, 1]" if n_channels == 3 else "values in [0, 1]"
+        raise TypeError(f"Images are a floating-point torch Tensor {shape}, {rgb}; got {kind}.")
+    if images.ndim != 4:
+        raise ValueError(
+            f"Images have shape {shape}, one image being (1, {n_channels}, height, width); got "
+            f"{tuple(images.shape)}."
+        )
+    images = images.clone()
+    if preprocess is None:
+        return images
+    n_given = images.shape[1]
+    state = reading(preprocess) if isinstance(preprocess, nn.Module) else nullcontext()
+    try:
+        with state:
+            inputs = preprocess(images)
+    except (RuntimeError, IndexError, ValueError) as error:
+        if n_given == n_channels:
+            raise
+        raise ValueError(
+            f"The preprocess of network {name!r} failed on images with {n_given} channels "
+            f"({error}). It is said to take n_channels={n_channels}: give such images, or "
+            f"Network(..., n_channels={n_given})."
+        ) from error
+    if not isinstance(inputs, Tensor):
+        raise TypeError(
+            f"The preprocess of network {name!r} returned a {type(inputs).__name__}; the module is "
+            "given a torch Tensor."
+        )
+    if len(inputs) != len(images):
+        raise ValueError(
+            f"The preprocess of network {name!r} made {len(inputs)} images of {len(images)}; it "
+            "makes one of each."
+        )
+    return inputs
 
 
 IMAGENET = Normalise((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -1,22 +1,17 @@
-"""Where in the image a unit of a layer looks: stride, offset and size, read off the operations."""
+"""Where in the image the units of a layer look: stride, offset and size."""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import Tensor
 
-from .._integers import check_integer
-from ._field_rules import POINTWISE, RULES
-from ._network import Network
-from ._tracking import FieldTracker, Nowhere, Place
-from ._zoo import resolve_network
+from .._plain import as_numpy
 
 
 @dataclass(frozen=True)
@@ -42,6 +37,15 @@ class ReceptiveField:
         Whether the whole image has an influence on every unit besides its field: through gates as
         in squeeze-and-excite, through attention, or through statistics over all positions. Units
         keep their places, but no unit can be computed from a part of the image.
+    repeats : tuple of int
+        Units after which fields repeat: more than 1 behind upsampling, where neighbouring units
+        look at different parts of what is given here, `size` being that of all together.
+    derivation : {"derived", "measured"}
+        ``"derived"`` from the operations of the forward pass; ``"measured"`` where these could not
+        be followed, and gradients at some units fit no other field.
+    wraps : tuple of float
+        Pixels after which a field that reaches over the border goes on from the other side, as
+        circular padding has it; 0 elsewhere.
     """
 
     stride: tuple[float, float]
@@ -51,6 +55,26 @@ class ReceptiveField:
     n_channels: int
     input_size: int
     global_context: bool = False
+    repeats: tuple[int, int] = (1, 1)
+    derivation: str = "derived"
+    wraps: tuple[float, float] = field(default=(0.0, 0.0), repr=False)
+
+    def check_map(self, maps: Tensor, layer: str) -> None:
+        """Hold a map that was read against this field.
+
+        Raises
+        ------
+        ValueError
+            If it has other channels, columns or rows: units are then not where the field says.
+        """
+        found = (maps.shape[-3], maps.shape[-1], maps.shape[-2])
+        if found != (self.n_channels, *self.map_size):
+            raise ValueError(
+                f"Layer {layer!r} put out a map of {found[1]} × {found[2]} units with {found[0]} "
+                f"channels; its receptive field was found for {self.map_size[0]} × "
+                f"{self.map_size[1]} units with {self.n_channels} channels in images of "
+                f"{self.input_size} px. The size of a map must follow from that of the image alone."
+            )
 
     def to_units(self, positions: Tensor | ArrayLike) -> Tensor:
         """Map pixel positions from the image centre, (..., 2), to fractional unit indices.
@@ -219,89 +243,11 @@ def _as_floats(values: Tensor | ArrayLike) -> Tensor:
     ValueError
         If they are no pairs.
     """
-    tensor = values if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values))
+    tensor = (
+        values
+        if isinstance(values, Tensor)
+        else torch.from_numpy(np.array(as_numpy(values, "values")))
+    )
     if tensor.ndim == 0 or tensor.shape[-1] != 2:
         raise ValueError(f"Pairs (column, row) have shape (..., 2); got {tuple(tensor.shape)}.")
-    return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
-
-
-def receptive_field(
-    network: Network | nn.Module | str,
-    layer: str | None = None,
-    input_size: int | None = None,
-    *,
-    confirm: bool = False,
-) -> ReceptiveField:
-    """Derive stride, offset and size of a layer's receptive fields.
-
-    The network runs once without data (on the ``meta`` device) while every operation is watched:
-    convolutions, pools and paddings widen and shift the field, concatenations and sums unite it.
-    What depends on the whole image and is alike at all positions (a gate of squeeze-and-excite), or
-    is mixed in position by position (attention), leaves units where they are, and is marked as
-    `ReceptiveField.global_context`.
-
-    Parameters
-    ----------
-    network : Network, torch.nn.Module or str
-        What `resolve_network` takes. A module is put in evaluation mode, as `Network` does.
-    layer : str, optional
-        Default: the network's default layer.
-    input_size : int, optional
-        Side of the image in pixels. Default: the network's.
-    confirm : bool, default=False
-        Compare the result with gradients; see `confirm_receptive_field`.
-
-    Returns
-    -------
-    field : ReceptiveField
-
-    Raises
-    ------
-    ValueError
-        If an operation on the way mixes all positions, so that units have no place in the image,
-        if the layer's channels come last, or if gradients disagree.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_groupcross import Network, receptive_field
-    >>> module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 7, stride=2, padding=3))
-    >>> field = receptive_field(Network(module, input_size=32), "0", confirm=True)
-    >>> field.stride, field.offset, field.size
-    ((2.0, 2.0), (0.0, 0.0), (7, 7))
-    """
-    network = resolve_network(network)
-    size = network.input_size if input_size is None else check_integer("input_size", input_size, 1)
-    layer = network.check_layer(layer)
-    on_meta = network.with_module(copy.deepcopy(network.module).to("meta"))
-    image = torch.empty(1, 3, size, size, device="meta")
-    with torch.no_grad(), FieldTracker(image, RULES, POINTWISE) as tracker:
-        output = on_meta.read_layer(image, layer)
-    place = tracker.state(output)
-    if not isinstance(place, Place):
-        operation = place.operation if isinstance(place, Nowhere) else "an operation on the way"
-        raise ValueError(
-            f"Layer {layer!r} of {network.name!r} has no place in the image: "
-            f"{operation} mixes all positions."
-        )
-    if (place.column_axis, place.row_axis) != (-1, -2):
-        raise ValueError(
-            f"Layer {layer!r} of {network.name!r} puts out {tuple(output.shape)}, its channels not "
-            "before its rows and columns: name a layer that puts out a map "
-            "(n, channels, height, width)."
-        )
-    column, row = place.column, place.row
-    field = ReceptiveField(
-        stride=(column.stride, row.stride),
-        offset=((column.first + column.last) / 2, (row.first + row.last) / 2),
-        size=(round(column.last - column.first) + 1, round(row.last - row.first) + 1),
-        map_size=(output.shape[-1], output.shape[-2]),
-        n_channels=output.shape[1],
-        input_size=size,
-        global_context=place.global_context,
-    )
-    if confirm:
-        from ._footprint import confirm_receptive_field  # it needs the class above
-
-        confirm_receptive_field(network, layer, field)
-    return field
+    return tensor if tensor.is_floating_point() else tensor.to(torch.float32)

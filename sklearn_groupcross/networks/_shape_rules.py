@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ._tracking import Place, Rule, State
+from ._places import Place, Rule, State
 
 
 def from_end(dim: int, tensor: Tensor) -> int:
@@ -24,6 +25,24 @@ def remove_axes(place: Place, removed: Collection[int]) -> Place:
         return axis + sum(gone > axis for gone in removed)
 
     return replace(place, column_axis=moved(place.column_axis), row_axis=moved(place.row_axis))
+
+
+def unsqueezed(place: Place, new: int) -> Place:
+    """Renumber for a tensor with one more axis, which is then number `new` from the end."""
+
+    def moved(axis: int) -> int:
+        return axis if axis > new else axis - 1
+
+    return replace(place, column_axis=moved(place.column_axis), row_axis=moved(place.row_axis))
+
+
+def slice_of(args: Sequence[Any]) -> tuple[int, int, int, int]:
+    """Axis from the end, first element, step and number of elements of a slice of torch."""
+    x, given = args[0], list(args[1:])
+    dim, start, end, step = given + [0, None, None, 1][len(given) :]
+    axis = from_end(dim, x)
+    elements = range(x.shape[axis])[start:end:step]
+    return axis, elements.start, step, len(elements)
 
 
 def _permuted(place: Place, order: Sequence[int]) -> Place:
@@ -53,12 +72,7 @@ def _unsqueeze(args: Sequence[Any], state: State, output: Tensor) -> Place | Non
     place = state(args[0])
     if not isinstance(place, Place):
         return None
-    new = args[1] if args[1] < 0 else args[1] - output.ndim
-
-    def moved(axis: int) -> int:
-        return axis if axis > new else axis - 1
-
-    return replace(place, column_axis=moved(place.column_axis), row_axis=moved(place.row_axis))
+    return unsqueezed(place, from_end(args[1], output))
 
 
 def _squeeze(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
@@ -85,21 +99,53 @@ def _split(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
 
 
 def _slice(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
-    x, given = args[0], list(args[1:])
-    dim, start, _, step = given + [0, None, None, 1][len(given) :]
-    place, axis = state(x), from_end(dim, x)
-    if not isinstance(place, Place) or axis not in place.axes:
-        return place if isinstance(place, Place) else None
-    start = min(start or 0, x.shape[axis])
-    start += x.shape[axis] if start < 0 else 0
+    place = state(args[0])
+    if not isinstance(place, Place):
+        return None
+    axis, start, step, _ = slice_of(args)
+    if axis not in place.axes:
+        return place
     if place.grid is not None:
         columns, rows = place.grid
         first = place.first_token - start
         whole = 0 <= first <= output.shape[axis] - columns * rows and step == 1
         return replace(place, first_token=first) if whole else None
     name = "column" if axis == place.column_axis else "row"
-    moved = getattr(place, name).shifted(start)
-    return replace(place, **{name: moved._replace(stride=moved.stride * step)})
+    return replace(place, **{name: getattr(place, name).shifted(start).strided(step)})
+
+
+def _index(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
+    """Rule of indices that are numbers: channels in another order, or a slice of units."""
+    x, indices = args
+    axis = indexed_axis(x, indices, state)
+    place = state(x)
+    if axis is None or not isinstance(place, Place):
+        return None
+    if axis not in place.axes:
+        return place
+    chosen = next(i for i in indices if i is not None)
+    if place.grid is not None or chosen.dtype in (torch.bool, torch.uint8) or not len(chosen):
+        return None
+    numbers = [int(i) % x.shape[axis] for i in chosen]
+    step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
+    if step < 1 or numbers != list(range(numbers[0], numbers[0] + step * len(numbers), step)):
+        return None
+    name = "column" if axis == place.column_axis else "row"
+    return replace(place, **{name: getattr(place, name).shifted(numbers[0]).strided(step)})
+
+
+def indexed_axis(x: Tensor, indices: Sequence[Tensor | None], state: State) -> int | None:
+    """The one axis, from the end, that a row of numbers is an index of; None for all else."""
+    given = [(dim, i) for dim, i in enumerate(indices) if i is not None]
+    if len(given) != 1 or given[0][1].ndim != 1 or state(given[0][1]) is not None:
+        return None
+    return given[0][0] - x.ndim
+
+
+def _index_select(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
+    x, dim, chosen = args
+    indices: list[Tensor | None] = [None] * (dim % x.ndim)
+    return _index([x, [*indices, chosen]], state, output)
 
 
 def _view(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
@@ -157,4 +203,6 @@ SHAPE_RULES: dict[str, Rule] = {
     **dict.fromkeys(["select", "unbind"], _select),
     **dict.fromkeys(["split", "split_with_sizes"], _split),
     "slice": _slice,
+    "index": _index,
+    "index_select": _index_select,
 }

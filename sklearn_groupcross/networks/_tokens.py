@@ -40,7 +40,8 @@ def find_token_grid(
     Parameters
     ----------
     module : torch.nn.Module
-        Its first convolution whose stride is its kernel cuts the patches.
+        Its first convolution cuts the patches, if its stride is its kernel; others in front of it
+        may only keep the size.
     layer : str
         For messages.
     n_tokens : int
@@ -64,7 +65,7 @@ def find_token_grid(
         if patch is None:
             raise ValueError(
                 f"Layer {layer!r} puts out {n_tokens} tokens, and no convolution of the network "
-                "cuts the image into patches: say how they lie with "
+                "cuts the image into patches that do not overlap: say how they lie with "
                 "Network(..., token_grid=(columns, rows), n_prefix_tokens=...)."
             )
         token_grid = (image_size[1] // patch[1], image_size[0] // patch[0])
@@ -78,6 +79,13 @@ def find_token_grid(
     fits = others >= 0 and (n_prefix is not None or expected in (None, others) or others == 0)
     if others and expected is not None:
         fits = fits and expected <= others
+    if fits and expected is None and others > _MOST_PREFIX_TOKENS:
+        raise ValueError(
+            f"Layer {layer!r} puts out {n_tokens} tokens; {origin} make a grid of {columns} × "
+            f"{rows}, and {others} tokens in front of it are too many to be class or register "
+            "tokens. Say how they lie with Network(..., token_grid=(columns, rows), "
+            "n_prefix_tokens=...)."
+        )
     if not fits:
         in_front = "" if expected is None else f" behind {expected} others"
         raise ValueError(
@@ -89,9 +97,18 @@ def find_token_grid(
     return TokenGrid(columns, rows, others if expected is None or not others else expected)
 
 
+#: Class, distillation and register tokens of the models that there are come to fewer.
+_MOST_PREFIX_TOKENS = 16
+
+
 def _patch_size(module: nn.Module) -> tuple[int, int] | None:
-    """(height, width) of the patches that the first convolution without overlap cuts."""
+    """(height, width) of the patches that the network's first convolution with a stride cuts.
+
+    Only where they do not overlap: a convolution further on that cuts something, as in attention
+    with spatial reduction, says nothing about the image.
+    """
     for part in module.modules():
-        if isinstance(part, nn.Conv2d) and part.kernel_size == part.stride != (1, 1):
-            return part.kernel_size[0], part.kernel_size[1]
+        if isinstance(part, nn.Conv2d) and part.stride != (1, 1):
+            same = tuple(part.kernel_size) == tuple(part.stride)
+            return (part.kernel_size[0], part.kernel_size[1]) if same else None
     return None

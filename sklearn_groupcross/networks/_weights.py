@@ -1,71 +1,62 @@
-"""Weights files: found, fetched with a check of their content, and read without unpickling code."""
+"""Weights of the known networks: from a file, or fetched with a check of their content."""
 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
 from .._files import written_whole
+from ._state_dicts import fitting_state
+from ._weights_file import LARGEST, WeightsFile, decode, read_file
 
 
-def load_state(module: nn.Module, weights: str | os.PathLike[str], network: str) -> None:
+def load_state(
+    module: nn.Module,
+    weights: WeightsFile | str | os.PathLike[str],
+    network: str,
+    optional: tuple[str, ...] = (),
+) -> None:
     """Read a ``.safetensors`` or ``.pth`` file into a module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    weights : WeightsFile or path
+    network : str
+        For messages.
+    optional : tuple of str
+        See `fitting_state`.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged or holds the weights of another network; the message names the
-        first arrays that do not fit.
+        If the file is damaged, cannot be read without running code, or holds the weights of another
+        network; the message names it, and the first arrays that do not fit.
     """
-    state = read_state(Path(weights))
-    expected = {key: tuple(value.shape) for key, value in module.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in state.items()}
-    missing = [key for key in expected if key not in found]
-    unknown = [key for key in found if key not in expected]
-    reshaped = [key for key in expected if key in found and expected[key] != found[key]]
-    if missing or unknown or reshaped:
-        details = []
-        if missing:
-            details.append(f"{len(missing)} arrays are missing ({missing[0]}, ...)")
-        if unknown:
-            details.append(f"{len(unknown)} are unknown ({unknown[0]}, ...)")
-        if reshaped:
-            key = reshaped[0]
-            details.append(f"{key} has shape {found[key]} instead of {expected[key]}")
-        raise ValueError(f"{weights} does not hold weights of {network!r}: {'; '.join(details)}.")
-    module.load_state_dict(state)
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read the arrays of a weights file, never running code that it may hold."""
-    if not path.is_file():
-        raise FileNotFoundError(f"No weights file at {path}.")
+    file = weights if isinstance(weights, WeightsFile) else read_file(Path(weights))
+    found = decode(file)
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        raise ValueError(f"{path} is not a readable weights file: {error}") from error
-    except Exception as error:  # torch.load names its own pickle errors
-        raise ValueError(
-            f"{path} is not a weights file that can be read safely: {error}"
-        ) from error
+        state = fitting_state(found, module.state_dict(), optional)
+    except ValueError as error:
+        raise ValueError(f"{file.path} does not hold weights of {network!r}: it {error}.") from None
+    module.load_state_dict(state)
 
 
 def git_blob_id(data: bytes) -> str:
     """Identifier under which git stores a file: what its repository publishes of it."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    digest = hashlib.sha1(b"blob %d\0" % len(data), usedforsecurity=False)
+    digest.update(data)
+    return digest.hexdigest()
 
 
 def cache_folder() -> Path:
@@ -73,8 +64,10 @@ def cache_folder() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
-def fetch(url: str, file_name: str, blob_id: str) -> Path:
-    """Return the path of a cached download, fetched with a progress bar if it is not there yet.
+def fetch(url: str, file_name: str, *, blob_id: str = "", sha256: str = "") -> WeightsFile:
+    """Return a cached download, fetched with a progress bar if it is not there yet.
+
+    Its content is checked before anything else is done with it, a cached one's every time.
 
     Parameters
     ----------
@@ -83,6 +76,8 @@ def fetch(url: str, file_name: str, blob_id: str) -> Path:
         Name within `cache_folder`.
     blob_id : str
         `git_blob_id` that the content must have.
+    sha256 : str
+        How its SHA-256 must begin.
 
     Raises
     ------
@@ -92,41 +87,44 @@ def fetch(url: str, file_name: str, blob_id: str) -> Path:
         If the content is not what it should be; nothing is kept then.
     """
     target = cache_folder() / file_name
-    if target.is_file():
-        _check_blob(
-            target.read_bytes(),
-            blob_id,
-            f"The cached file {target}",
-            "Delete it to download it again.",
-        )
-        return target
+    if target.exists():
+        file = read_file(target)
+        remedy = "Delete it to download it again."
+        _check_content(file.content, blob_id, sha256, f"The cached file {target}", remedy)
+        return file
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         data = _download(url, file_name)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (OSError, http.client.HTTPException) as error:
         raise OSError(
             f"Could not download {url} ({error}). Without a network, put that file at {target}."
         ) from error
-    _check_blob(data, blob_id, f"The download {url}", "Nothing was kept.")
+    _check_content(data, blob_id, sha256, f"The download {url}", "Nothing was kept.")
     with written_whole(target) as temporary:
         temporary.write_bytes(data)
-    return target
+    return WeightsFile(target, data)
 
 
 def _download(url: str, description: str) -> bytes:
-    chunks = []
+    chunks, length = [], 0
     with urllib.request.urlopen(url, timeout=30) as response:
         total = int(response.headers.get("Content-Length") or 0) or None
         with tqdm(total=total, unit="B", unit_scale=True, desc=description) as bar:
             while chunk := response.read(1 << 20):
                 chunks.append(chunk)
                 bar.update(len(chunk))
+                length += len(chunk)
+                if length > LARGEST:
+                    raise OSError("it does not end")
     return b"".join(chunks)
 
 
-def _check_blob(data: bytes, blob_id: str, what: str, remedy: str) -> None:
-    found = git_blob_id(data)
-    if found != blob_id:
-        raise ValueError(
-            f"{what} is not the file it should be (git blob {found}, not {blob_id}). {remedy}"
-        )
+def _check_content(data: bytes, blob_id: str, sha256: str, what: str, remedy: str) -> None:
+    for name, wanted, digest in (
+        ("git blob", blob_id, git_blob_id),
+        ("SHA-256", sha256, lambda content: hashlib.sha256(content).hexdigest()),
+    ):
+        if wanted and not (found := digest(data)).startswith(wanted):
+            raise ValueError(
+                f"{what} is not the file it should be ({name} {found}, not {wanted}). {remedy}"
+            )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from .._ambient import made_plain, own_state
 from ._bvlc_googlenet import BVLCGoogLeNet, preprocess_caffe
 from ._network import Network
 from ._preprocess import IMAGENET
-from ._weights import cache_folder, fetch, load_state
+from ._weights import fetch, load_state
 from .bundled import BundledNet, load_bundled, preprocess_bundled
 
 Weights = str | os.PathLike[str] | None
@@ -23,8 +23,12 @@ _INCEPTIONV1_URL = (
     "https://github.com/ProGamerGov/pytorch-old-tensorflow-models/raw/master/inception5h.pth"
 )
 _INCEPTIONV1_BLOB = "119f77db85c8352960933e025312b507d9a96ed7"
+# torchvision's GoogLeNet_Weights.IMAGENET1K_V1; it publishes how the file's SHA-256 begins
+_GOOGLENET_URL = "https://download.pytorch.org/models/googlenet-1378be20.pth"
+_GOOGLENET_SHA256 = "1378be20"
 
 
+@own_state()
 def load_network(name: str, weights: Weights = None) -> Network:
     """Load a vision network by name.
 
@@ -38,16 +42,20 @@ def load_network(name: str, weights: Weights = None) -> Network:
         - ``"bvlc_googlenet"``: the Caffe model; default layer ``inception_3b_output``. It needs
           `weights`.
     weights : path, optional
-        A ``.safetensors`` or ``.pth`` file to read instead of the default weights.
+        A ``.safetensors`` or ``.pth`` file to read instead of the default weights: the arrays, or a
+        checkpoint in which one set of them fits, as under ``"state_dict"``. It is read as data;
+        code that a file may hold is never run.
 
     Returns
     -------
     network : Network
+        Of float32, on the CPU.
 
     Raises
     ------
     ValueError
-        If the name is unknown, or the weights are those of another network.
+        If the name is unknown, the weights are those of another network, or a file is damaged, of
+        another kind, or not the one that was published.
     OSError
         If weights are neither cached nor to be downloaded; it names the file to put where.
 
@@ -59,7 +67,9 @@ def load_network(name: str, weights: Weights = None) -> Network:
     """
     if name not in _LOADERS:
         raise ValueError(f"Unknown network {name!r}; the known ones are {', '.join(_LOADERS)}.")
-    return _LOADERS[name](weights)
+    network = _LOADERS[name](weights)
+    network.module.eval().requires_grad_(False)  # it is only to be read
+    return network
 
 
 def resolve_network(network: Network | nn.Module | str) -> Network:
@@ -101,10 +111,8 @@ def resolve_network(network: Network | nn.Module | str) -> Network:
 
 
 def _load_bundled(weights: Weights) -> Network:
-    if weights is None:
-        module = load_bundled()
-    else:
-        module = BundledNet()
+    module: nn.Module = load_bundled() if weights is None else made_plain(BundledNet)
+    if weights is not None:
         load_state(module, weights, "bundled")
     return Network(
         module,
@@ -120,10 +128,10 @@ def _load_inceptionv1(weights: Weights) -> Network:
         # lucent 0.1.8 and its kornia use torch.jit and escapes that newer releases deprecate
         warnings.simplefilter("ignore")
         from lucent.modelzoo.inceptionv1.InceptionV1 import InceptionV1
-    module = InceptionV1(pretrained=False, redirected_ReLU=False)
+    module = made_plain(lambda: InceptionV1(pretrained=False, redirected_ReLU=False))
     if weights is None:
-        weights = fetch(_INCEPTIONV1_URL, "inception5h.pth", _INCEPTIONV1_BLOB)
-    load_state(module, weights, "inceptionv1")
+        file = fetch(_INCEPTIONV1_URL, "inception5h.pth", blob_id=_INCEPTIONV1_BLOB)
+    load_state(module, file if weights is None else weights, "inceptionv1")
     return Network(
         module, _preprocess_lucid, default_layer="mixed3b", name="inceptionv1", channels_last=True
     )
@@ -135,24 +143,15 @@ def _preprocess_lucid(images: Tensor) -> Tensor:
 
 
 def _load_googlenet(weights: Weights) -> Network:
-    from torchvision.models import GoogLeNet_Weights, googlenet
+    from torchvision.models import googlenet
 
-    module = googlenet(weights=None, init_weights=False, transform_input=True, aux_logits=False)
-    if weights is not None:
-        load_state(module, weights, "googlenet")
-    else:
-        published = GoogLeNet_Weights.IMAGENET1K_V1
-        try:
-            # the file's hash is part of its name, which torch.hub checks
-            state = published.get_state_dict(progress=True, check_hash=True)
-        except OSError as error:
-            target = cache_folder() / Path(published.url).name
-            raise OSError(
-                f"Could not download {published.url} ({error}). "
-                f"Without a network, put that file at {target}."
-            ) from error
-        # trained with two auxiliary classifiers that are not part of the network we read
-        module.load_state_dict({k: v for k, v in state.items() if not k.startswith("aux")})
+    options = {"init_weights": False, "transform_input": True, "aux_logits": False}
+    module = made_plain(lambda: googlenet(weights=None, **options))
+    if weights is None:
+        file = fetch(_GOOGLENET_URL, _GOOGLENET_URL.rsplit("/", 1)[1], sha256=_GOOGLENET_SHA256)
+    # trained with two auxiliary classifiers that are not part of the network we read
+    source = file if weights is None else weights
+    load_state(module, source, "googlenet", optional=("aux1.", "aux2."))
     return Network(
         module, IMAGENET, default_layer="inception3b", name="googlenet", channels_last=True
     )
@@ -167,7 +166,7 @@ def _load_bvlc_googlenet(weights: Weights) -> Network:
         )
     with torch.device("meta"):
         module = BVLCGoogLeNet()  # no time for random weights that are overwritten at once
-    module = module.to_empty(device="cpu")
+    module = module.to(torch.float32).to_empty(device="cpu")
     module.pool1_norm1.reset_buffers()
     module.conv2_norm2.reset_buffers()
     load_state(module, weights, "bvlc_googlenet")

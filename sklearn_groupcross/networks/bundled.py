@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
+from .._ambient import made_plain, own_state
 from .shapes import KINDS, PERIODS
 
 __all__ = [
@@ -66,7 +67,7 @@ class BlurPool(nn.Module):
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
-        row = torch.tensor([1.0, 2.0, 1.0]) / 4
+        row = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float32) / 4
         # not stored with the weights: it never changes
         kernel = torch.outer(row, row).expand(n_channels, 1, 3, 3).contiguous()
         self.register_buffer("kernel", kernel, persistent=False)
@@ -169,7 +170,7 @@ def pose_targets(kinds: Tensor, angles: Tensor) -> Tensor:
         Rows sum to 1. An angle between two bins is shared between them in proportion, so that there
         is no edge of a bin at which the target jumps.
     """
-    bins = torch.tensor(POSE_BINS, device=kinds.device)
+    bins = torch.tensor(POSE_BINS, dtype=torch.int64, device=kinds.device)
     first = bins.cumsum(0) - bins
     place = angles / _BIN
     low = place.floor().long()
@@ -197,13 +198,14 @@ def kind_logits(poses: Tensor) -> Tensor:
     return torch.stack([block.logsumexp(1) for block in poses.split(POSE_BINS, 1)], 1)
 
 
+@own_state()
 def load_bundled() -> BundledNet:
     """Load the network with the weights that come with the package.
 
     Returns
     -------
     BundledNet
-        In evaluation mode, on the CPU, without gradients.
+        In evaluation mode, on the CPU, in float32, without gradients, whatever torch's defaults.
 
     Examples
     --------
@@ -212,6 +214,6 @@ def load_bundled() -> BundledNet:
     'relu3'
     """
     weights = resources.files("sklearn_groupcross.networks") / "weights" / "bundled.safetensors"
-    net = BundledNet()
+    net = made_plain(BundledNet)
     net.load_state_dict(load_tensors(weights.read_bytes()))
     return net.eval().requires_grad_(False)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .._ambient import own_state
 
 __all__ = ["KINDS", "PERIODS", "ShapeBatch", "add_surround", "draw_shapes"]
 
@@ -34,6 +36,8 @@ PERIODS: dict[str, float] = {
 
 _N_PARAMETERS = 22  # four for the geometry, eighteen for the places of nine dots
 _LUMA = (0.299, 0.587, 0.114)
+# What numbers are drawn and computed as, whatever the defaults of torch are set to.
+_DRAWN: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
 
 
 class ShapeBatch(NamedTuple):
@@ -127,14 +131,14 @@ _DISTANCES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 def _colours(kinds: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Colours of figure and ground, each (n, 3), which always differ in lightness."""
     n = len(kinds)
-    dark = 0.65 * torch.rand(n, 1, generator=generator)
-    light = dark + 0.15 + (0.85 - dark) * torch.rand(n, 1, generator=generator)
-    tints = torch.randn(2, n, 3, generator=generator)
-    tints = tints - (tints * torch.tensor(_LUMA)).sum(
+    dark = 0.65 * torch.rand(n, 1, generator=generator, **_DRAWN)
+    light = dark + 0.15 + (0.85 - dark) * torch.rand(n, 1, generator=generator, **_DRAWN)
+    tints = torch.randn(2, n, 3, generator=generator, **_DRAWN)
+    tints = tints - (tints * torch.tensor(_LUMA, **_DRAWN)).sum(
         -1, keepdim=True
     )  # changes hue, not lightness
-    tints = tints * (0.15 * torch.rand(2, n, 1, generator=generator))
-    figure_is_light = torch.rand(n, 1, generator=generator) < 0.5
+    tints = tints * (0.15 * torch.rand(2, n, 1, generator=generator, **_DRAWN))
+    figure_is_light = torch.rand(n, 1, generator=generator, **_DRAWN) < 0.5
     # the angle of an edge says which side is lighter, so its sign is not free
     figure_is_light |= (kinds == KINDS.index("edge"))[:, None]
     figure = torch.where(figure_is_light, light, dark) + tints[0]
@@ -144,16 +148,17 @@ def _colours(kinds: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]
 
 def _shading(n: int, size: int, generator: torch.Generator) -> Tensor:
     """Flat, graded or cloudy light, (n, 1, size, size); about a third of the images each."""
-    axis = torch.linspace(-1, 1, size)
-    slope = 0.25 * torch.randn(n, 2, 1, 1, generator=generator)
+    axis = torch.linspace(-1, 1, size, **_DRAWN)
+    slope = 0.25 * torch.randn(n, 2, 1, 1, generator=generator, **_DRAWN)
     gradient = slope[:, 0] * axis[:, None] + slope[:, 1] * axis
-    clouds = torch.randn(n, 1, 6, 6, generator=generator)
+    clouds = torch.randn(n, 1, 6, 6, generator=generator, **_DRAWN)
     clouds = F.interpolate(clouds, (size, size), mode="bicubic", align_corners=True)[:, 0]
-    choice = torch.rand(n, 1, 1, generator=generator)
+    choice = torch.rand(n, 1, 1, generator=generator, **_DRAWN)
     field = torch.where(choice < 0.35, gradient, 0.12 * clouds)
-    return torch.where(choice > 0.7, torch.zeros(()), field)[:, None]
+    return torch.where(choice > 0.7, torch.zeros((), **_DRAWN), field)[:, None]
 
 
+@own_state()
 def draw_shapes(
     n: int,
     size: int,
@@ -204,22 +209,23 @@ def draw_shapes(
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown or not kinds:
         raise ValueError(f"kinds={list(kinds)!r}; choose one or more of {', '.join(KINDS)}.")
-    allowed = torch.tensor([KINDS.index(kind) for kind in kinds])
-    labels = allowed[torch.randint(len(allowed), (n,), generator=generator)]
-    drawn = 2 * math.pi * torch.rand(n, generator=generator)
+    allowed = torch.tensor([KINDS.index(kind) for kind in kinds], dtype=torch.int64, device="cpu")
+    labels = allowed[torch.randint(len(allowed), (n,), generator=generator, device="cpu")]
+    drawn = 2 * math.pi * torch.rand(n, generator=generator, **_DRAWN)
     turn = drawn if angles is None else angles.to(torch.float32) % (2 * math.pi)
-    offsets = jitter * (2 * torch.rand(n, 2, generator=generator) - 1)  # rows down, columns right
-    parameters = torch.rand(_N_PARAMETERS, n, 1, 1, generator=generator)
+    # rows down, columns right
+    offsets = jitter * (2 * torch.rand(n, 2, generator=generator, **_DRAWN) - 1)
+    parameters = torch.rand(_N_PARAMETERS, n, 1, 1, generator=generator, **_DRAWN)
     # from crisp to out of focus; half the width of the edge, in pixels
-    softness = 0.6 + 2.0 * torch.rand(n, 1, 1, generator=generator) ** 2
+    softness = 0.6 + 2.0 * torch.rand(n, 1, 1, generator=generator, **_DRAWN) ** 2
     figure, ground = _colours(labels, generator)
 
-    axis = torch.arange(size) - (size - 1) / 2
+    axis = torch.arange(size, **_DRAWN) - (size - 1) / 2
     x = (axis - offsets[:, 1:])[:, None, :]
     y = -(axis - offsets[:, :1])[:, :, None]  # rows grow downwards, y grows upwards
     cos, sin = turn.cos()[:, None, None], turn.sin()[:, None, None]
     u, v = x * cos + y * sin, y * cos - x * sin
-    distance = torch.empty(n, size, size)
+    distance = torch.empty(n, size, size, **_DRAWN)
     for label in allowed.unique().tolist():
         rows = (labels == label).nonzero()[:, 0]
         distance[rows] = _DISTANCES[KINDS[label]](u[rows], v[rows], parameters[:, rows])
@@ -227,12 +233,13 @@ def draw_shapes(
     images = torch.lerp(ground[:, :, None, None], figure[:, :, None, None], cover)
     if not clean:
         images = images + _shading(n, size, generator)
-        level = 0.05 * torch.rand(n, 1, 1, 1, generator=generator) ** 2
-        images = images + level * torch.randn(n, 3, size, size, generator=generator)
+        level = 0.05 * torch.rand(n, 1, 1, 1, generator=generator, **_DRAWN) ** 2
+        images = images + level * torch.randn(n, 3, size, size, generator=generator, **_DRAWN)
     centres = offsets + (size - 1) / 2
     return ShapeBatch(images.clamp(0, 1), labels, turn, centres)
 
 
+@own_state()
 def add_surround(
     batch: ShapeBatch, generator: torch.Generator, radius: tuple[float, float] = (13.0, 26.0)
 ) -> ShapeBatch:
@@ -257,11 +264,11 @@ def add_surround(
     """
     n, _, size, _ = batch.images.shape
     low, high = radius
-    reach = low + (high - low) * torch.rand(n, 1, 1, generator=generator)
-    softness = 1.0 + 4.0 * torch.rand(n, 1, 1, generator=generator)
-    shift = int(torch.randint(1, max(n, 2), (), generator=generator))
+    reach = low + (high - low) * torch.rand(n, 1, 1, generator=generator, **_DRAWN)
+    softness = 1.0 + 4.0 * torch.rand(n, 1, 1, generator=generator, **_DRAWN)
+    shift = int(torch.randint(1, max(n, 2), (), generator=generator, device="cpu"))
     other = batch.images.roll(shift, 0).flip(-1)
-    grid = torch.arange(size, dtype=torch.float32)
+    grid = torch.arange(size, **_DRAWN)
     rows = (grid - batch.centres[:, :1])[:, :, None]
     columns = (grid - batch.centres[:, 1:])[:, None, :]
     window = (0.5 + (reach - torch.hypot(rows, columns)) / (2 * softness)).clamp(0, 1)[:, None]

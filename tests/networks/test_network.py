@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import hashlib
-import urllib.error
-
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from sklearn_groupcross import Network, load_network
-from sklearn_groupcross.networks import _weights, resolve_network
+from sklearn_groupcross.networks import resolve_network
+from tests.tolerances import assert_near
 
 
 def test_only_the_part_up_to_the_layer_is_run(small_network):
@@ -30,7 +28,7 @@ def test_activations_are_those_of_the_whole_network(small_network):
 
 
 def test_a_failed_run_leaves_no_hook(small_network):
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="'conv1' reads 3 channels, and .* have 5"):
         small_network.activations(torch.rand(1, 5, 48, 48))
     assert not small_network.module.relu._forward_hooks
 
@@ -171,87 +169,6 @@ def test_bvlc_needs_its_weights():
         load_network("bvlc_googlenet")
 
 
-def test_weights_of_another_network_are_refused(tmp_path):
-    save_file({"conv9.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match=r"missing \(conv1.*unknown \(conv9.weight"):
-        load_network("bundled", tmp_path / "other.safetensors")
-
-
-def test_weights_of_another_shape_are_refused(tmp_path):
-    state = {k: v.clone() for k, v in load_network("bundled").module.state_dict().items()}
-    state["conv1.weight"] = state["conv1.weight"][:1]
-    save_file(state, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match=r"conv1.weight has shape \(1,"):
-        load_network("bundled", tmp_path / "other.safetensors")
-
-
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_damaged_weights_are_refused(tmp_path, suffix):
-    path = tmp_path / f"weights{suffix}"
-    path.write_bytes(b"no weights at all")
-    with pytest.raises(ValueError, match="weights file"):
-        load_network("bundled", path)
-    with pytest.raises(FileNotFoundError, match="No weights file"):
-        load_network("bundled", tmp_path / f"absent{suffix}")
-
-
-def test_a_pickle_with_code_is_not_run(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "written"), "w"))
-
-    torch.save({"conv1.weight": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match="read safely"):
-        load_network("bundled", tmp_path / "evil.pth")
-    assert not (tmp_path / "written").exists()
-
-
-class TestFetch:
-    content = b"weights" * 1000
-
-    @pytest.fixture(autouse=True)
-    def cache(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(_weights, "cache_folder", lambda: tmp_path / "cache")
-        self.source = tmp_path / "source.pth"
-        self.source.write_bytes(self.content)
-        self.target = tmp_path / "cache" / "file.pth"
-
-    def fetch(self, blob=None):
-        blob = _weights.git_blob_id(self.content) if blob is None else blob
-        return _weights.fetch(self.source.as_uri(), "file.pth", blob)
-
-    def test_downloads_once(self):
-        assert self.fetch().read_bytes() == self.content
-        self.source.unlink()
-        assert self.fetch() == self.target
-
-    def test_wrong_content_is_not_kept(self):
-        with pytest.raises(ValueError, match="not the file it should be"):
-            self.fetch("0" * 40)
-        assert list(self.target.parent.iterdir()) == []
-
-    def test_a_damaged_cache_is_noticed(self):
-        self.fetch()
-        self.target.write_bytes(b"damaged")
-        with pytest.raises(ValueError, match="Delete it to download it again"):
-            self.fetch()
-
-    def test_offline_names_the_file_to_put_where(self, monkeypatch):
-        def refuse(*args, **kwargs):
-            raise urllib.error.URLError("no network")
-
-        monkeypatch.setattr(_weights.urllib.request, "urlopen", refuse)
-        with pytest.raises(OSError, match=r"put that file at .*file\.pth"):
-            self.fetch()
-        assert list(self.target.parent.iterdir()) == []
-
-
-def test_git_blob_id_is_gits():
-    # git hash-object of an empty file, known to everyone
-    assert _weights.git_blob_id(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
-    assert hashlib.sha1(b"blob 1\0a").hexdigest() == _weights.git_blob_id(b"a")
-
-
 class InPlace(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -316,7 +233,8 @@ def test_bfloat16_is_near_float32(shared_data):
 
     logits = network.run_with_replacement(images, None, replace)
     assert seen == [torch.float32]
-    torch.testing.assert_close(logits, network.run(images))
+    expected = network.run(images)  # whose maps may lie in memory otherwise, for other kernels
+    assert (logits - expected).norm() < 2e-2 * expected.norm()
     with pytest.raises(ValueError, match="precision is one of float32, bfloat16; got 'float16'"):
         Network(network.module, precision="float16")
 
@@ -326,7 +244,7 @@ def test_fast_normalisation_is_torchs():
 
     maps = 100 * torch.randn(2, 64, 5, 7, generator=torch.Generator().manual_seed(0))
     expected = torch.nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)(maps)
-    torch.testing.assert_close(CaffeLRN(64)(maps), expected)
+    assert_near(CaffeLRN(64)(maps), expected, 5 + 1)  # five squares, and a power
     # Caffe's files have no arrays for it
     assert not CaffeLRN(64).state_dict()
 
