@@ -12,18 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from tqdm.auto import tqdm
 
+from .._ambient import own_state, warn_caller
 from .._device import resolve_device
 from .._files import written_whole
 from .._integers import check_integer
-from ..actions import PositionedAction
+from ..actions import PositionedAction, centre_crop
 from ..groups import PlanarGroup
 from ..networks import Network, ReceptiveField, receptive_field, resolve_network
-from ._extract import extract, fill_array
-from ._extraction import INTERPOLATIONS, OrbitReader
+from ._extract import extract, fill_array, write_array
+from ._extraction import INTERPOLATIONS, OrbitReader, check_patches
 from ._finite import check_finite
-from ._images import ImageSource, load_ahead
+from ._images import as_source, load_ahead
 from ._sampling import (
     allot_positions,
     choose_by_energy,
@@ -38,6 +38,8 @@ from ._sampling import (
 )
 from ._settings import default_source_size, resolve_action, resolve_batch_size, resolve_layers
 from ._store import OrbitStore
+
+_FLOAT32: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
 
 
 class OrbitDataset(Dataset[Tensor]):
@@ -123,14 +125,16 @@ class OrbitDataset(Dataset[Tensor]):
     TypeError
         If `network`, `action` or a whole number is something else.
     ValueError
-        If the layer does not exist, an argument is out of range, or a mask leaves no room for the
-        layer's fields.
+        If the layer does not exist or its units have no place in the image (see
+        `receptive_field`), an argument is out of range, a mask leaves no room for the layer's
+        fields, or exact readings of a patch are not those of the image.
 
     Warns
     -----
     UserWarning
-        If readings within the default radius see the network's padding, or if `max_samples` is
-        smaller than the number of images.
+        If readings within the default radius see the network's padding, if `max_samples` is
+        smaller than the number of images, or, at the first reading, if what the network gives for
+        an image depends on chance or on the others of its batch.
 
     Examples
     --------
@@ -166,14 +170,16 @@ class OrbitDataset(Dataset[Tensor]):
             )
         self.device = resolve_device(device)
         self.batch_size = resolve_batch_size(batch_size, self.device)
-        self.images = images if isinstance(images, ImageSource) else ImageSource(images)
         self.network = resolve_network(network)
+        self.images = as_source(images, self.network.n_channels)
         self.layers = resolve_layers(self.network, layer)
         self.action = resolve_action(group, action)
         self.group = self.action.group
         input_size = None if input_size is None else check_integer("input_size", input_size, 1)
         self.fields = tuple(receptive_field(self.network, name, input_size) for name in self.layers)
         self.source_size = default_source_size(self.field.input_size, self.action)
+        if interpolation == "exact":
+            check_patches(self.network, self.layers, self.fields)
         self.interpolation = interpolation
         self.sampling = sampling
         self.radius = resolve_radius(
@@ -186,6 +192,7 @@ class OrbitDataset(Dataset[Tensor]):
         )
         self.random_state = check_integer("random_state", random_state, 0)
         self._starts = row_starts(self.n_positions_)
+        self._has_read = False
         self._chosen: dict[int, Tensor] = {}  # positions that depend on activations
 
     @property
@@ -216,6 +223,7 @@ class OrbitDataset(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self.images)
 
+    @own_state()
     def __getitem__(self, index: int) -> Tensor:
         index, n_images = check_integer("The number of an image", index), len(self)
         if not -n_images <= index < n_images:
@@ -228,6 +236,7 @@ class OrbitDataset(Dataset[Tensor]):
             f"{self.network.name!r} at {self.layer}, {self.action!r}>"
         )
 
+    @own_state()
     def read_image(self, index: int, seed_id: int | None = None) -> tuple[Tensor, Tensor]:
         """Read the orbits of one image, and where they were read.
 
@@ -251,12 +260,17 @@ class OrbitDataset(Dataset[Tensor]):
         seed_id = index if seed_id is None else seed_id
         return self._read(image, index, seed_id, int(self.n_positions_[index]))
 
+    @own_state()
     def _read(
         self, image: Tensor, index: int, seed_id: int, n_positions: int
     ) -> tuple[Tensor, Tensor]:
         if n_positions == 0:  # a budget of fewer samples than images
-            return torch.empty(0, self.group.order, self.n_channels), torch.empty(0, 2)
+            return (
+                torch.empty(0, self.group.order, self.n_channels, **_FLOAT32),
+                torch.empty(0, 2, **_FLOAT32),
+            )
         image = image.to(self.device, non_blocking=True)
+        self._try_network(image)
         rng = self._generator(seed_id)
         if self.sampling != "energy":
             positions = self._draw(n_positions, rng)
@@ -269,6 +283,29 @@ class OrbitDataset(Dataset[Tensor]):
             return self._read_finite(image, index, positions).cpu(), positions
         return orbits[chosen.to(orbits.device)].cpu(), positions
 
+    @own_state()
+    def _try_network(self, image: Tensor) -> None:
+        """Warn, the first time, if readings depend on chance or the other images of a batch.
+
+        Parameters
+        ----------
+        image : Tensor of shape (n_channels, source_size, source_size)
+            Any image that is to be read.
+        """
+        if self._has_read:
+            return
+        self.network.to(self.device)
+        square = centre_crop(image[None].to(self.device), self.field.input_size)
+        cause = self.network.unsteadiness(square, self.layers)
+        if cause is not None:
+            warn_caller(
+                f"What network {self.network.name!r} gives for an image at {self.layer} depends on "
+                f"{cause}: a dropout or a normalisation runs as in training, or preprocess is "
+                "random. Orbits change with it from one reading, or one batch_size, to another.",
+                UserWarning,
+            )
+        self._has_read = True
+
     def _read_finite(
         self, image: Tensor, index: int, positions: Tensor, interpolation: str | None = None
     ) -> Tensor:
@@ -278,6 +315,7 @@ class OrbitDataset(Dataset[Tensor]):
             check_finite(orbits.cpu().numpy(), label)
         return orbits
 
+    @own_state()
     def read_orbits(
         self, image: Tensor, positions: Tensor, interpolation: str | None = None
     ) -> Tensor:
@@ -285,8 +323,8 @@ class OrbitDataset(Dataset[Tensor]):
 
         Parameters
         ----------
-        image : Tensor of shape (3, source_size, source_size)
-            RGB in [0, 1].
+        image : Tensor of shape (n_channels, source_size, source_size)
+            Of the network's channels: RGB in [0, 1].
         positions : Tensor of shape (n_positions, 2)
             (column, row) in pixels from the image centre.
         interpolation : {"bilinear", "exact"}, optional
@@ -325,7 +363,7 @@ class OrbitDataset(Dataset[Tensor]):
 
     def _draw(self, n_positions: int, rng: np.random.Generator) -> Tensor:
         if self.sampling == "centre":
-            return torch.zeros(n_positions, 2)
+            return torch.zeros(n_positions, 2, **_FLOAT32)
         if self.sampling == "grid":
             return choose_units(self._units(), n_positions, rng)
         return draw_from_disk(n_positions, self.radius, rng)
@@ -370,19 +408,9 @@ class OrbitDataset(Dataset[Tensor]):
         Raises
         ------
         ValueError
-            Naming every file that cannot be read, a line each.
+            Naming every image that cannot be used, a line each.
         """
-        problems = []
-        for index in tqdm(
-            range(len(self)), desc="checking images", disable=not progress, leave=False
-        ):
-            try:
-                self.images.check(index)
-            except ValueError as error:
-                problems.append(str(error))
-        if problems:
-            count = f"{len(problems)} of {len(self)} images cannot be used:\n"
-            raise ValueError((count if len(problems) > 1 else "") + "\n".join(problems))
+        self.images.check_all(progress=progress)
 
     def iterate(
         self,
@@ -417,6 +445,7 @@ class OrbitDataset(Dataset[Tensor]):
         image = self.images.load(index, self.source_size)
         return image.pin_memory() if self.device.type == "cuda" else image
 
+    @own_state()
     def as_array(
         self, path: str | os.PathLike[str] | None = None, *, progress: bool = False
     ) -> NDArray[np.float32]:
@@ -426,8 +455,9 @@ class OrbitDataset(Dataset[Tensor]):
         ----------
         path : path, optional
             Write them to this ``.npy`` file and return a read-only memory map of it. The file
-            appears when it is complete. Default: an array in memory. `extract` writes stores,
-            which are half as large and can be resumed.
+            appears when it is complete and on the disk; what a killed call left goes with the next.
+            Default: an array in memory. `extract` writes stores, which are half as large and can be
+            resumed.
         progress : bool, default=False
             Show a progress bar.
 
@@ -435,13 +465,22 @@ class OrbitDataset(Dataset[Tensor]):
         -------
         orbits : ndarray or memmap of shape (n_samples, order, n_channels), float32
             C order; `image_ids_` and `positions_` say where each sample comes from.
+
+        Raises
+        ------
+        ValueError
+            If images cannot be used, all of which are named before anything is read, or activations
+            are not finite.
+        OSError
+            If the file cannot be written.
         """
         if path is None:
-            return fill_array(self, None, progress)
+            return fill_array(self, progress)
         with written_whole(path) as temporary:
-            fill_array(self, temporary, progress)
+            write_array(self, temporary, progress)
         return np.load(path, mmap_mode="r")
 
+    @own_state()
     def extract(
         self,
         path: str | os.PathLike[str],
@@ -474,7 +513,9 @@ class OrbitDataset(Dataset[Tensor]):
         n_jobs : int, optional
             Processes that read images at the same time, as joblib has it: a surrounding
             ``joblib.parallel_config`` chooses the backend, such as Dask or Ray. Each of them starts
-            anew and imports torch, which takes seconds: a few images are read faster by one.
+            anew and imports torch, which takes seconds: a few images are read faster by one. Those
+            that joblib starts on this machine end with the process that started them, however it
+            ends.
         progress : bool, default=False
             Show a progress bar.
 
@@ -485,8 +526,9 @@ class OrbitDataset(Dataset[Tensor]):
         Raises
         ------
         ValueError
-            If the store was written with other settings or holds other images, an image is
-            damaged, or activations are not finite or too large for `dtype`. A store in which
+            If the store was written with other settings or holds other images, images cannot be
+            used, all of which are named before anything is read, or activations are not finite or
+            too large for `dtype`. A store in which
             nothing is written yet is replaced, so that a first call that failed can be repeated
             with other settings.
         OSError
@@ -507,6 +549,7 @@ class OrbitDataset(Dataset[Tensor]):
             progress=progress,
         )
 
+    @own_state()
     def patches(
         self,
         samples: Sequence[int],
@@ -526,8 +569,8 @@ class OrbitDataset(Dataset[Tensor]):
 
         Returns
         -------
-        patches : ndarray of shape (n_samples, n_elements, size, size, 3)
-            RGB in [0, 1].
+        patches : ndarray of shape (n_samples, n_elements, size, size, n_channels)
+            Of the network's channels: RGB in [0, 1].
 
         Raises
         ------
@@ -536,7 +579,8 @@ class OrbitDataset(Dataset[Tensor]):
         """
         size = min(*self.field.size, self.field.input_size) if size is None else size
         chosen = [0] if elements is None else list(elements)
-        cut = np.empty((len(samples), len(chosen), size, size, 3), dtype=np.float32)
+        n_channels = self.network.n_channels
+        cut = np.empty((len(samples), len(chosen), size, size, n_channels), dtype=np.float32)
         for row, sample in enumerate(samples):
             if not -self.n_samples <= sample < self.n_samples:
                 raise IndexError(

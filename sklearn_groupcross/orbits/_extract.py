@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from joblib import Parallel, delayed, effective_n_jobs
+from joblib.parallel import BACKENDS, get_active_backend
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from .._ambient import warn_caller
 from .._files import reserve_space
 from .._integers import check_integer
 from .._version import __version__
+from .._workers import end_with_parent
 from ..networks import Network
 from ._sampling import row_starts
 from ._store import OrbitStore
+from ._store_chunk import npy_header
 from ._store_format import StoredImage
 
 if TYPE_CHECKING:
@@ -29,6 +33,10 @@ if TYPE_CHECKING:
 
 # A store has so many chunks at least, and no chunk is larger than this many bytes.
 _CHUNKS, _LARGEST_CHUNK = 16, 64 * 2**20
+# Seconds to wait for a chunk's writer: a killed extraction's workers end a moment after it.
+_PATIENCE = 10.0
+# Backends of joblib that start processes of this one.
+_STARTED_HERE = ("loky", "multiprocessing")
 
 
 def extract(
@@ -64,35 +72,75 @@ def extract(
         if new := [image for image in images if image.digest not in known]:
             store.append(new)
     index_of = _match(store, images)
+    dataset.images.check_all(index_of.values(), progress=progress)
     work = [(dataset, path, chunk, index_of) for chunk in store.pending()]
+    n_jobs, options = _processes(n_jobs, len(work))
     with tqdm(
         total=len(index_of), desc="reading orbits", unit="image", disable=not progress
     ) as bar:
-        if effective_n_jobs(n_jobs) == 1:
+        if n_jobs == 1:
             for task in work:
                 _write_chunk(*task, bar)
         else:
+            _try_network(dataset, index_of.values())
             tasks = (delayed(_write_chunk)(*task) for task in work)
-            for n_written in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks):
+            parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", **options)
+            for n_written in parallel(tasks):
                 bar.update(n_written)
     return OrbitStore(path)
 
 
-def fill_array(dataset: OrbitDataset, file: Path | None, progress: bool) -> NDArray[np.float32]:
-    """Write orbits image by image into an array, in memory or in a ``.npy`` file."""
-    shape = (dataset.n_samples, dataset.group.order, dataset.n_channels)
-    if file is None:
-        array = np.empty(shape, dtype=np.float32)
-    else:
-        array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
-        reserve_space(file)
+def _try_network(dataset: OrbitDataset, indices: Iterable[int]) -> None:
+    """Warn here of what readings depend on: else each task would look, and warn its own process."""
+    with_positions = (index for index in indices if dataset.n_positions_[index])
+    first = next(with_positions, None)
+    if first is not None:
+        before = dataset.network.device
+        dataset._try_network(dataset.images.load(first, dataset.source_size))
+        dataset.network.to(before)  # workers move their own
+
+
+def fill_array(dataset: OrbitDataset, progress: bool) -> NDArray[np.float32]:
+    """Read the orbits of all images into an array in memory."""
+    array = np.empty(_shape(dataset), dtype=np.float32)
     starts = row_starts(dataset.n_positions_)
+    for index, orbits in _read_all(dataset, progress):
+        array[starts[index] : starts[index + 1]] = orbits
+    return array
+
+
+def write_array(dataset: OrbitDataset, path: Path, progress: bool) -> None:
+    """Write the orbits of all images to a ``.npy`` file, one after the other.
+
+    The file is written to, not mapped: a disk that fills is then an error, and not the end of the
+    process.
+
+    Raises
+    ------
+    OSError
+        If there is no room; that is found out first.
+    """
+    header = npy_header(np.dtype("<f4"), _shape(dataset))
+    with open(path, "wb") as file:
+        file.truncate(len(header) + 4 * math.prod(_shape(dataset)))
+        reserve_space(path)
+        file.write(header)
+        for _, orbits in _read_all(dataset, progress):
+            file.write(np.ascontiguousarray(orbits, dtype="<f4").reshape(-1).view(np.uint8).data)
+
+
+def _shape(dataset: OrbitDataset) -> tuple[int, int, int]:
+    return dataset.n_samples, dataset.group.order, dataset.n_channels
+
+
+def _read_all(dataset: OrbitDataset, progress: bool) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Number and orbits of every image, all of which were seen to be sound."""
+    dataset.check_images(progress)
     read = dataset.iterate(range(len(dataset)))
     for index, orbits, _ in tqdm(
         read, desc="reading orbits", unit="image", total=len(dataset), disable=not progress
     ):
-        array[starts[index] : starts[index + 1]] = orbits.numpy()
-    return array
+        yield index, orbits.numpy()
 
 
 def _chunk_bytes(dataset: OrbitDataset, dtype: str) -> int:
@@ -109,7 +157,8 @@ def _write_chunk(
     bar: Any = None,
 ) -> int:
     """Read the images of one chunk that it lacks: what one process does, on its own."""
-    with OrbitStore(path, allow_incomplete=True).writer(chunk) as writer:
+    store = OrbitStore(path, allow_incomplete=True)
+    with store.writer(chunk, timeout=_PATIENCE) as writer:
         numbers = writer.pending_images
         # positions go by the number in the store: appended images have some of their own. So does
         # how many there are: the store's rows are laid out, whatever the dataset would give now
@@ -176,6 +225,20 @@ def _check_n_jobs(n_jobs: int | None) -> None:
             raise ValueError("n_jobs is a number of processes, or -1 for one a core; got 0.")
 
 
+def _processes(n_jobs: int | None, n_tasks: int) -> tuple[int, dict[str, Any]]:
+    """How many processes to use, and with what options.
+
+    Those that joblib starts on this machine watch the process that they work for, and there are no
+    more of them than tasks. Dask and Ray see to their own.
+    """
+    wanted = effective_n_jobs(n_jobs)
+    backend, _ = get_active_backend()
+    started_here = tuple(BACKENDS[name] for name in _STARTED_HERE if name in BACKENDS)
+    if isinstance(backend, started_here):
+        return max(1, min(wanted, n_tasks)), {"initializer": end_with_parent}
+    return wanted, {}
+
+
 def _report_copies(images: Sequence[StoredImage]) -> None:
     names: dict[str, list[str]] = defaultdict(list)
     for image in images:
@@ -183,9 +246,9 @@ def _report_copies(images: Sequence[StoredImage]) -> None:
     copies = [same for same in names.values() if len(same) > 1]
     if copies:
         shown = "; ".join(" = ".join(same[:4]) for same in copies[:3])
-        warnings.warn(
+        warn_caller(
             f"{sum(len(same) - 1 for same in copies)} of {len(images)} images are copies of "
             f"others ({shown}{' ...' if len(copies) > 3 else ''}): in different folds of a "
             "split they leak.",
-            stacklevel=4,
+            UserWarning,
         )

@@ -47,8 +47,8 @@ class OrbitReader:
 
         Parameters
         ----------
-        image : Tensor of shape (3, source_size, source_size)
-            RGB in [0, 1].
+        image : Tensor of shape (n_channels, source_size, source_size)
+            Of the network's channels: RGB in [0, 1].
         positions : Tensor of shape (n_positions, 2)
             (column, row) in pixels from the image centre.
 
@@ -69,7 +69,7 @@ class OrbitReader:
             batch = slice(start, start + self.batch_size)
             maps = self._activations(views[batch])
             blocks = [
-                interpolate_map(maps[layer], field.to_units(moved[batch]))
+                interpolate_map(_checked(maps, layer, field), field.to_units(moved[batch]))
                 for layer, field in zip(self.layers, self.fields, strict=True)
             ]
             orbits.append(torch.cat(blocks, dim=-1))
@@ -103,6 +103,64 @@ class OrbitReader:
     def _activations(self, images: Tensor, layer: str | None = None) -> dict[str, Tensor]:
         layers = self.layers if layer is None else (layer,)
         return self.network.activations(images, layers)
+
+
+def _checked(maps: dict[str, Tensor], layer: str, field: ReceptiveField) -> Tensor:
+    field.check_map(maps[layer], layer)
+    return maps[layer]
+
+
+def check_patches(
+    network: Network, layers: tuple[str, ...], fields: tuple[ReceptiveField, ...]
+) -> None:
+    """Try on noise whether a patch is enough to compute a unit, as exact readings take it.
+
+    Raises
+    ------
+    ValueError
+        If a unit of a patch is not that of the image, as where a preprocess makes all images of
+        one size, or neighbouring units are of different kinds, as behind upsampling.
+    """
+    for layer, field in zip(layers, fields, strict=True):
+        label = f"Exact readings of layer {layer!r} of {network.name!r}"
+        if max(field.repeats) > 1:
+            raise ValueError(
+                f"{label} are not those of its map: {max(field.repeats)} neighbouring units look "
+                "at different parts of the image, as behind upsampling. Use "
+                "interpolation='bilinear'."
+            )
+        side, unit = field.smallest_input()
+        interior = field.interior_units()
+        if side == field.input_size or field.global_context or not all(interior):
+            continue
+        at = tuple(run[-1] for run in interior)
+        left, top = (
+            round(stride * (k - u)) for stride, k, u in zip(field.stride, at, unit, strict=True)
+        )
+        generator = torch.Generator().manual_seed(0)
+        shape = (1, network.n_channels, field.input_size, field.input_size)
+        image = torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu")
+        image = image.to(network.device)
+        whole = network.activations(image, layer)[0, :, at[1], at[0]]
+        try:
+            patch = network.activations(image[..., top : top + side, left : left + side], layer)
+            difference = (patch[0, :, unit[1], unit[0]] - whole).abs().max() / whole.abs().max()
+        except (RuntimeError, IndexError, ValueError, AssertionError) as error:
+            raise ValueError(
+                f"{label} are made of patches of {side} px, which it cannot read ({error}). Use "
+                "interpolation='bilinear'."
+            ) from error
+        if difference > _ROUNDING:
+            raise ValueError(
+                f"{label} are not those of its map: a unit of a patch of {side} px differs by "
+                f"{difference:.2g} from that of the image. Something on the way depends on the "
+                "size of the image, such as a preprocess that resizes. Use "
+                "interpolation='bilinear'."
+            )
+
+
+#: Of a unit in other surroundings, relative to the largest channel, in bfloat16 too.
+_ROUNDING = 0.05
 
 
 def landing_point(field: ReceptiveField) -> tuple[float, float]:

@@ -11,14 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+from tqdm.auto import tqdm
+
+from .._ambient import own_state
+from .._integers import check_integer
+from .._plain import as_numpy
+from ._image_folders import list_folder
+from ._pictures import Picture, fit_square, read_picture, size_of, take_picture
 
 # Less than this on a side is a flat patch of colour once it is scaled to a network's input.
 _SMALLEST_SIDE = 8
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# Images in a row that may wait for a thread to decode them.
+_CHECKED_AT_ONCE = 1024
 
 
 class ImageSource:
@@ -28,30 +34,48 @@ class ImageSource:
     ----------
     images : path, sequence of paths, array, tensor or sequence of arrays
         A folder (searched with its subfolders, in the order of the names), paths of image files
-        and folders, arrays (height, width, 3) of uint8 or of floats in [0, 1], or one array of
-        all of them, (n, height, width, 3).
+        and folders, arrays (height, width, n_channels) of uint8 or of floats in [0, 1], or one
+        array of all of them, (n, height, width, n_channels).
+    n_channels : int, default=3
+        Channels of an image: 3 of RGB, 1 of grey, and arrays may have as many as they like. Files
+        are RGB, or made grey.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such folder or file, or nothing that is an image.
+        If there is no such folder or file, or nothing that is an image of so many channels.
     TypeError
         If `images` is none of these.
 
+    Warns
+    -----
+    UserWarning
+        If a folder holds images with other suffixes.
+
     Notes
     -----
-    In folders, files are found that end in .bmp, .jpeg, .jpg, .png, .tif, .tiff and .webp. A file
-    that is named is read whatever its ending, if Pillow knows its format: a .gif, for example.
+    In folders, files are found that end in .bmp, .jpeg, .jpg, .png, .tif, .tiff and .webp. Hidden
+    files and folders, whose names begin with a dot, are passed over, as are those named __MACOSX
+    and @eaDir. A file that is named is read whatever its ending, a .gif for example. What a file
+    is, its content says: AVIF where this Pillow reads it, BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF
+    or WebP, and nothing else.
 
-    Every file becomes RGB of 8 bits: turned upright by its EXIF orientation; transparent pixels on
-    white; grey repeated; 16 bits by their whole range. 32-bit integers and floats are refused,
-    since nothing says what white is. Of an animation it is the first frame. Images of less than 8
-    pixels on a side are refused. The shorter side is scaled, and the middle square cut out, by
-    `load`.
+    Every file becomes RGB: turned upright by its EXIF orientation; transparent pixels on white;
+    grey repeated; grey of 16 bits by its whole range, to the last of them; colours of 16 bits in 8,
+    as Pillow decodes them. Files of 32-bit integers and floats are refused, since nothing says what
+    white is. Of an animation it is the first frame. Images of less than 8 pixels on a side are
+    refused. The shorter side is scaled, and the middle square cut out, by `load`: images of 8 bits
+    in 8 bits, others in float32.
     """
 
-    def __init__(self, images: Any) -> None:
-        self._items: list[Path | np.ndarray] = _list_images(images)
+    def __init__(self, images: Any, *, n_channels: int = 3) -> None:
+        self.n_channels = check_integer("n_channels", n_channels, 1)
+        self._items: list[Path | np.ndarray] = _list_images(images, self.n_channels)
+        # files that were decoded once; selections share it
+        self._sound: set[Path] = images._sound if isinstance(images, ImageSource) else set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_sound": set()}
 
     def __len__(self) -> int:
         return len(self._items)
@@ -59,7 +83,9 @@ class ImageSource:
     def __getitem__(self, index: slice | Sequence[int] | NDArray[np.integer]) -> ImageSource:
         """Select some of the images, as a source of its own."""
         chosen = self._items[index] if isinstance(index, slice) else [self._items[i] for i in index]
-        return ImageSource(chosen)
+        selection = ImageSource(chosen, n_channels=self.n_channels)
+        selection._sound = self._sound
+        return selection
 
     def __repr__(self) -> str:
         names = ", ".join(self.name(i) for i in range(min(3, len(self))))
@@ -70,6 +96,7 @@ class ImageSource:
         item = self._items[index]
         return item.name if isinstance(item, Path) else f"image {index}"
 
+    @own_state()
     def load(self, index: int, size: int) -> Tensor:
         """Decode an image, scale its shorter side to `size` and cut out the central square.
 
@@ -83,24 +110,15 @@ class ImageSource:
 
         Returns
         -------
-        image : Tensor of shape (3, size, size), float32
-            RGB in [0, 1].
+        image : Tensor of shape (n_channels, size, size), float32
+            RGB in [0, 1], or what else the channels are.
 
         Raises
         ------
         ValueError
-            If the file is not an image or is damaged; the message names it.
+            If the file is not an image, is damaged or too small; the message names it.
         """
-        picture = self._decode(index)
-        if min(picture.size) < _SMALLEST_SIDE:
-            raise ValueError(
-                f"{self._where(index)} has {picture.width} x {picture.height} pixels, and at least "
-                f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE} are needed: leave it out."
-            )
-        # fit() scales and crops in one antialiased step, and leaves pixels alone where it need not
-        picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
-        pixels = torch.from_numpy(np.array(picture, dtype=np.float32))
-        return pixels.permute(2, 0, 1).contiguous() / 255.0
+        return fit_square(self._decode(index), size, self.n_channels)
 
     def digest(self, index: int) -> str:
         """SHA-256 of a file's bytes, or of an array: the same for copies under other names."""
@@ -118,24 +136,85 @@ class ImageSource:
 
     def check(self, index: int) -> None:
         """Decode an image and throw it away: raises the errors of `load`."""
-        self.load(index, _SMALLEST_SIDE)
-
-    def _decode(self, index: int) -> Image.Image:
+        self._decode(index)
         item = self._items[index]
-        if isinstance(item, np.ndarray):
-            return Image.fromarray(_to_bytes(item))
+        if isinstance(item, Path):
+            self._sound.add(item)
+
+    def check_all(self, indices: Iterable[int] | None = None, *, progress: bool = False) -> None:
+        """Decode images once, such that all that are damaged are found before hours of work.
+
+        Those that were decoded well before, also by the source that this one was selected from, are
+        not decoded again.
+
+        Parameters
+        ----------
+        indices : iterable of int, optional
+            Default: all.
+        progress : bool, default=False
+            Show a progress bar.
+
+        Raises
+        ------
+        ValueError
+            Naming every image that cannot be used, a line each.
+        """
+        todo = range(len(self)) if indices is None else list(indices)
+        unknown = [i for i in dict.fromkeys(todo) if not self._is_known_sound(i)]
+        problems: list[str] = []
+        with (
+            ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+            tqdm(
+                total=len(unknown), desc="checking images", disable=not progress, leave=False
+            ) as bar,
+        ):
+            for start in range(0, len(unknown), _CHECKED_AT_ONCE):
+                for problem in pool.map(self._problem, unknown[start : start + _CHECKED_AT_ONCE]):
+                    problems.extend(problem)
+                    bar.update()
+        if problems:
+            count = f"{len(problems)} of {len(todo)} images cannot be used:\n"
+            raise ValueError((count if len(problems) > 1 else "") + "\n".join(problems))
+
+    def _is_known_sound(self, index: int) -> bool:
+        item = self._items[index]
+        return isinstance(item, Path) and item in self._sound
+
+    def _problem(self, index: int) -> list[str]:
         try:
-            with Image.open(item) as picture:
-                return _to_rgb(ImageOps.exif_transpose(picture), item, picture.format)
-        except UnidentifiedImageError as error:
-            raise ValueError(f"{item} is not an image, whatever its name says.") from error
-        except Image.DecompressionBombError as error:
+            self.check(index)
+        except ValueError as error:
+            return [str(error)]
+        return []
+
+    def _decode(self, index: int) -> Picture:
+        item = self._items[index]
+        picture = read_picture(item) if isinstance(item, Path) else take_picture(item)
+        width, height = size_of(picture)
+        if min(width, height) < _SMALLEST_SIDE:
             raise ValueError(
-                f"{item} cannot be decoded: {str(error).rstrip('.')}. Scale it down, or raise "
-                "PIL.Image.MAX_IMAGE_PIXELS if you trust it."
-            ) from error
-        except (OSError, SyntaxError) as error:
-            raise ValueError(f"{item} cannot be decoded: {str(error).rstrip('.')}.") from error
+                f"{self._where(index)} has {width} x {height} pixels, and at least "
+                f"{_SMALLEST_SIDE} x {_SMALLEST_SIDE} are needed: leave it out."
+            )
+        return picture
+
+
+def as_source(images: Any, n_channels: int) -> ImageSource:
+    """Take images as they come, or a source of as many channels.
+
+    Raises
+    ------
+    ValueError
+        If a source has another number of channels.
+    """
+    if not isinstance(images, ImageSource):
+        return ImageSource(images, n_channels=n_channels)
+    if images.n_channels != n_channels:
+        raise ValueError(
+            f"The network reads images of {n_channels} channels, and the images have "
+            f"{images.n_channels}: ImageSource(..., n_channels={n_channels})."
+        )
+    return images
 
 
 def load_ahead(load: Callable[[int], Tensor], indices: Iterable[int]) -> Iterator[Tensor]:
@@ -150,56 +229,42 @@ def load_ahead(load: Callable[[int], Tensor], indices: Iterable[int]) -> Iterato
             yield under_way.pop().result()
 
 
-def _list_images(images: Any) -> list[Path | np.ndarray]:
+def _list_images(images: Any, n_channels: int) -> list[Path | np.ndarray]:
     if isinstance(images, ImageSource):
-        return list(images._items)
+        return _list_images(images._items, n_channels)
     if isinstance(images, str | os.PathLike):
-        return list(_list_folder(Path(images)))
-    if isinstance(images, Tensor):
-        images = images.detach().cpu().numpy()
+        images = [images]
+    images = as_numpy(images, "images")
     if not isinstance(images, Iterable):
         raise TypeError(
-            "images are a folder, a sequence of paths, or arrays (height, width, 3); got "
-            f"{images!r}."
+            "images are a folder, a sequence of paths, or arrays (height, width, "
+            f"{n_channels}); got {images!r}."
         )
     if isinstance(images, np.ndarray) and images.ndim == 3:
         raise ValueError(
             f"One array of shape {images.shape} came where images were expected: give a list of "
-            "images, or one array of shape (n, height, width, 3)."
+            f"images, or one array of shape (n, height, width, {n_channels})."
         )
     items: list[Path | np.ndarray] = []
     for item in images:
         if isinstance(item, str | os.PathLike):
-            items.extend(_list_folder(Path(item)))
+            items.extend(list_folder(Path(item)))
         else:
-            items.append(_check_array(np.asarray(item)))
+            items.append(_check_array(np.asarray(as_numpy(item, "images")), n_channels))
+    if n_channels not in (1, 3) and any(isinstance(item, Path) for item in items):
+        raise ValueError(f"Files hold RGB; give images of {n_channels} channels as arrays.")
     if not items:
         raise ValueError("No images: the list is empty.")
     return items
 
 
-def _list_folder(folder: Path) -> list[Path]:
-    if not folder.exists():
-        is_pattern = any(sign in folder.name for sign in "*?[")
-        hint = " Patterns are not expanded: give sorted(Path(...).glob(...))." if is_pattern else ""
-        raise FileNotFoundError(f"No image file or folder at {folder}.{hint}")
-    if folder.is_file():
-        return [folder]
-    paths = sorted(
-        p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
-    )
-    if not paths:
+def _check_array(image: np.ndarray, n_channels: int) -> np.ndarray:
+    if image.ndim == 2 and n_channels == 1:
+        image = image[:, :, None]
+    if image.ndim != 3 or image.shape[-1] != n_channels or 0 in image.shape:
         raise ValueError(
-            f"No images in {folder}: looked for files that end in {', '.join(IMAGE_SUFFIXES)}, "
-            "in subfolders too."
-        )
-    return paths
-
-
-def _check_array(image: np.ndarray) -> np.ndarray:
-    if image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
-        raise ValueError(
-            f"An image array has shape (height, width, 3), channels last; got {image.shape}."
+            f"An image array has shape (height, width, {n_channels}), channels last; got "
+            f"{image.shape}. Network(..., n_channels=...) says how many channels images have."
         )
     if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
         raise ValueError(f"An image array is uint8, or floats in [0, 1]; got {image.dtype}.")
@@ -210,29 +275,3 @@ def _check_array(image: np.ndarray) -> np.ndarray:
             "Divide by 255, or pass uint8."
         )
     return image
-
-
-def _to_rgb(picture: Image.Image, path: Path, file_format: str | None) -> Image.Image:
-    """Convert to 8-bit RGB by the value range of each mode: Pillow itself would clip."""
-    if picture.mode == "I" and file_format == "TIFF":  # of other formats "I" has 16 bits
-        raise ValueError(
-            f"{path} holds 32-bit or signed integers of unknown range; convert it to 8 or 16 bits."
-        )
-    if picture.mode.startswith("I"):  # 16 bits a pixel, grey
-        grey = np.asarray(picture, dtype=np.float64) / 65535.0
-        if grey.min() < 0 or grey.max() > 1:
-            raise ValueError(f"{path} has values beyond 16 bits; convert it to 8 or 16 bits.")
-        return Image.fromarray(np.round(grey * 255).astype(np.uint8)).convert("RGB")
-    if picture.mode == "F":
-        raise ValueError(
-            f"{path} holds floating-point values of unknown range; convert it to 8 or 16 bits."
-        )
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        # what lies behind transparent pixels is arbitrary, often black: show them on white
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("RGB")
-
-
-def _to_bytes(image: np.ndarray) -> np.ndarray:
-    return image if image.dtype == np.uint8 else np.round(image * 255).astype(np.uint8)

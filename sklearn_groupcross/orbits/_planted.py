@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+from .._ambient import own_state
 from ..groups import FiniteGroup, Subgroup
 from ._dictionary import (
     MEAN_SQUARE_CODE,
@@ -53,6 +54,7 @@ class _Network(NamedTuple):
     bias: NDArray[np.float32]
 
 
+@own_state()
 def make_orbits(
     n_samples: int = 1000,
     *,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .._ambient import own_state
 from .._device import resolve_device
 from ..actions import ImageAction
 from ..groups import PlanarGroup
@@ -97,6 +99,7 @@ class Arc:
         return torch.maximum(stroke, -self.radius - points[..., 1])
 
 
+@own_state()
 def draw_probe(
     shape: Shape,
     group: PlanarGroup,
@@ -149,9 +152,10 @@ def draw_probe(
             "A probe has a size of 1 px or more, and greys from 0 to 1; got "
             f"size={size}, foreground={foreground:g}, background={background:g}."
         )
-    pixels = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    wide: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
+    pixels = torch.arange(size, **wide) - (size - 1) / 2
     rows, columns = torch.meshgrid(pixels, pixels, indexing="ij")
-    points = torch.stack([columns, rows], dim=-1) - torch.tensor(at, dtype=torch.float64)
+    points = torch.stack([columns, rows], dim=-1) - torch.tensor(at, **wide)
     matrices = ImageAction(group).matrices
     # a row times g is the column g⁻¹u: the inverse of an orthogonal matrix is its transpose
     moved = points @ matrices[:, None]
@@ -160,6 +164,7 @@ def draw_probe(
     return grey.to(torch.float32)[:, None].expand(-1, 3, -1, -1).contiguous()
 
 
+@own_state()
 def probe_orbits(
     shapes: Sequence[Shape],
     network: Network,
@@ -218,8 +223,9 @@ def probe_orbits(
     field = receptive_field(network, layer)
     if not field.global_context:  # a patch in which four units see no padding is enough
         side = field.smallest_input()[0] + math.ceil(max(field.stride))
-        field = receptive_field(network, layer, min(side, field.input_size))
-    corner = torch.tensor(field.smallest_input()[1], dtype=torch.float64)
+        with suppress(ValueError):  # of a network that reads images of one size
+            field = receptive_field(network, layer, min(side, field.input_size))
+    corner = torch.tensor(field.smallest_input()[1], dtype=torch.float64, device="cpu")
     within = np.random.default_rng(random_state).random((n_positions, 2))
     positions = field.to_positions(corner + torch.from_numpy(within))
     orbits = np.empty((len(shapes), n_positions, group.order, field.n_channels), dtype=np.float32)
@@ -233,7 +239,10 @@ def probe_orbits(
                 foreground=foreground,
                 background=background,
             )
+            # grey, in as many channels as the network's images have
+            images = images[:, :1].expand(-1, network.n_channels, -1, -1).contiguous()
             maps = network.activations(images.to(network.device), layer)
+            field.check_map(maps, layer)
             units = field.to_units(position).to(maps).expand(group.order, 1, 2)
             orbits[i, j] = interpolate_map(maps, units)[:, 0].cpu().numpy()
     return orbits

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .._ambient import warn_caller
 from .._integers import check_integer
 from ..actions import PositionedAction
 from ..networks import ReceptiveField
@@ -77,10 +77,10 @@ def allot_positions(
         counts[:] = each
         counts[:left_over] += 1
         if each == 0:
-            warnings.warn(
+            warn_caller(
                 f"max_samples={max_samples} is fewer than the {n_images} images: the last "
                 f"{n_images - left_over} give no orbits. Leave them out, or give a larger budget.",
-                stacklevel=3,
+                UserWarning,
             )
     return counts
 
@@ -246,12 +246,12 @@ def warn_of_padding(
         # a patch of the size of the input is as good as the image, where a unit fits into it
         fits = bool(columns and rows) if interpolation == "exact" else field.has_interior
         if not fits:
-            warnings.warn(
+            warn_caller(
                 f"The fields of layer {layer!r}, {field.size[0]} px wide, do not fit into images "
                 f"of {field.input_size} px: readings up to {radius:.1f} px from the centre see the "
                 "network's padding. Read an earlier layer or give a larger input_size; a radius "
                 "says that you want this.",
-                stacklevel=3,
+                UserWarning,
             )
             return
 

@@ -12,11 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from .._ambient import own_state
 from .._device import resolve_device
+from .._plain import as_plain, as_tensor
 from ..actions import Action
 from ..actions._laws import transform_checked
 
 
+@own_state()
 def stack_orbits(
     inputs: ArrayLike | Tensor,
     action: Action,
@@ -84,10 +87,9 @@ def stack_orbits(
         starts = range(0, len(source), at_once)
         for start in tqdm(starts, desc="stacking orbits", disable=not progress, leave=False):
             piece = source[start : start + at_once]
-            # a copy: torch warns of arrays that are read-only
-            some = (piece if isinstance(piece, Tensor) else torch.from_numpy(piece.copy())).to(
-                where
-            )
+            # a copy: the function may write into what it is given
+            some = piece if isinstance(piece, Tensor) else as_tensor(piece.copy())
+            some = some.to(where)
             some = some.to(dtype) if some.is_floating_point() else some
             views = transform_checked(action, some)
             values = [_checked(function(v), len(v)) for v in views.flatten(0, 1).split(batch_size)]
@@ -107,7 +109,8 @@ def stack_orbits(
 
 def _sliceable(inputs: ArrayLike | Tensor) -> NDArray[Any] | Tensor:
     """Inputs as something to take slices of: a memory map stays on disk."""
-    array = inputs.detach() if isinstance(inputs, Tensor) else np.asanyarray(inputs)
+    inputs = as_plain(inputs, "inputs")
+    array = inputs if isinstance(inputs, Tensor) else np.asanyarray(inputs)
     if array.ndim < 2 or len(array) == 0:
         raise ValueError(
             "Inputs have shape (n, ...) with n >= 1 and at least one axis that the action moves; "

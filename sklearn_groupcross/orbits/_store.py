@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._files import is_temporary, remove_all_remains
 from ..groups import FiniteGroup
-from ._store_chunk import ChunkFiles, locked
+from ._plain_files import locked, make_folder
+from ._store_chunk import ChunkFiles
 from ._store_difference import explain_difference
-from ._store_format import FORMAT_VERSION, MANIFEST, Manifest, StoredImage
-from ._store_reading import ChunkedArray, StoredOrbits
+from ._store_format import Manifest, StoredImage
+from ._store_mapping import ChunkedArray, MappedChunks, Snapshot
+from ._store_reading import StoredOrbits
+from ._store_schema import FORMAT_VERSION, MANIFEST
 from ._store_verify import StoreReport, verify_chunks
 from ._store_writer import ChunkWriter
 
@@ -44,18 +48,25 @@ class OrbitStore(StoredOrbits):
     allow_incomplete : bool, default=False
         Give the rows that are there, as of the first time they are asked for. Otherwise a store
         with pending images is not readable.
+    verify_on_read : bool, default=False
+        Compare each image with its checksum the first time that rows of it are read, by `fit` for
+        example; a difference is a ValueError that names the image. Otherwise bytes that changed on
+        the disk are seen by `verify` alone.
 
     Attributes
     ----------
     path : Path
     allow_incomplete : bool
+    verify_on_read : bool
 
     Raises
     ------
     FileNotFoundError
         If there is no store.
     ValueError
-        If the manifest is damaged or of a newer format.
+        If the manifest is damaged or of a newer format; when rows are read, if other files are
+        damaged, or another process discarded images or wrote them anew since rows were first asked
+        for. What is being read stays as it was then.
 
     See Also
     --------
@@ -85,9 +96,16 @@ class OrbitStore(StoredOrbits):
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, allow_incomplete: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        allow_incomplete: bool = False,
+        verify_on_read: bool = False,
+    ) -> None:
         self.path = Path(path)
         self.allow_incomplete = allow_incomplete
+        self.verify_on_read = verify_on_read
         self._adopt(Manifest.read(self.path))
 
     def _adopt(self, manifest: Manifest) -> None:
@@ -95,10 +113,10 @@ class OrbitStore(StoredOrbits):
         self._files = [ChunkFiles(self.path, manifest, c) for c in range(manifest.n_chunks)]
         starts = manifest.row_starts[list(manifest.chunk_starts)]
         shape, dtype = (manifest.group.order, manifest.n_channels), np.dtype(manifest.dtype)
-        self._orbits = ChunkedArray("orbits", self._files, starts, shape, dtype)
-        self._positions = ChunkedArray("positions", self._files, starts, (2,), np.dtype(np.float32))
+        self._chunks = chunks = MappedChunks(manifest, self._files, self.verify_on_read)
+        self._orbits = ChunkedArray("orbits", chunks, starts, shape, dtype)
+        self._positions = ChunkedArray("positions", chunks, starts, (2,), np.dtype(np.float32))
         self._channels = range(manifest.n_channels)
-        self._is_complete = False
         self._present: NDArray[np.int64] | None = None
 
     # --- making --------------------------------------------------------------------------------
@@ -158,9 +176,13 @@ class OrbitStore(StoredOrbits):
             images=images,
             chunk_bytes=chunk_bytes,
         )
-        path.mkdir(parents=True, exist_ok=True)
-        if not (path / MANIFEST).exists() and any(not _is_own_trace(p) for p in path.iterdir()):
-            raise ValueError(f"{path} is a folder with other files in it, and no orbit store.")
+        make_folder(path)
+        remove_all_remains(path)
+        if not (path / MANIFEST).exists():
+            if any(not _is_own_trace(p) for p in path.iterdir()):
+                raise ValueError(f"{path} is a folder with other files in it, and no orbit store.")
+        elif not explain_difference(path, Manifest.read(path), plan):
+            return cls(path)  # which may be read-only, where nothing is pending
         with _manifest_locked(path):  # two processes may begin at once
             if not (path / MANIFEST).exists():
                 plan.write(path)
@@ -185,25 +207,32 @@ class OrbitStore(StoredOrbits):
             If the folder is read-only or full.
         """
         with _manifest_locked(self.path):
+            remove_all_remains(self.path)
             manifest = Manifest.read(self.path).with_more(images)  # another process may have added
             manifest.write(self.path)
         self._adopt(manifest)
 
-    def writer(self, chunk: int) -> ChunkWriter:
+    def writer(self, chunk: int, *, timeout: float = 0) -> ChunkWriter:
         """Give the writer of a chunk, for a ``with``: only one at a time may be open.
+
+        It writes to new files, into which it first copies the rows that are there: whoever reads
+        the chunk is not disturbed.
 
         Parameters
         ----------
         chunk : int
             See `pending`.
+        timeout : float, default=0
+            Seconds to wait for another process that writes this chunk.
 
         Returns
         -------
         writer : ChunkWriter
             ``writer.pending_images`` are to be given to ``writer.write(image, orbits, positions)``.
-            On entering, BlockingIOError says that another process writes this chunk.
+            On entering, BlockingIOError says that another process writes this chunk, and OSError
+            that the folder is read-only, full or gone, or a file in it a link.
         """
-        return ChunkWriter(self.path, self._manifest, chunk)
+        return ChunkWriter(self.path, self._manifest, chunk, timeout)
 
     def discard(self, images: Sequence[int]) -> None:
         """Have images written again, such as those that `verify` found damaged.
@@ -222,8 +251,12 @@ class OrbitStore(StoredOrbits):
             if wanted.isdisjoint(files.images):
                 continue
             with locked(files.lock, f"Chunk {files.chunk} of {self.path} is being written."):
-                kept = {i: s for i, s in files.cut_torn_line().items() if i not in wanted}
-                files.rewrite_journal(kept)
+                # of a damaged journal nothing can be kept, nor need be where all is discarded
+                kept = {}
+                if not wanted.issuperset(files.images):
+                    there = files.journal.read_to_write()
+                    kept = {i: checksum for i, checksum in there.items() if i not in wanted}
+                files.journal.rewrite(kept)
         self._adopt(self._manifest)
 
     # --- what is there -------------------------------------------------------------------------
@@ -235,30 +268,30 @@ class OrbitStore(StoredOrbits):
 
     def pending(self) -> list[int]:
         """Numbers of the chunks that are not complete, as of now."""
-        return [f.chunk for f in self._files if len(f.read_journal()) < len(f.images)]
+        return [f.chunk for f in self._files if len(f.journal.read()) < len(f.images)]
 
     def pending_images(self) -> list[int]:
         """Numbers of the images whose orbits are not there, as of now."""
-        return [i for f in self._files for i in sorted(set(f.images) - f.read_journal().keys())]
+        return [i for f in self._files for i in sorted(set(f.images) - f.journal.read().keys())]
 
     def _selected(self) -> NDArray[np.int64] | None:
-        if self._is_complete:
-            return None
-        if self._present is None:
-            pending = self.pending_images()
-            if not pending:
-                self._is_complete = True
-                return None
-            if not self.allow_incomplete:
+        if self._chunks.snapshot is None:
+            snapshot = Snapshot.take(self._files)
+            pending = list(snapshot.pending)
+            if pending and not self.allow_incomplete:
                 raise ValueError(
                     f"{self.path} is incomplete: {len(pending)} of {len(self.images)} images are "
                     "missing. Write them (see pending), or open it with allow_incomplete=True to "
                     "have the rows that are there."
                 )
-            there = np.ones(len(self.images), dtype=bool)
-            there[pending] = False
-            n_rows = np.diff(self._manifest.row_starts)
-            self._present = np.flatnonzero(np.repeat(there, n_rows))
+            if pending:
+                there = np.ones(len(self.images), dtype=bool)
+                there[pending] = False
+                # reckoned from the rows that are there: what a manifest claims may be any number
+                n_rows = np.diff(self._manifest.row_starts)[there]
+                skipped = self._manifest.row_starts[:-1][there] - (np.cumsum(n_rows) - n_rows)
+                self._present = np.arange(n_rows.sum()) + np.repeat(skipped, n_rows)
+            self._chunks.snapshot = snapshot
         return self._present
 
     def __repr__(self) -> str:
@@ -320,14 +353,14 @@ def _manifest_locked(path: Path) -> AbstractContextManager[None]:
 def _remove_chunks_without_rows(path: Path, manifest: Manifest) -> bool:
     """Clear a store in which nothing is written, and no chunk in work; whether it was one."""
     files = [ChunkFiles(path, manifest, chunk) for chunk in range(manifest.n_chunks)]
-    if any(chunk.read_journal() for chunk in files):
+    if any(chunk.journal.read() for chunk in files):
         return False
     for chunk in files:
         try:
             with locked(chunk.lock, "in work"):
-                if chunk.read_journal():  # written since
+                if chunk.journal.read():  # written since
                     return False
-                for file in (chunk.journal, chunk.orbits, chunk.positions):
+                for file in (chunk.journal.path, chunk.orbits, chunk.positions):
                     file.unlink(missing_ok=True)
         except BlockingIOError:
             return False
@@ -336,4 +369,4 @@ def _remove_chunks_without_rows(path: Path, manifest: Manifest) -> bool:
 
 def _is_own_trace(path: Path) -> bool:
     """Whether a file is what a store's killed beginning leaves."""
-    return path.name == _LOCK or path.name.startswith(f".{Path(MANIFEST).stem}-")
+    return path.name == _LOCK or is_temporary(path)

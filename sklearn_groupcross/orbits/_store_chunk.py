@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from .._files import reserve_space, written_whole
+from ._plain_files import named_in_errors
 from ._store_format import Manifest
+from ._store_journal import Journal
 
 _POSITIONS_DTYPE = np.dtype("<f4")
+# A header: this, its length in two bytes, its text.
+_MAGIC, _TEXT_AT = b"\x93NUMPY\x01\x00", 10
+_COPIED_AT_ONCE = 2**22
 
 
 class ChunkFiles:
@@ -36,14 +40,15 @@ class ChunkFiles:
     ----------
     orbits, positions : Path
         ``.npy`` files of shape (n_rows, order, n_channels) and (n_rows, 2).
-    journal : Path
-        One line of JSON an image: its number, and the checksum of its rows.
+    journal : Journal
+        ``.jsonl`` file that names the images that are there, with the checksums of their rows.
     lock : Path
         Locked by the chunk's writer.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, chunk: int) -> None:
         self.chunk = chunk
+        self._manifest = manifest
         self.images = manifest.images_of(chunk)
         n_rows = manifest.rows_of(chunk)
         self._kinds = {
@@ -56,91 +61,62 @@ class ChunkFiles:
         stem = f"chunk-{chunk:05d}"
         self.orbits = folder / f"{stem}.npy"
         self.positions = folder / f"{stem}.positions.npy"
-        self.journal = folder / f"{stem}.jsonl"
+        self.journal = Journal(folder / f"{stem}.jsonl", self.images)
         self.lock = folder / f".{stem}.lock"
-
-    # --- the journal ---------------------------------------------------------------------------
-
-    def read_journal(self) -> dict[int, str]:
-        """Checksums of the images that are there, by number.
-
-        Raises
-        ------
-        ValueError
-            If a line is damaged.
-        """
-        return self._parse_journal()[0]
-
-    def cut_torn_line(self) -> dict[int, str]:
-        """Drop what a killed writer left of its last line; only the chunk's writer may."""
-        checksums, length = self._parse_journal()
-        if self.journal.exists() and self.journal.stat().st_size > length:
-            os.truncate(self.journal, length)
-        return checksums
-
-    def _parse_journal(self) -> tuple[dict[int, str], int]:
-        """Checksums by image, and the length in bytes of the lines that are whole."""
-        if not self.journal.exists():
-            return {}, 0
-        *lines, _ = self.journal.read_bytes().split(b"\n")  # what follows the last end is torn
-        checksums: dict[int, str] = {}
-        length = 0
-        for number, line in enumerate(lines, start=1):
-            try:
-                entry = json.loads(line)
-                image, checksum = entry["image"], entry["sha256"]
-            except (ValueError, TypeError, KeyError):
-                image, checksum = None, ""
-            if image not in self.images or image in checksums:
-                if number == len(lines):
-                    break  # after a power cut, a torn line may end in an end of line
-                raise ValueError(
-                    f"{self.journal} is damaged in line {number}. Remove that line, and its image "
-                    "is pending again."
-                )
-            checksums[image] = checksum
-            length += len(line) + 1
-        return checksums, length
-
-    def append_to_journal(self, image: int, checksum: str) -> None:
-        """Say that an image's rows are there."""
-        with open(self.journal, "ab") as file:
-            file.write(_journal_line(image, checksum))
-            file.flush()
-            os.fsync(file.fileno())
-
-    def rewrite_journal(self, checksums: dict[int, str]) -> None:
-        """Replace the journal whole."""
-        with written_whole(self.journal) as temporary, open(temporary, "wb") as file:
-            file.writelines(_journal_line(*entry) for entry in checksums.items())
-            file.flush()
-            os.fsync(file.fileno())
 
     # --- the arrays ----------------------------------------------------------------------------
 
-    def create(self) -> None:
-        """Make both arrays in their full size, so that a full disk is found at once.
+    def renew(self, kept: Iterable[int]) -> None:
+        """Make both arrays as new files in their full size, with the rows of some images.
+
+        Whoever reads the old ones goes on with what they hold: a file is never cut, nor written to
+        where somebody may be reading. A full disk is found at once, and leaves things as they are.
+
+        Parameters
+        ----------
+        kept : iterable of int
+            Images whose rows are taken over, in increasing order.
 
         Raises
         ------
-        OSError
-            If the folder is read-only or full; nothing is left behind.
+        ValueError, OSError
+            If the folder is read-only or full, or rows that are to be kept are not there.
         """
-        for name, (dtype, shape) in self._kinds.items():
-            path: Path = getattr(self, name)
-            try:
-                np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-                reserve_space(path)
-            except OSError as error:
-                path.unlink(missing_ok=True)
-                error.filename = error.filename or str(path)
-                raise
-        # the new names have to reach the disk as well as what they name
-        directory = os.open(self.orbits.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        spans = [self._rows_of(image) for image in kept]
+        with ExitStack() as opened:
+            for name, (dtype, shape) in self._kinds.items():
+                path: Path = getattr(self, name)
+                new = opened.enter_context(written_whole(path, follow_links=False))
+                header = npy_header(dtype, shape)
+                with open(new, "wb") as file:
+                    file.write(header)
+                    file.truncate(len(header) + self.span(name, 0, shape[0])[1])
+                    if spans:
+                        self._copy_rows(name, spans, file, len(header))
+                reserve_space(new)
+
+    def _copy_rows(
+        self, name: str, spans: Sequence[tuple[int, int]], target: BinaryIO, offset: int
+    ) -> None:
+        """Copy rows to their place in a file whose array begins at an offset."""
+        path: Path = getattr(self, name)
+        start = self.check(name)
+        with open(path, "rb") as source:
+            for span in spans:
+                at, length = self.span(name, *span)
+                source.seek(start + at)
+                target.seek(offset + at)
+                while length:
+                    part = source.read(min(length, _COPIED_AT_ONCE))
+                    if not part:
+                        raise ValueError(f"{path} is damaged: it ended while rows were copied.")
+                    target.write(part)
+                    length -= len(part)
+
+    def _rows_of(self, image: int) -> tuple[int, int]:
+        """First row of an image, and how many it has."""
+        first = self._manifest.row_in_chunk(self.chunk, image)
+        return first, self._manifest.images[image].n_rows
 
     def check(self, name: str) -> int:
         """Check that an array's file is whole, by its header and size.
@@ -163,20 +139,20 @@ class ChunkFiles:
         dtype, shape = self._kinds[name]
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing: the journal beside it names its images.")
+        expected = npy_header(dtype, shape)
         with open(path, "rb") as file:
-            try:
-                np.lib.format.read_magic(file)
-                found = np.lib.format.read_array_header_1_0(file)
-            except Exception as error:  # numpy parses it as Python text: any error may come of it
-                raise ValueError(f"{path} is damaged: its header cannot be read.") from error
-            offset = file.tell()
-        expected = (shape, False, dtype)
-        if found != expected:
+            magic, length = file.read(len(_MAGIC)), int.from_bytes(file.read(2), "little")
+            found = file.read(length)
+        # texts are compared, since numpy's own reading evaluates them; versions of numpy differ in
+        # the spaces after it
+        text = expected[_TEXT_AT:].rstrip()
+        if magic != _MAGIC or len(found) != length or found.rstrip(b" \n") != text:
             raise ValueError(
-                f"{path} is damaged: its header says {found[2]} of shape {found[0]}, the manifest "
-                f"{dtype} of shape {shape}."
+                f"{path} is damaged: its header says {magic + found[:80].rstrip()!r}, and by the "
+                f"manifest {_MAGIC + text!r}."
             )
-        size = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        offset = _TEXT_AT + length
+        size = offset + self.span(name, 0, shape[0])[1]
         if path.stat().st_size != size:
             raise ValueError(
                 f"{path} is damaged: it has {path.stat().st_size} bytes instead of {size}."
@@ -206,7 +182,8 @@ class ChunkFiles:
         for name in self._kinds:
             at, length = self.span(name, first_row, n_rows)
             at += self.check(name)
-            with open(getattr(self, name), "rb") as file:
+            path: Path = getattr(self, name)
+            with open(path, "rb") as file, named_in_errors(path):
                 file.seek(at)
                 digest.update(file.read(length))
         return digest.hexdigest()
@@ -218,10 +195,11 @@ def write_at(file: BinaryIO, offset: int, array: NDArray[Any]) -> None:
     Through the file, not a map of it: on a file system that cannot reserve space, a full disk is
     then an error, not the end of the process.
     """
-    file.seek(offset)
-    file.write(array.reshape(-1).view(np.uint8).data)
-    file.flush()
-    os.fsync(file.fileno())
+    with named_in_errors(Path(file.name)):
+        file.seek(offset)
+        file.write(array.reshape(-1).view(np.uint8).data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def checksum_of(*arrays: NDArray[Any]) -> str:
@@ -232,27 +210,11 @@ def checksum_of(*arrays: NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def locked(path: Path, message: str, timeout: float = 0) -> Iterator[None]:
-    """Hold a lock that the operating system frees when the process ends, however it ends.
-
-    Raises
-    ------
-    BlockingIOError
-        With that message, if another process or thread holds it longer than `timeout` seconds.
-    OSError
-        If the folder is read-only.
-    """
-    lock = FileLock(path, thread_local=False)
-    try:
-        lock.acquire(timeout=timeout)
-    except Timeout as error:
-        raise BlockingIOError(message) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _journal_line(image: int, checksum: str) -> bytes:
-    return json.dumps({"image": image, "sha256": checksum}).encode() + b"\n"
+def npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """Header of a ``.npy`` file, version 1.0."""
+    header = io.BytesIO()
+    description = np.lib.format.dtype_to_descr(dtype)
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": description, "fortran_order": False, "shape": shape}
+    )
+    return header.getvalue()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,15 +10,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .._files import written_whole
 from .._version import __version__
 from ..groups import FiniteGroup, group_from_json, group_to_json
+from ..groups._serialisation import group_to_saved_json
+from ._store_schema import (
+    MANIFEST,
+    ManifestContent,
+    check_size,
+    problem_of_layers,
+    read_manifest,
+    write_manifest,
+)
 
-FORMAT, FORMAT_VERSION = "sklearn_groupcross.OrbitStore", 1
-MANIFEST = "manifest.json"
 DTYPES = ("float16", "float32")
 
 
@@ -88,8 +93,9 @@ class Manifest:
         ValueError
             Naming what is wrong.
         """
-        if not isinstance(group, FiniteGroup) or group_from_json(group_to_json(group)) != group:
+        if not isinstance(group, FiniteGroup):
             raise ValueError(f"A store's group is one of sklearn_groupcross.groups; got {group!r}.")
+        group_to_saved_json(group)  # not only when it is written, after a folder was made
         if n_channels < 1 or chunk_bytes < 1:
             raise ValueError(
                 "n_channels and chunk_bytes are at least 1; "
@@ -100,7 +106,8 @@ class Manifest:
         if dtype not in DTYPES:
             raise ValueError(f"A store's dtype is float16 or float32; got {dtype}.")
         empty = cls(group, int(n_channels), dtype, as_json(metadata), (), (), int(chunk_bytes))
-        _check_layers(empty.metadata, empty.n_channels)
+        if problem := problem_of_layers(empty.metadata, empty.n_channels):
+            raise ValueError(f"{problem}.")
         return empty.with_more(images)
 
     def with_more(self, images: Sequence[StoredImage]) -> Manifest:
@@ -111,7 +118,10 @@ class Manifest:
         ValueError
             If there are none, one has no rows, or one is in the store already.
         """
-        more = [StoredImage(str(n), str(digest), int(rows)) for n, digest, rows in images]
+        more = [
+            StoredImage(_encodable(str(name)), _encodable(str(digest)), int(rows))
+            for name, digest, rows in images
+        ]
         if not more:
             raise ValueError("A store holds at least one image; the list of images is empty.")
         known = {image.digest: image.name for image in self.images}
@@ -130,6 +140,7 @@ class Manifest:
             if not starts or size > self.chunk_bytes:
                 starts.append(number)
                 size = image.n_rows * self.row_bytes
+        check_size(sum(image.n_rows for image in (*self.images, *more)), self.row_bytes)
         return replace(
             self, images=(*self.images, *more), chunk_starts=(*self.chunk_starts, *starts)
         )
@@ -172,69 +183,47 @@ class Manifest:
         return int(self.row_starts[image] - self.row_starts[self.chunk_starts[chunk]])
 
     def write(self, folder: Path) -> None:
-        """Write the manifest into a store's folder; it appears whole and survives a power cut.
-
-        Raises
-        ------
-        OSError
-            If the folder is read-only or full.
-        """
-        content = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "version": __version__,
-            "group": group_to_json(self.group),
-            "n_channels": self.n_channels,
-            "dtype": self.dtype,
-            "metadata": self.metadata,
-            "chunk_bytes": self.chunk_bytes,
-            "chunk_starts": self.chunk_starts,
-            "images": self.images,
-        }
-        content["checksum"] = _checksum(content)
-        with written_whole(folder / MANIFEST) as temporary, open(temporary, "w") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
+        """Write the manifest into a store's folder; see `write_manifest`."""
+        content = ManifestContent(
+            version=__version__,
+            group=group_to_json(self.group),
+            n_channels=self.n_channels,
+            dtype=self.dtype,  # type: ignore[arg-type]
+            metadata=self.metadata,
+            chunk_bytes=self.chunk_bytes,
+            chunk_starts=list(self.chunk_starts),
+            images=list(self.images),
+        )
+        write_manifest(folder, content)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Read the manifest of a store's folder.
+        """Read the manifest of a store's folder; see `read_manifest` for what is refused."""
+        return cls.of(read_manifest(folder), folder / MANIFEST)
+
+    @classmethod
+    def of(cls, content: ManifestContent, path: Path) -> Manifest:
+        """Make sense of a manifest's content.
 
         Raises
         ------
-        FileNotFoundError
-            If the folder is no store.
         ValueError
-            If the manifest is damaged, or of a format that this version does not read.
+            Naming the file, if there is no such group, or the rows are more than can be.
         """
-        path = folder / MANIFEST
-        if not path.is_file():
-            raise FileNotFoundError(f"No orbit store at {folder}: there is no file {path}.")
         try:
-            content = json.loads(path.read_bytes())
-        except ValueError as error:
-            raise ValueError(f"{path} is damaged: it is not JSON ({error}).") from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ValueError(f"{path} is not the manifest of an orbit store.")
-        if content.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"{path} is of format version {content.get('format_version')}, written by "
-                f"sklearn_groupcross {content.get('version')}; sklearn_groupcross {__version__} "
-                f"reads version {FORMAT_VERSION}. Install the version that wrote it, or a later "
-                "one."
+            manifest = cls(
+                group_from_json(content.group),
+                content.n_channels,
+                content.dtype,
+                content.metadata,
+                tuple(StoredImage(*image) for image in content.images),
+                tuple(content.chunk_starts),
+                content.chunk_bytes,
             )
-        if content.pop("checksum", None) != _checksum(content):
-            raise ValueError(f"{path} is damaged: its content does not have its checksum.")
-        return cls(
-            group_from_json(content["group"]),
-            content["n_channels"],
-            content["dtype"],
-            content["metadata"],
-            tuple(StoredImage(*image) for image in content["images"]),
-            tuple(content["chunk_starts"]),
-            content["chunk_bytes"],
-        )
+            check_size(sum(image.n_rows for image in manifest.images), manifest.row_bytes)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} makes no sense: {error}") from error
+        return manifest
 
 
 def as_json(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -248,24 +237,12 @@ def as_json(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if not all(isinstance(key, str) for key in metadata):
         raise ValueError("The keys of a store's metadata are strings.")
     try:
-        return json.loads(json.dumps(dict(metadata), allow_nan=False))
-    except (TypeError, ValueError) as error:
+        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+        return msgspec.json.decode(_encodable(text))
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"A store's metadata are what JSON can hold: {error}.") from error
 
 
-def _check_layers(metadata: dict[str, Any], n_channels: int) -> None:
-    """Check the channel ranges of layers, if the metadata name any."""
-    layers = metadata.get("layers", {})
-    if not isinstance(layers, dict):
-        raise ValueError("metadata['layers'] maps the name of a layer to [first, stop] channels.")
-    for name, span in layers.items():
-        is_pair = isinstance(span, list) and [type(end) for end in span] == [int, int]
-        if not is_pair or not 0 <= span[0] < span[1] <= n_channels:
-            raise ValueError(
-                f"metadata['layers'][{name!r}] is {span!r}; expected [first, stop] within "
-                f"{n_channels} channels."
-            )
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _encodable(text: str) -> str:
+    """Text without the halves of characters in which undecodable names of files come."""
+    return text.encode(errors="replace").decode()

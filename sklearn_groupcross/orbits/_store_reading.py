@@ -10,84 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from torch.utils.data import Dataset
 
 from ..groups import FiniteGroup
-from ._store_chunk import ChunkFiles
 from ._store_format import Manifest
-
-
-class ChunkedArray:
-    """One array over the files of all chunks; each is mapped when it is first read.
-
-    Parameters
-    ----------
-    name : {"orbits", "positions"}
-    files : sequence of ChunkFiles
-    starts : ndarray of shape (n_chunks,)
-        First row of each chunk.
-    row_shape : tuple of int
-    dtype : numpy.dtype
-    """
-
-    def __init__(
-        self,
-        name: str,
-        files: Sequence[ChunkFiles],
-        starts: NDArray[np.int64],
-        row_shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-    ) -> None:
-        self._name, self._files, self._starts = name, files, starts
-        self._row_shape, self._dtype = row_shape, dtype
-        self._maps: dict[int, NDArray[Any]] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_maps": {}}  # another process maps the files itself
-
-    def gather(
-        self, rows: NDArray[np.int64], parts: tuple[slice, ...], shape: tuple[int, ...]
-    ) -> NDArray[Any]:
-        """Copy rows into a new array.
-
-        Parameters
-        ----------
-        rows : ndarray of int of shape (n,)
-            In any order, repetitions included.
-        parts : tuple of slice
-            Which part of each row is wanted.
-        shape : tuple of int
-            The shape of that part.
-
-        Returns
-        -------
-        gathered : ndarray of shape (n, *shape)
-        """
-        out = np.empty((len(rows), *shape), dtype=self._dtype)
-        if len(rows) == 0:
-            return out
-        # chunk by chunk and in the order on disk, whatever the order that is asked for
-        order = None if (rows[1:] >= rows[:-1]).all() else np.argsort(rows, kind="stable")
-        ordered = rows if order is None else rows[order]
-        first, last = np.searchsorted(self._starts, ordered[[0, -1]], side="right") - 1
-        chunks = range(int(first), int(last) + 1)
-        bounds = [0, *np.searchsorted(ordered, self._starts[chunks[1:]]).tolist(), len(rows)]
-        for chunk, start, stop in zip(chunks, bounds[:-1], bounds[1:], strict=True):
-            if start == stop:
-                continue
-            source = self._map(chunk)
-            local = ordered[start:stop] - self._starts[chunk]
-            target: Any = slice(start, stop) if order is None else order[start:stop]
-            if (local[1:] == local[:-1] + 1).all():
-                out[target] = source[(slice(local[0], local[-1] + 1), *parts)]
-            elif order is None and shape == self._row_shape:
-                # take into place: fancy indexing would copy twice ("clip": "raise" would as well)
-                np.take(source, local, axis=0, out=out[target], mode="clip")
-            else:
-                out[target] = source[(local, *parts)]
-        return out
-
-    def _map(self, chunk: int) -> NDArray[Any]:
-        if chunk not in self._maps:
-            self._maps[chunk] = self._files[chunk].open_array(self._name)
-        return self._maps[chunk]
+from ._store_mapping import ChunkedArray
 
 
 class StoredOrbits(Dataset[NDArray[np.floating]]):

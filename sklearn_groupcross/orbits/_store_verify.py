@@ -58,7 +58,7 @@ def verify_chunks(
     n_verified = n_pending = 0
     for files in tqdm(chunks, desc="verifying", unit="chunk", disable=not progress, leave=False):
         try:
-            checksums = files.read_journal()
+            checksums = files.journal.read()
         except (ValueError, OSError) as error:
             problems.append(str(error))
             damaged.extend(files.images)
@@ -80,7 +80,9 @@ def verify_chunks(
                 problem = "" if found == checksum else "they are not what was written"
             except OSError as error:
                 problem = f"they cannot be read ({error})"
-            if problem:
+            if problem and files.journal.read().get(image) != checksum:
+                n_pending += 1  # it was discarded meanwhile
+            elif problem:
                 problems.append(
                     f"{files.orbits} or {files.positions.name}, rows {first} to "
                     f"{first + n_rows - 1}, image {image} ({name!r}): {problem}."

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._finite import check_finite
-from ._store_chunk import ChunkFiles, checksum_of, locked, write_at
+from ._plain_files import locked, open_plain, refuse_link
+from ._store_chunk import ChunkFiles, checksum_of, write_at
 from ._store_format import Manifest
 
 
@@ -23,6 +24,8 @@ class ChunkWriter:
     folder : Path
     manifest : Manifest
     chunk : int
+    timeout : float, default=0
+        Seconds to wait for another writer of the chunk.
 
     Attributes
     ----------
@@ -30,12 +33,12 @@ class ChunkWriter:
         Numbers of the images still to be written.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, chunk: int) -> None:
-        self._manifest = manifest
+    def __init__(self, folder: Path, manifest: Manifest, chunk: int, timeout: float = 0) -> None:
+        self._manifest, self._timeout = manifest, timeout
         self._files = ChunkFiles(folder, manifest, chunk)
         self._written: set[int] = set()
         self._arrays: dict[str, tuple[BinaryIO, int]] = {}
-        self._open = ExitStack()
+        self._open, self._is_open = ExitStack(), False
 
     def __enter__(self) -> ChunkWriter:
         files = self._files
@@ -45,16 +48,20 @@ class ChunkWriter:
                     files.lock,
                     f"Chunk {files.chunk} of {files.orbits.parent} is being written by another "
                     "process or thread. Take another chunk, or wait.",
+                    self._timeout,
                 )
             )
-            self._written = set(files.cut_torn_line())
-            if not self._written:
-                files.create()  # whatever lies there counts for nothing
-            for name in ("orbits", "positions"):
-                offset = files.check(name)
-                file = opened.enter_context(open(getattr(files, name), "r+b"))
-                self._arrays[name] = (file, offset)
-            self._open = opened.pop_all()
+            for path in (files.orbits, files.positions):
+                refuse_link(path)
+            self._written = set(files.journal.read_to_write())
+            if self.pending_images:
+                # rows to be written may have been there before, and somebody may be reading them
+                files.renew(sorted(self._written))
+                for name in ("orbits", "positions"):
+                    offset = files.check(name)
+                    file = opened.enter_context(open_plain(getattr(files, name), "r+b"))
+                    self._arrays[name] = (file, offset)
+            self._open, self._is_open = opened.pop_all(), True
         return self
 
     def __exit__(
@@ -63,7 +70,7 @@ class ChunkWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._arrays = {}
+        self._arrays, self._is_open = {}, False
         self._open.close()
 
     @property
@@ -97,7 +104,7 @@ class ChunkWriter:
         RuntimeError
             Outside of the ``with``.
         """
-        if not self._arrays:
+        if not self._is_open:
             raise RuntimeError("A chunk is written within `with store.writer(chunk) as writer:`.")
         if image not in self._files.images or image in self._written:
             where = "is written already" if image in self._written else "is not in this chunk"
@@ -118,7 +125,7 @@ class ChunkWriter:
             file, start = self._arrays[kind]
             write_at(file, start + self._files.span(kind, first_row, n_rows)[0], array)
         # last of all: without its line, an image that was half written is not there
-        self._files.append_to_journal(image, checksum_of(*rows.values()))
+        self._files.journal.append(image, checksum_of(*rows.values()))
         self._written.add(image)
 
 

@@ -17,6 +17,7 @@ from sklearn_groupcross import (
     Trivial,
 )
 from sklearn_groupcross.actions import ImageAction
+from tests.tolerances import assert_near
 
 
 def test_items_and_the_array_agree(small_dataset):
@@ -73,7 +74,8 @@ def test_batches_do_not_change_the_orbits(small_dataset, small_network, smooth_i
     by_three = OrbitDataset(
         smooth_images, network=small_network, group=Dihedral(4), n_positions=40, batch_size=3
     )
-    np.testing.assert_allclose(by_three[0], small_dataset[0], atol=1e-6)
+    # convolutions of 75 and 72 products, and an interpolation
+    assert_near(by_three[0], small_dataset[0], 75 + 72 + 4)
 
 
 def test_a_memory_map_holds_the_same(small_dataset, tmp_path):
@@ -170,7 +172,9 @@ def test_the_law_holds_on_real_weights(shared_data):
 
         right = difference(group.right_translation(h))
         if 4 * group.turns[h] % group.n_turns == 0:
-            assert right.max() < 1e-4
+            # rounding is of what was summed, of which little may be left in a weak block
+            norms = orbit.norm(dim=2)[:, group.right_translation(h).copy()]
+            assert (right * norms / norms.max()).max() < 1e-4
         else:
             assert right.median() < 0.2
         if group.mirrored[h] and group.turns[h] % 8:

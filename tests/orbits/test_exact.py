@@ -8,6 +8,7 @@ import torch
 
 from sklearn_groupcross import Dihedral, InceptionOrbitDataset, OrbitDataset
 from sklearn_groupcross.actions import ImageAction
+from tests.tolerances import assert_near
 
 SQUARE = Dihedral(4)
 
@@ -22,7 +23,8 @@ def symmetric_image(image, h):
 
 
 def relative(found, expected):
-    return float(((found - expected).norm(dim=2) / expected.norm(dim=2).clamp_min(1e-6)).max())
+    """To the largest block: what rounding is of, though little may be left of it in others."""
+    return float((found - expected).norm(dim=2).max() / expected.norm(dim=2).max())
 
 
 @pytest.mark.parametrize("h", range(1, 8))
@@ -75,7 +77,7 @@ def test_at_a_unit_the_identity_block_is_the_map_itself(small_network, smooth_im
     exact = dataset.read_orbits(image, positions)
     # on a unit, bilinear interpolation of the map is the map's value
     by_maps = dataset.read_orbits(image, positions, "bilinear")
-    torch.testing.assert_close(exact[:, 0], by_maps[:, 0], atol=1e-5, rtol=1e-4)
+    assert_near(exact[:, 0], by_maps[:, 0], 75 + 72 + 4)
 
 
 def test_energy_chooses_by_maps_and_reads_exactly(small_network, smooth_images):
@@ -87,7 +89,8 @@ def test_energy_chooses_by_maps_and_reads_exactly(small_network, smooth_images):
     np.testing.assert_array_equal(by_maps.positions_, exact.positions_)
     image = exact.images.load(0, exact.source_size)
     again = exact.read_orbits(image, torch.from_numpy(exact.positions_[:5]), "exact")
-    np.testing.assert_allclose(exact[0], again, atol=1e-6)
+    # patches in other batches: convolutions of 75 and 72 products
+    assert_near(exact[0], again, 75 + 72)
 
 
 def test_a_mask_and_exact_readings_do_not_go_together(small_network, smooth_images):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -19,8 +20,11 @@ import torch
 from PIL import Image
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, Network, OrbitDataset, OrbitStore
+from sklearn_groupcross._workers import end_with_parent
+from sklearn_groupcross.orbits import _extract
 from sklearn_groupcross.orbits._extract import network_digest
 from sklearn_groupcross.orbits._extraction import OrbitReader
+from tests.orbits.stores import count_lines
 
 CHUNK = 2 * 7 * 8 * 96 * 2  # bytes: the orbits of two images
 
@@ -225,11 +229,71 @@ class TestWhatFailsAtFirst:
                     read()
 
 
-def test_several_processes_write_the_same_store(folder, tmp_path):
+def test_several_processes_write_the_same_store(folder, tmp_path, monkeypatch):
+    options = []
+
+    def watched(**given):
+        options.append(given)
+        return joblib.Parallel(**given)
+
+    monkeypatch.setattr(_extract, "Parallel", watched)
     one = dataset(folder).extract(tmp_path / "one", chunk_bytes=CHUNK)
+    assert options == []
     dataset(folder).extract(tmp_path / "two", chunk_bytes=CHUNK, n_jobs=2)
     assert same_files(tmp_path / "one", tmp_path / "two")
     assert one.verify().ok
+    assert [given["initializer"] for given in options] == [end_with_parent]
+
+
+class Noisy(torch.nn.Conv2d):
+    def forward(self, x):
+        return torch.nn.functional.dropout(super().forward(x), training=True)
+
+
+class ByBatch(torch.nn.BatchNorm2d):
+    def __init__(self, n_channels):
+        super().__init__(n_channels, track_running_stats=False)
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [(Noisy(3, 4, 5), "depends on chance"), (ByBatch(3), "statistics of each batch")],
+)
+def test_who_calls_for_several_processes_is_warned_and_once(
+    module, said, folder, tmp_path, monkeypatch
+):
+    def in_parcels(**given):
+        def work(tasks):
+            for task in tasks:  # as it comes to a process
+                function, arguments, options = pickle.loads(pickle.dumps(task))
+                yield function(*arguments, **options)
+
+        return work
+
+    monkeypatch.setattr(_extract, "Parallel", in_parcels)
+    network = Network(torch.nn.Sequential(module), input_size=32, default_layer="0")
+    orbits = dataset(folder, network=network)
+    with pytest.warns(UserWarning, match=said) as caught:
+        orbits.extract(tmp_path / "store", chunk_bytes=1, n_jobs=2)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert len(list((tmp_path / "store").glob("chunk-*.jsonl"))) == 6
+
+
+@pytest.mark.parametrize(
+    ("backend", "n_tasks", "n_jobs", "is_watching"),
+    [
+        ("loky", 9, 4, True),
+        ("loky", 3, 3, True),
+        ("loky", 0, 1, True),
+        ("multiprocessing", 9, 4, True),
+        ("threading", 3, 4, False),
+    ],
+)
+def test_processes_started_here_watch_this_one(backend, n_tasks, n_jobs, is_watching):
+    with joblib.parallel_config(backend=backend):
+        found, options = _extract._processes(4, n_tasks)
+    assert found == n_jobs
+    assert options == ({"initializer": end_with_parent} if is_watching else {})
 
 
 def test_a_dask_cluster_writes_the_same_store(folder, tmp_path):
@@ -246,52 +310,70 @@ def test_a_dask_cluster_writes_the_same_store(folder, tmp_path):
 
 
 def test_killed_at_ten_moments_it_ends_as_if_nothing_had_happened(folder, tmp_path, smooth_images):
-    """Ten lives of one extraction end by SIGKILL at random moments, the eleventh by its end."""
-    for number in range(6, 30):
+    """Ten lives of one extraction end by SIGKILL while it writes, the eleventh by its end."""
+    for number in range(6, 36):
         turned = np.rot90(np.roll(smooth_images[number % 6], number, axis=0), number)
         Image.fromarray(np.ascontiguousarray(turned)).save(folder / f"{number}.png")
-    # one process imports the package, and forks a child for each life
+    # one process loads what it takes, and forks a child for each life
     program = textwrap.dedent(
         f"""
         import os, sys, time
         from sklearn_groupcross import Dihedral, OrbitDataset
-        read = OrbitDataset._read
+        read, left = OrbitDataset._read, 0
         def slowly(self, *arguments):
-            time.sleep(0.05)
+            global left
+            left -= 1
+            # it does not come to the end, however late it is killed
+            time.sleep(0.05 if left >= 0 else 600)
             return read(self, *arguments)
+        def extract(name):
+            dataset = OrbitDataset(
+                {str(folder)!r}, network="bundled", group=Dihedral(4), n_positions=7
+            )
+            dataset.extract({str(tmp_path)!r} + "/" + name, chunk_bytes={2 * CHUNK})
+        extract("whole")
         OrbitDataset._read = slowly
         for line in sys.stdin:
+            left = int(line)
             if child := os.fork():
                 print(child, flush=True)
-                os.waitpid(child, 0)
-                print("dead", flush=True)
+                print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
             else:
-                OrbitDataset(
-                    {str(folder)!r}, network="bundled", group=Dihedral(4), n_positions=7
-                ).extract({str(tmp_path / "store")!r}, chunk_bytes={2 * CHUNK})
+                extract("store")
                 os._exit(0)
         """
     )
-    rng = np.random.default_rng(0)
+    rng, store, n_there = np.random.default_rng(0), tmp_path / "store", []
     with subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for _ in range(10):
-            print(file=process.stdin, flush=True)
+            goal = count_lines(store) + rng.integers(1, 3)
+            print(3, file=process.stdin, flush=True)
             child = int(process.stdout.readline())
-            time.sleep(rng.uniform(0, 0.3))
+            deadline = time.monotonic() + 60
+            while count_lines(store) < goal and time.monotonic() < deadline:
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.1))  # anywhere within the image that is read
             os.kill(child, signal.SIGKILL)
-            assert process.stdout.readline() == "dead\n"
+            assert int(process.stdout.readline()) == -signal.SIGKILL
+            report = OrbitStore(store).verify()
+            assert report.ok
+            assert report.n_verified >= goal
+            n_there.append(report.n_verified)
+        assert n_there[-1] < 36
+        print(36, file=process.stdin, flush=True)
+        process.stdout.readline()
+        assert int(process.stdout.readline()) == 0
         process.stdin.close()
-    store = dataset(folder).extract(tmp_path / "store", chunk_bytes=2 * CHUNK)
-    assert store.verify().ok
-    dataset(folder).extract(tmp_path / "whole", chunk_bytes=2 * CHUNK)
-    assert same_files(tmp_path / "store", tmp_path / "whole")
+    assert OrbitStore(store).verify().ok
+    assert same_files(store, tmp_path / "whole")
 
 
 def test_copies_are_reported(folder, tmp_path):
@@ -303,15 +385,31 @@ def test_copies_are_reported(folder, tmp_path):
     assert len(store.images) == 7
 
 
-def test_a_damaged_image_is_named_and_the_rest_kept(folder, tmp_path):
-    (folder / "4.png").write_text("no image")
-    with pytest.raises(ValueError, match=r"4\.png is not an image"):
+def test_all_damaged_images_are_named_before_anything_is_read(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(OrbitDataset, "_read", None)
+    (folder / "1.png").write_text("no image")
+    (folder / "4.png").write_bytes((folder / "4.png").read_bytes()[:500])
+    message = r"^2 of 6 images cannot be used:\n.*1\.png is not an image.*\n.*4\.png cannot be"
+    with pytest.raises(ValueError, match=message):
         dataset(folder).extract(tmp_path / "store")
-    assert os.path.exists(tmp_path / "store")
-    incomplete = OrbitStore(tmp_path / "store", allow_incomplete=True)
-    assert len(np.unique(incomplete.image_ids_)) == 4
-    with pytest.raises(ValueError, match="2"):
-        OrbitStore(tmp_path / "store")[0]
+    assert not list((tmp_path / "store").glob("chunk-*"))
+    with pytest.raises(ValueError, match=message):
+        dataset(folder).as_array(tmp_path / "orbits.npy")
+    with pytest.raises(ValueError, match=message):
+        dataset(folder).as_array()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "store"]
+
+
+def test_of_a_store_that_is_there_only_pending_images_are_looked_at(folder, tmp_path):
+    path = dataset(folder).extract(tmp_path / "store").path
+    again = dataset(folder)
+    again.images.check_all = lambda indices, progress: seen.extend(indices)
+    seen: list[int] = []
+    again.extract(path)
+    assert seen == []
+    OrbitStore(path).discard([3])
+    again.extract(path)
+    assert seen == [3]
 
 
 def test_the_digest_knows_weights_and_structure(small_network):

@@ -10,6 +10,7 @@ from sklearn_groupcross.groups import Alternating, Quaternion, Subgroup, Symmetr
 from sklearn_groupcross.orbits import _dictionary
 from sklearn_groupcross.testing import groups as groups_of
 from tests.groups.strategies import NON_ABELIAN, groups
+from tests.tolerances import assert_near
 
 seeds = st.integers(0, 1000)
 small_non_abelian = groups_of(abelian=False, max_order=24)
@@ -63,7 +64,7 @@ def test_orbits_are_sparse_sums_with_noise():
     options = {"group": Dihedral(3), "n_active": 2, "random_state": 0}
     clean = make_orbits(50, noise=0.0, **options)
     sums = np.einsum("nm,mgd->ngd", clean.codes, clean.components, dtype=np.float64)
-    np.testing.assert_allclose(clean.orbits, sums, atol=1e-6)
+    assert_near(clean.orbits, sums, 2)
     assert ((clean.codes > 0).sum(1) == 2).all()
     assert clean.codes[clean.codes > 0].min() >= 1
     noisy = make_orbits(50, noise=0.5, **options)
@@ -78,7 +79,7 @@ def test_what_comes_back():
     assert data.orbits.shape == (7, 8, 5)
     assert data.group == group
     assert {data[name].dtype.name for name in ("orbits", "components", "codes")} == {"float32"}
-    np.testing.assert_allclose(np.square(data.components).sum((1, 2)), 1, rtol=1e-6)
+    assert_near(np.square(data.components).sum((1, 2)), np.ones(len(data.components)), 8 * 5)
     assert "mixing" not in data
 
 
@@ -105,7 +106,8 @@ def test_chunks_change_nothing(monkeypatch, observation):
     whole = make_orbits(50, **options)
     monkeypatch.setattr(_dictionary, "CHUNK_SIZE", 7 * 6 * 32)
     pieces = make_orbits(50, **options)
-    np.testing.assert_allclose(pieces.orbits, whole.orbits, atol=1e-6)
+    # sums of 4 atoms, which the network mixes: 32 channels
+    assert_near(pieces.orbits, whole.orbits, 4 + 32)
     noisy = make_orbits(50, **{**options, "noise": 0.5})
     assert (noisy.orbits != pieces.orbits).any(axis=(1, 2)).all()
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn_groupcross import Cyclic, Dihedral, receptive_field
 from sklearn_groupcross.actions import ImageAction
 from sklearn_groupcross.orbits import Arc, Corner, Edge, draw_probe, probe_orbits
+from tests.tolerances import assert_near
 
 SHAPES = [Edge(), Corner(50), Corner(120), Arc(6, 3), Arc(15, 4)]
 
@@ -66,7 +67,8 @@ def test_probes_are_read_where_they_are_drawn(small_network):
     field = receptive_field(small_network, "relu")
     assert orbits.shape == (2, 3, 8, field.n_channels)
     again = probe_orbits(SHAPES[1:2], small_network, group, n_positions=3, random_state=4)
-    np.testing.assert_array_equal(again[0], orbits[1])
+    # in another batch: convolutions of 75 and 72 products, and an interpolation
+    assert_near(again[0], orbits[1], 75 + 72 + 4)
     # the same on the whole input: a patch is enough, and units have their places
     unit = field.smallest_input()[1]
     within = np.random.default_rng(4).random((3, 2))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from torch.utils.data import DataLoader
 
-from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, OrbitStore
+from sklearn_groupcross import Cyclic, Dihedral, FiniteGroup, GroupCrosscoder, OrbitStore
 from tests.orbits.stores import GROUP, N_CHANNELS, create, expected, fill, images, rows_of
 
 
@@ -275,6 +275,18 @@ def test_wrong_configurations(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         create(tmp_path / "store", **options)
     assert not (tmp_path / "store").exists()
+
+
+def test_a_group_of_a_family_of_ones_own_is_refused_and_what_to_do_is_said(tmp_path):
+    class Klein(FiniteGroup):
+        pass
+
+    group = Klein([[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]])
+    with pytest.raises(ValueError, match=r"FiniteGroup\(group.cayley_table\) can be saved"):
+        create(tmp_path / "store", group=group)
+    assert not (tmp_path / "store").exists()
+    store = create(tmp_path / "store", group=FiniteGroup(group.cayley_table))
+    assert OrbitStore(store.path).group == FiniteGroup(group.cayley_table)
 
 
 def test_groups_of_all_kinds_are_kept(tmp_path):

@@ -81,8 +81,11 @@ class TestReopening:
 
     def test_a_beginning_that_was_killed_is_no_obstacle(self, tmp_path):
         (tmp_path / ".manifest.lock").write_text("")
-        (tmp_path / ".manifest-abc.json").write_text("{")
+        remains = tmp_path / ".groupcross-0123456789ab-x"
+        remains.mkdir()
+        (remains / "manifest.json").write_text("{")
         assert fill(create(tmp_path)).verify().ok
+        assert not remains.exists()
 
 
 def test_append_adds_chunks_and_changes_none(tmp_path):
