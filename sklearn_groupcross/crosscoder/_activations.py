@@ -25,7 +25,7 @@ def largest(preactivations: Tensor, k: int, *, of_batch: bool) -> tuple[Tensor, 
     if of_batch:
         places = values.flatten().topk(n * k, sorted=False).indices.sort().values
     else:
-        first = m * torch.arange(n, device=values.device)
+        first = m * torch.arange(n, dtype=torch.int64, device=values.device)
         places = (values.topk(k, dim=1, sorted=False).indices + first[:, None]).flatten()
     return torch.relu(preactivations.flatten().gather(0, places)), places
 

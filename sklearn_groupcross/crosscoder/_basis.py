@@ -60,9 +60,12 @@ class OrbitBasis:
         return cls(
             group,
             tuple(each.cpu() for each in axes),
-            torch.tensor(_columns(group), dtype=torch.float32),
-            tuple(torch.tensor(rho.matrices, dtype=torch.float32) for rho in group.irreps),
-            torch.tensor(hadamard(size) / np.sqrt(size), dtype=torch.float32),
+            torch.tensor(_columns(group), dtype=torch.float32, device="cpu"),
+            tuple(
+                torch.tensor(rho.matrices, dtype=torch.float32, device="cpu")
+                for rho in group.irreps
+            ),
+            torch.tensor(hadamard(size) / np.sqrt(size), dtype=torch.float32, device="cpu"),
         )
 
     @property
@@ -203,7 +206,7 @@ def fit_basis(
     order = (values / costs).argsort(descending=True, stable=True)
     held = values[order].cumsum(0)
     enough = min(int((held < share * held[-1]).sum()) + 1, len(order))
-    chosen = torch.zeros(len(values), dtype=torch.bool)
+    chosen = torch.zeros_like(values, dtype=torch.bool)
     chosen[order[:enough]] = True
     axes, inside, start = [], 0.0, 0
     for spectrum, square in zip(spectra, squares, strict=True):
@@ -217,7 +220,7 @@ def fit_basis(
 
 def _squares(stacks: Iterable[Tensor], group: FiniteGroup) -> tuple[list[Tensor], int]:
     """Squares of stacks in each irrep, (D / t * d, D / t * d), on the CPU; and their number."""
-    columns = torch.tensor(_columns(group), dtype=torch.float32)
+    columns = torch.tensor(_columns(group), dtype=torch.float32, device="cpu")
     squares: list[Tensor] = []
     n = 0
     for some in stacks:

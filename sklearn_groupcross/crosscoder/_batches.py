@@ -73,10 +73,12 @@ def plan_epoch(
     batches : list of Batch
     """
     generator = generator_for(seed, 1, epoch)
-    shuffled = rows[torch.randperm(len(rows), generator=generator).numpy()]
+    shuffled = rows[torch.randperm(len(rows), generator=generator, device="cpu").numpy()]
     parts = np.array_split(shuffled, -(-len(rows) // batch_size))
     if augment:
-        translations = torch.randint(order, (len(parts),), generator=generator).tolist()
+        translations = torch.randint(
+            order, (len(parts),), generator=generator, device="cpu"
+        ).tolist()
     else:
         translations = [0] * len(parts)
     # Within a batch the order is free: increasing rows are read faster.

@@ -6,32 +6,54 @@ import hashlib
 import json
 import os
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from ._persistence import CHECKPOINT_FORMAT
+from .._ambient import warn_caller
+from .._files import remove_remains
+from ._checkpoint_schema import RunState, check_checkpoint
+from ._checkpoint_slot import Slot
+from ._model_schema import naming
+from ._options import TrainingOptions
+from ._parameters import Units
+from ._persistence import CHECKPOINT_FORMAT, history_to_arrays
 from ._tensor_file import read_tensors, write_tensors
 
 
 def fingerprint(array: ArrayLike) -> str:
-    """Digest of an array's values."""
+    """Digest of an array's values, type and shape."""
     values = np.asarray(array)
     if values.dtype == object:  # its bytes would be addresses
         values = values.astype(str)
-    return hashlib.blake2b(values.tobytes()).hexdigest()
+    digest = hashlib.blake2b(f"{values.dtype.str} {values.shape} ".encode())
+    digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def identity_of_seed(random_state: int | np.random.RandomState | None) -> int | str | None:
+    """What of `random_state` tells one run from another: the seed, or the digest of a state.
+
+    None stays None: a run without a seed goes on with any that was stopped.
+    """
+    if not isinstance(random_state, np.random.RandomState):
+        return None if random_state is None else int(random_state)
+    # not as the old tuple: only Mersenne twisters have it
+    state = json.dumps(
+        random_state.get_state(legacy=False), sort_keys=True, default=np.ndarray.tolist
+    )
+    return hashlib.blake2b(state.encode()).hexdigest()
 
 
 class Checkpoint:
     """The checkpoint of one run: of one configuration on one set of data.
 
     Its name is made of both, so that the clones of a grid search, which share a folder, do not
-    take up one another's runs.
+    take up one another's runs. It is locked while it is open: a second run of the same
+    configuration has a file of its own (`Slot`). Leaving a ``with`` of it closes it.
 
     Parameters
     ----------
@@ -43,6 +65,14 @@ class Checkpoint:
         Parameters and fitted values with which the checkpoint can be loaded as an estimator.
     interval : float
         Seconds between two writes.
+    keep : bool, default=False
+        Whether the state at the end of training is written as well, and stays until `remove`:
+        the same fit then takes up the whole run, and has nothing left to train.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
 
     Raises
     ------
@@ -56,24 +86,37 @@ class Checkpoint:
         configuration: dict[str, Any],
         model: dict[str, Any],
         interval: float,
+        *,
+        keep: bool = False,
     ) -> None:
         key = hashlib.blake2b(
             json.dumps(configuration, sort_keys=True).encode(), digest_size=8
         ).hexdigest()
-        self.path = Path(folder) / f"crosscoder-{key}.checkpoint.safetensors"
         self._configuration, self._model = configuration, model
         self._interval, self._last = interval, time.monotonic()
-        if self.path.parent.exists() and not self.path.parent.is_dir():
+        self.keep = keep
+        place = Path(folder)
+        if place.exists() and not place.is_dir():
             raise NotADirectoryError(
-                f"checkpoint_dir {self.path.parent} is a file: name a folder, which is made if it "
-                "is missing."
+                f"checkpoint_dir {place} is a file: name a folder, which is made if it is missing."
             )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(self.path.parent, os.W_OK):
-            raise PermissionError(f"checkpoint_dir {self.path.parent} cannot be written to.")
-        # what a write left behind that was killed in the middle
-        for remains in self.path.parent.glob(f".{self.path.stem}-*"):
-            remains.unlink(missing_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
+        if not os.access(place, os.W_OK):
+            raise PermissionError(f"checkpoint_dir {place} cannot be written to.")
+        self._slot = Slot(place, key)
+        self.path = self._slot.path
+        remove_remains(self.path)
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None or not self.keep:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the file to other runs."""
+        self._slot.release()
 
     @property
     def is_due(self) -> bool:
@@ -88,21 +131,21 @@ class Checkpoint:
         header = {
             "configuration": self._configuration,
             "model": self._model,
-            "values": values,
+            "values": {name: value for name, value in values.items() if name != "history"},
         }
         arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+        arrays |= history_to_arrays(values["history"])
         try:
             write_tensors(self.path, CHECKPOINT_FORMAT, arrays, header)
         except OSError as error:
-            warnings.warn(
+            warn_caller(
                 f"The checkpoint could not be written: {error} Training goes on; if it is killed, "
                 "it resumes at the checkpoint before, if there is one.",
                 RuntimeWarning,
-                stacklevel=2,
             )
         self._last = time.monotonic()
 
-    def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    def read(self) -> RunState | None:
         """Read the state of the run that was killed; None if there was none.
 
         Raises
@@ -114,22 +157,62 @@ class Checkpoint:
             return None
         try:
             _, arrays, header = read_tensors(self.path, CHECKPOINT_FORMAT)
+            with naming(self.path):
+                state = check_checkpoint(arrays, header, list(self._model["parameters"]))
         except ValueError as error:
             raise ValueError(f"{error} Delete it to start again.") from error
-        made_with = header["configuration"]
+        made_with, now = state.configuration, self._configuration
         differing = [
-            f"{name}={made_with.get(name)!r} (now {value!r})"
-            for name, value in self._configuration.items()
-            if made_with.get(name) != value
+            f"{name}={made_with.get(name)!r:.80} (now {now.get(name)!r:.80})"
+            for name in sorted({*made_with, *now})
+            if made_with.get(name) != now.get(name)
         ]
         if differing:
             raise ValueError(
                 f"Checkpoint {self.path} is of another run, made with {', '.join(differing)}. "
                 "Give this run another checkpoint_dir, or delete the file."
             )
-        # copies: torch is not to write into what numpy holds
-        return {name: torch.tensor(array) for name, array in arrays.items()}, header["values"]
+        return state
+
+    def check_options(self, state: RunState, options: TrainingOptions) -> None:
+        """Check that a state is of a run with the same options; on another device they may differ.
+
+        Raises
+        ------
+        ValueError
+        """
+        saved, now = state.values["options"], options.to_json()
+        differing = [name for name in now if name != "precision" and saved[name] != now[name]]
+        if differing:
+            raise ValueError(
+                f"{self.path} is damaged or something else: it disagrees with this run in "
+                f"{', '.join(differing)}. Delete it to start again."
+            )
+
+    def check_units(self, state: RunState, units: Units, variance: float) -> None:
+        """Check that a state is in the units that the data have.
+
+        Raises
+        ------
+        ValueError
+        """
+        pairs: dict[str, tuple[Any, Any]] = {
+            "centre": (state.arrays["centre"], units.centre.cpu().numpy()),
+            "scale": (state.values["scale"], units.scale),
+            "variance": (state.values["variance"], variance),
+        }
+        # on another processor sums come in another order
+        differing = [name for name, pair in pairs.items() if not np.allclose(*pair, rtol=1e-5)]
+        if differing:
+            raise ValueError(
+                f"{self.path} is damaged or something else: it disagrees with the data in "
+                f"{', '.join(differing)}. Delete it to start again."
+            )
 
     def remove(self) -> None:
-        """Delete the checkpoint of a run that has ended well."""
+        """Delete the checkpoint of a run that has ended well, and close it."""
         self.path.unlink(missing_ok=True)
+        # with a seed, other files of this configuration are on the way to the same end
+        if self._configuration.get("random_state") is not None:
+            self._slot.remove_others()
+        self.close()

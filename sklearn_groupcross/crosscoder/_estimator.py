@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
+from contextlib import ExitStack
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -16,17 +16,22 @@ from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._ambient import own_state, warn_caller
 from .._device import resolve_device
+from .._plain import as_numpy, as_tensor
+from .._whole import all_or_nothing
 from ..groups import FiniteGroup, Trivial
-from ._checkpoint import Checkpoint, fingerprint
+from ._checkpoint import Checkpoint, fingerprint, identity_of_seed
 from ._feed import basis_of
 from ._fitted import FittedCrosscoder
+from ._interrupt import Interruption
 from ._options import TrainingOptions
 from ._outcome import warn_of_failure
 from ._parameters import Parameters, Units, initialise
-from ._persistence import parameters_to_json, value_to_json
+from ._persistence import WITHOUT_EFFECT, parameters_to_json, value_to_json
+from ._resumable import Resumable
 from ._rows import Rows, is_finite
-from ._summary import DataSummary, summarise
+from ._summary import FAR, DataSummary, summarise
 from ._trainer import Trainer
 from ._training import EarlyStopping, Passes, calibrate_threshold, train
 from ._validation import (
@@ -37,8 +42,6 @@ from ._validation import (
     validate_rows,
 )
 
-# Parameters that change neither the weights nor the codes of a run, and may differ on resuming.
-_WITHOUT_EFFECT = ("verbose", "checkpoint_interval", "sparse_output")
 # Training options that `partial_fit` takes from its first call, and the parameters they come from.
 _KEPT_BY_PARTIAL_FIT = {
     "n_atoms": "n_features",
@@ -57,7 +60,7 @@ _KEPT_BY_PARTIAL_FIT = {
 _SMALLEST_SIZE, _LARGEST_SIZE = 1e-30, 1e30
 
 
-class GroupCrosscoder(FittedCrosscoder):
+class GroupCrosscoder(Resumable, FittedCrosscoder):
     """Sparse dictionary that reads one activation and reconstructs its whole orbit.
 
     The encoder sees the untransformed block alone, ``f = σ(W_enc x₀ + b_enc)``; the decoder
@@ -69,7 +72,8 @@ class GroupCrosscoder(FittedCrosscoder):
     ----------
     group : FiniteGroup, optional
         The group whose elements index the blocks, in the order of `FiniteGroup.cayley_table`.
-        Default: `Trivial`, which makes a sparse autoencoder.
+        Default: `Trivial`, which makes a sparse autoencoder. `SymmetryAnalyzer` names symmetries
+        for groups of at most 128 elements.
     n_features : int, optional
         Number of atoms. Default: four for every channel, or as many as `dict_init` has.
     l1 : float, default=0.1
@@ -143,9 +147,10 @@ class GroupCrosscoder(FittedCrosscoder):
     random_state : int, RandomState instance or None, default=None
         The same seed on the same CPU gives the same bits.
     checkpoint_dir : path, optional
-        Folder for checkpoints during training. A run that is killed, or stopped by Ctrl-C, is
-        resumed by `fit` with the same parameters and data, and ends in the same bits as one that
-        was not. Each configuration and data set has its own file; it goes when the run is done.
+        Folder for checkpoints during training. A run that is killed, or stopped by Ctrl-C, SIGTERM
+        or SIGHUP, is resumed by `fit` with the same parameters and data, and ends in the same bits
+        as one that was not. Each configuration and data set has its own file, and each of several
+        such runs at once; it goes when the run is done.
     checkpoint_interval : float, default=300
         Seconds between checkpoints.
     verbose : int, default=0
@@ -156,7 +161,8 @@ class GroupCrosscoder(FittedCrosscoder):
     components_ : ndarray of shape (n_atoms, n_features_in_), float32
         The atoms, blocks side by side, in the units of the data.
     intercept_ : ndarray of shape (n_features_in_,), float32
-        Decoder bias of all blocks.
+        Decoder bias of all blocks. It and `encoder_intercept_` are float64 if the data lie a
+        thousand times their spread, or more, from zero.
     encoder_ : ndarray of shape (n_atoms, n_channels_) or (n_atoms, n_features_in_), float32
     encoder_intercept_ : ndarray of shape (n_atoms,), float32
     threshold_ : float, ndarray of shape (n_atoms,) or None
@@ -316,13 +322,18 @@ class GroupCrosscoder(FittedCrosscoder):
         ValueError, TypeError
             Naming the parameter at fault.
         """
+        self._check_saved_parameters()
+        resolve_device(self.device)
+
+    def _check_saved_parameters(self) -> None:
+        """Check the parameters that mean the same on every machine."""
         self._validate_params()
         self._check_compression()
         if self.n_features is not None:
             self._resolve_k(int(self.n_features))
-        resolve_device(self.device)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @own_state(gradients=True)
     def fit(
         self, X: ArrayLike, y: Any = None, *, groups: ArrayLike | None = None
     ) -> GroupCrosscoder:
@@ -357,7 +368,9 @@ class GroupCrosscoder(FittedCrosscoder):
             If `checkpoint_dir` cannot be made or written to.
         KeyboardInterrupt
             After Ctrl-C, at the end of the step. The estimator is then fitted with the weights of
-            that step, and a checkpoint is written if `checkpoint_dir` is set.
+            that step, and a checkpoint is written if `checkpoint_dir` is set. If the host program
+            has a handler of its own, what that raises is raised; if it raises nothing, `fit` goes
+            on.
 
         Warns
         -----
@@ -368,13 +381,30 @@ class GroupCrosscoder(FittedCrosscoder):
             If all samples are equal, or `k` is given and has no effect.
         """
         if self.k is not None and self.activation not in ("topk", "batch_topk"):
-            warnings.warn(
+            warn_caller(
                 f"k={self.k} has no effect with activation={self.activation!r}: l1 decides how "
                 'sparse codes are. Leave k at None, or choose "topk" or "batch_topk".',
                 UserWarning,
-                stacklevel=3,
             )
         self._check_compression()
+        with ExitStack() as opened:
+            with all_or_nothing(self):
+                trainer, summary, checkpoint, interrupted = self._train(X, groups, opened)
+            if interrupted is not None:
+                raise interrupted.error(self._describe_interrupt(checkpoint))
+            self._end_run(checkpoint)
+        if summary.variance > 0:
+            warn_of_failure(trainer.history, trainer.options)
+        return self
+
+    def _train(
+        self, X: ArrayLike, groups: ArrayLike | None, opened: ExitStack
+    ) -> tuple[Trainer, DataSummary, Checkpoint | None, Interruption | None]:
+        """Learn from the data, from the start or from a checkpoint, and take over what was learned.
+
+        The last of what it returns is not None if a signal ended it early. `opened` closes the
+        checkpoint.
+        """
         rows, summary = self._learn_from(X, reset=True)
         if len(rows) < 2:
             raise ValueError(
@@ -383,8 +413,13 @@ class GroupCrosscoder(FittedCrosscoder):
             )
         groups = check_groups(groups, len(rows), to_split=self.early_stopping)
         checkpoint = self._open_checkpoint(summary, groups)
+        if checkpoint is not None:
+            opened.enter_context(checkpoint)
         saved = None if checkpoint is None else checkpoint.read()
-        seed = self._draw_seed() if saved is None else saved[1]["options"]["seed"]
+        # drawn in any case: a RandomState is then where it would be without the break
+        seed = self._draw_seed()
+        if saved is not None and self.random_state is None:
+            seed = saved.values["options"]["seed"]
         learned, held_out = self._split(len(rows), groups, seed)
         passes = self._passes(learned, seed)
         options = self._options(passes)
@@ -395,9 +430,13 @@ class GroupCrosscoder(FittedCrosscoder):
             weights = self._weights("warm_start") if self.warm_start else None
             trainer = self._start(options, rows, summary, weights)
         else:
-            trainer = Trainer.from_state(options, *saved)
+            assert checkpoint is not None
+            checkpoint.check_options(saved, options)
+            checkpoint.check_units(saved, *self._units(options, rows, summary))
+            tensors = saved.tensors()
+            trainer = Trainer.from_state(options, tensors, saved.values)
             if stopping is not None:
-                stopping.set_state(saved[0], saved[1]["early_stopping"])
+                stopping.set_state(tensors, saved.values["early_stopping"])
         interrupted = train(
             rows,
             [trainer],
@@ -408,15 +447,10 @@ class GroupCrosscoder(FittedCrosscoder):
         )
         self._trainer: Trainer | None = None
         self._finish(trainer, rows)
-        if interrupted:
-            raise KeyboardInterrupt(self._describe_interrupt(checkpoint))
-        if checkpoint is not None:
-            checkpoint.remove()
-        if summary.variance > 0:
-            warn_of_failure(trainer.history, trainer.options)
-        return self
+        return trainer, summary, checkpoint, interrupted
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @own_state(gradients=True)
     def partial_fit(self, X: ArrayLike, y: Any = None) -> GroupCrosscoder:
         """Make one pass over some more orbit stacks.
 
@@ -427,7 +461,8 @@ class GroupCrosscoder(FittedCrosscoder):
         `decay`, `l1_warm_up`, `warm_start`, the parameters of early stopping and those of
         checkpoints have no effect here.
 
-        After `fit` or `load` it goes on from their weights, with a new optimiser.
+        After `fit` or `load` it goes on from their weights, with a new optimiser; so it does from
+        the weights of the last call after one that failed while it was training.
 
         Parameters
         ----------
@@ -446,9 +481,17 @@ class GroupCrosscoder(FittedCrosscoder):
             `l1_weight`, `encoder_input`, `augment`, `learning_rate`, `max_grad_norm`,
             `dead_features`.
         """
+        self._check_compression()
+        with all_or_nothing(self) as before:
+            interrupted = self._train_on_portion(X, before)
+        if interrupted is not None:
+            raise interrupted.error(self._describe_interrupt(None))
+        return self
+
+    def _train_on_portion(self, X: ArrayLike, before: dict[str, Any]) -> Interruption | None:
+        """Make a pass, and take over what was learned; not None if a signal ended it early."""
         trainer: Trainer | None = getattr(self, "_trainer", None)
         self._check_unchanged(trainer)
-        self._check_compression()
         rows, summary = self._learn_from(X, reset=not hasattr(self, "components_"))
         if trainer is None:
             seed = self._draw_seed()
@@ -463,12 +506,12 @@ class GroupCrosscoder(FittedCrosscoder):
             first_epoch=len(trainer.history["loss"]),
             first_step=trainer.step,
         )
+        # it is trained in place: if that fails, the next call goes on from the weights before
+        before.pop("_trainer", None)
         interrupted = train(rows, [trainer], passes, progress=bool(self.verbose))
         self._trainer = trainer
         self._finish(trainer, rows)
-        if interrupted:
-            raise KeyboardInterrupt(self._describe_interrupt(None))
-        return self
+        return interrupted
 
     def _check_unchanged(self, trainer: Trainer | None) -> None:
         """Refuse, in `partial_fit`, parameters that are not those of the training so far."""
@@ -503,7 +546,7 @@ class GroupCrosscoder(FittedCrosscoder):
         super()._validate_params()
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
+        state = self._without_checkpoint(super().__getstate__())
         if state.get("_trainer") is not None:
             # tensors on a CUDA device could not be read where there is none
             state = {**state, "_trainer": state["_trainer"].on(torch.device("cpu"))}
@@ -533,11 +576,17 @@ class GroupCrosscoder(FittedCrosscoder):
                 f"which they must lie between {_SMALLEST_SIZE:g} and {_LARGEST_SIZE:g}. Multiply X "
                 "by one number."
             )
+        if summary.distance * rows.resolution > 1:
+            raise ValueError(
+                f"X lies {summary.distance:.0e} times its spread from zero, where numbers of its "
+                "type are farther apart than its samples. Subtract a number a column, or the mean, "
+                "in float64, before X is made what it is."
+            )
         if summary.variance == 0 and len(rows) > 1:
-            warnings.warn(
-                f"All {len(rows)} samples of X are equal: only the intercept is learned.",
+            warn_caller(
+                f"All {len(rows)} samples of X are equal: only the intercept is learned. (What is "
+                "less than 1e-10 of the mean counts as rounding.)",
                 UserWarning,
-                stacklevel=3,
             )
         return rows, summary
 
@@ -603,7 +652,8 @@ class GroupCrosscoder(FittedCrosscoder):
         return "bfloat16" if has_bfloat16 else "float32"
 
     def _count_atoms(self) -> int:
-        n_given = None if self.dict_init is None else len(np.asarray(self.dict_init))
+        given = as_numpy(self.dict_init, "dict_init")
+        n_given = None if given is None else len(np.asarray(given))
         if self.n_features is None:
             return 4 * self.n_channels_ if n_given is None else n_given
         if n_given is not None and n_given != self.n_features:
@@ -642,7 +692,7 @@ class GroupCrosscoder(FittedCrosscoder):
             )
         weights = self._dictionary(np.dtype(np.float32), torch.device("cpu")).parameters
         if self.activation == "jumprelu" and isinstance(self.threshold_, np.ndarray):
-            weights.log_threshold = torch.from_numpy(self.threshold_).log()
+            weights.log_threshold = as_tensor(self.threshold_).log()
         return weights
 
     def _start(
@@ -653,13 +703,8 @@ class GroupCrosscoder(FittedCrosscoder):
         weights: Parameters | None = None,
     ) -> Trainer:
         """Make a trainer at the start of a run, or at weights that are there already."""
+        units, variance = self._units(options, rows, summary)
         order = options.group.order
-        centre = torch.as_tensor(summary.mean, dtype=torch.float32).reshape(order, -1)
-        if options.augment:
-            centre = centre.mean(0, keepdim=True)
-        # the root mean square norm of a centred block becomes √d
-        scale = (options.width / summary.variance) ** 0.5 if summary.variance > 0 else 1.0
-        units, variance = Units(centre, scale), summary.variance * scale**2
         there = None if weights is None else units.unfold(weights, order)
         fitted = None
         if options.compression is not None:
@@ -677,10 +722,25 @@ class GroupCrosscoder(FittedCrosscoder):
                 parameters.log_threshold = threshold
         return Trainer(options, parameters, units, variance, fitted)
 
+    def _units(
+        self, options: TrainingOptions, rows: Rows, summary: DataSummary
+    ) -> tuple[Units, float]:
+        """How the data are centred and scaled, and their variance then."""
+        # samples of float64 that are all equal may lie at any distance from zero
+        is_far = summary.distance > FAR or (summary.variance == 0 and rows.dtype == np.float64)
+        centre = as_tensor(summary.mean, torch.float64 if is_far else torch.float32)
+        centre = centre.reshape(options.group.order, -1)
+        if options.augment:
+            centre = centre.mean(0, keepdim=True)
+        # the root mean square norm of a centred block becomes √d
+        scale = (options.width / summary.variance) ** 0.5 if summary.variance > 0 else 1.0
+        return Units(centre, scale), summary.variance * scale**2
+
     def _initial_dictionary(self) -> torch.Tensor | None:
         if self.dict_init is None:
             return None
-        dictionary = np.asarray(flatten_orbits(np.asarray(self.dict_init), self.group_))
+        given = np.asarray(as_numpy(self.dict_init, "dict_init"))
+        dictionary = np.asarray(flatten_orbits(given, self.group_))
         shape = (self._count_atoms(), self.n_features_in_)
         if dictionary.shape != shape or not np.isfinite(dictionary).all():
             raise ValueError(
@@ -689,7 +749,7 @@ class GroupCrosscoder(FittedCrosscoder):
             )
         if (np.abs(dictionary).max(axis=1) == 0).any():
             raise ValueError("dict_init has atoms that are zero: they have no direction to start.")
-        return torch.tensor(dictionary, dtype=torch.float32)
+        return as_tensor(dictionary, torch.float32)
 
     def _finish(self, trainer: Trainer, rows: Rows) -> None:
         if not all(is_finite(tensor) for tensor in trainer.parameters.tensors()):
@@ -702,21 +762,32 @@ class GroupCrosscoder(FittedCrosscoder):
         self._adopt(trainer)
 
     def _open_checkpoint(self, summary: DataSummary, groups: ArrayLike | None) -> Checkpoint | None:
+        self._release_checkpoint()
         if self.checkpoint_dir is None:
             return None
         parameters = parameters_to_json(self.get_params(deep=False))
-        configuration = {n: v for n, v in parameters.items() if n not in _WITHOUT_EFFECT}
+        configuration = {n: v for n, v in parameters.items() if n not in WITHOUT_EFFECT}
+        configuration["random_state"] = identity_of_seed(self.random_state)
         configuration["data"] = summary.digest
-        for name, array in (("groups", groups), ("dict_init", self.dict_init)):
+        configuration["columns"] = self.n_features_in_
+        given = as_numpy(self.dict_init, "dict_init")
+        for name, array in (("groups", groups), ("dict_init", given)):
             configuration[name] = None if array is None else fingerprint(array)
         if self.warm_start and hasattr(self, "components_"):
-            configuration["warm_start"] = fingerprint(self.components_)
+            weights = (self.components_, self.intercept_, self.encoder_, self.encoder_intercept_)
+            configuration["warm_start"] = [
+                fingerprint(array) for array in (*weights, np.asarray(self.threshold_))
+            ]
         model = {
             "parameters": parameters,
             "fitted": {n: value_to_json(v) for n, v in self._known_of_data().items()},
         }
         return Checkpoint(
-            self.checkpoint_dir, configuration, model, float(self.checkpoint_interval)
+            self.checkpoint_dir,
+            configuration,
+            model,
+            float(self.checkpoint_interval),
+            keep=self._keeps_checkpoint,
         )
 
     def _describe_interrupt(self, checkpoint: Checkpoint | None) -> str:

@@ -52,9 +52,10 @@ class Feed:
         self._coordinates: Tensor | None = None
         self._memory: list[Tensor] = []
         if basis is not None and 4 * len(rows) * basis.n_coordinates <= _BYTES_KEPT:
-            self._coordinates = torch.empty(len(rows), basis.n_coordinates)
+            shape = (len(rows), basis.n_coordinates)
+            self._coordinates = torch.empty(shape, dtype=torch.float32, device="cpu")
             for part in rows.slices():
-                centred = units.apply_(rows.read(part).to(device))
+                centred = units.apply_(rows.read(part, dtype=units.centre.dtype).to(device))
                 self._coordinates[part] = basis.compress(centred).cpu()
 
     def samples(self, batches: Sequence[Batch]) -> Iterator[Samples]:
@@ -70,20 +71,23 @@ class Feed:
 
     def _read(self, batch: Batch) -> list[Tensor]:
         """Columns of the data, and kept coordinates if there are any, as they are stored."""
+        dtype = self._units.centre.dtype
         if self._coordinates is None:
-            parts = [self._rows.read(batch.rows, memory=self._room(len(batch.rows)))]
+            parts = [self._rows.read(batch.rows, dtype=dtype, memory=self._room(len(batch.rows)))]
         else:
             parts = [self._coordinates[torch.from_numpy(batch.rows)]]
             if not self._reads_orbit:
                 # the block that is the identity's after translation
                 d, h = self._rows.shape[1] // self._group.order, batch.translation
-                parts.append(self._rows.read(batch.rows, columns=slice(h * d, (h + 1) * d)))
+                block = slice(h * d, (h + 1) * d)
+                parts.append(self._rows.read(batch.rows, columns=block, dtype=dtype))
         return [part.pin_memory() for part in parts] if self._device.type == "cuda" else parts
 
     def _room(self, n: int) -> Tensor:
         """Memory for n rows, which was not handed out the last time."""
         if not self._memory or len(self._memory[0]) < n:
-            self._memory = [torch.empty(n, self._rows.shape[1]) for _ in range(2)]
+            shape, dtype = (n, self._rows.shape[1]), self._units.centre.dtype
+            self._memory = [torch.empty(shape, dtype=dtype, device="cpu") for _ in range(2)]
         self._memory.reverse()
         return self._memory[0][:n]
 
@@ -118,12 +122,14 @@ def basis_of(
     count as much as the rows, so that a few new rows do not undo them.
     """
     assert options.compression is not None
-    chosen = torch.arange(len(rows))
+    chosen = torch.arange(len(rows), dtype=torch.int64, device="cpu")
     if len(rows) > _ROWS_FOR_BASIS:
         generator = generator_for(options.seed, 3)
-        chosen = torch.randperm(len(rows), generator=generator)[:_ROWS_FOR_BASIS].sort().values
+        shuffled = torch.randperm(len(rows), generator=generator, device="cpu")
+        chosen = shuffled[:_ROWS_FOR_BASIS].sort().values
     n_rows = max(1, _BYTES_A_PART // (4 * options.width))
     stacks = (
-        units.apply_(rows.read(part.numpy())).to(options.device) for part in chosen.split(n_rows)
+        units.apply_(rows.read(part.numpy(), dtype=units.centre.dtype)).to(options.device)
+        for part in chosen.split(n_rows)
     )
     return fit_basis(stacks, options.group, options.compression, atoms)

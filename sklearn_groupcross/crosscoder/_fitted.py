@@ -12,18 +12,21 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
+from .._ambient import own_state
 from .._device import resolve_device
-from ..groups import FiniteGroup, Trivial, group_from_json
+from .._plain import as_numpy, as_plain, as_tensor
+from ..groups import FiniteGroup, Trivial
+from ._checkpoint_schema import check_checkpoint
 from ._inference import FittedDictionary, decode, encode, explained_variance
-from ._options import TrainingOptions
+from ._model_schema import check_model, check_types, is_of, naming, saying
 from ._parameters import Parameters
 from ._persistence import (
     CHECKPOINT_FORMAT,
     MODEL_FORMAT,
-    parameters_from_json,
+    history_to_arrays,
     parameters_to_json,
+    saved_parameters,
     value_to_json,
 )
 from ._rows import Rows, is_row_readable
@@ -55,9 +58,11 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     """Everything of `GroupCrosscoder` that comes after training; see there for the attributes."""
 
     group: FiniteGroup | None
+    activation: str
     device: str | torch.device
     sparse_output: bool
 
+    @own_state()
     def transform(self, X: ArrayLike) -> NDArray[np.floating] | csr_array:
         """Codes of orbit stacks.
 
@@ -76,10 +81,9 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ValueError
             If the columns are not those of `fit`, or X holds NaN or infinity where it is read.
         """
-        check_is_fitted(self)
-        rows = validate_rows(self, X, self.group_, reset=False)
-        return encode(rows, self._dictionary(rows.dtype), sparse=self.sparse_output)
+        return self._codes(X, sparse=self.sparse_output)
 
+    @own_state()
     def encode(self, activations: ArrayLike) -> NDArray[np.floating] | csr_array:
         """Codes of untransformed activations alone: no orbit is needed.
 
@@ -97,12 +101,27 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             If the encoder reads whole orbits (``encoder_input="orbit"``), or the number of channels
             is another.
         """
+        return self._codes_of_activations(activations, sparse=self.sparse_output)
+
+    def _codes(self, X: ArrayLike, *, sparse: bool = False) -> Any:
+        """Codes as an array, CSR if `sparse`, in whatever container users want theirs.
+
+        The package's own code asks here, and below: `transform` is wrapped by scikit-learn, and
+        its result is a data frame where `set_output` or the configuration say so.
+        """
+        check_is_fitted(self)
+        rows = validate_rows(self, X, self.group_, reset=False)
+        return encode(rows, self._dictionary(rows.dtype), sparse=sparse)
+
+    def _codes_of_activations(self, activations: ArrayLike, *, sparse: bool = False) -> Any:
+        """Codes of untransformed activations, as `_codes`."""
         check_is_fitted(self)
         if self.encoder_.shape[1] != self.n_channels_:
             raise ValueError(
                 'encode reads untransformed activations alone; with encoder_input="orbit" codes '
                 'need the whole orbit: use transform, or fit with encoder_input="identity".'
             )
+        activations = as_plain(activations, "activations")
         if not (is_row_readable(activations) and len(activations.shape) == 2):  # type: ignore[union-attr]
             activations = check_array(activations, dtype=FLOATS, input_name="activations")
         rows = Rows(activations)
@@ -111,8 +130,9 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 f"encode takes untransformed activations of {self.n_channels_} channels; "
                 f"got {rows.shape[1]} columns. Orbit stacks go to transform."
             )
-        return encode(rows, self._dictionary(rows.dtype), sparse=self.sparse_output)
+        return encode(rows, self._dictionary(rows.dtype), sparse=sparse)
 
+    @own_state()
     def inverse_transform(self, X: ArrayLike | csr_array) -> NDArray[np.floating]:
         """Orbit stacks from codes.
 
@@ -132,13 +152,14 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             If there is not one column an atom.
         """
         check_is_fitted(self)
-        codes = check_array(X, dtype=FLOATS, accept_sparse="csr")
+        codes = check_array(as_numpy(X), dtype=FLOATS, accept_sparse="csr")
         if codes.shape[1] != len(self.components_):
             raise ValueError(
                 f"Codes have one column an atom, {len(self.components_)}; got {codes.shape[1]}."
             )
         return decode(codes, self._dictionary(codes.dtype))
 
+    @own_state()
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Share of the variance of all blocks that the reconstruction explains.
 
@@ -157,6 +178,7 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         rows = validate_rows(self, X, self.group_, reset=False)
         return explained_variance(rows, self._dictionary(rows.dtype))
 
+    @own_state()
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one safetensors file; it appears when it is complete.
 
@@ -172,59 +194,64 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ------
         OSError
             If the folder is missing, read-only or full, or `path` is a folder.
+        ValueError
+            If parameters that were set after `fit` are none that `fit` would take, or the group is
+            of a family of one's own.
         """
         check_is_fitted(self)
+        self._check_saved_parameters()  # what is wrong could not be read
         fitted = {name: getattr(self, name) for name in _FITTED if hasattr(self, name)}
         arrays = {
             name: value
             for name, value in fitted.items()
             if isinstance(value, np.ndarray) and value.dtype != object
         }
-        header = {
-            "parameters": parameters_to_json(self.get_params(deep=False)),
+        arrays |= history_to_arrays(fitted.pop("history_"))
+        parameters = parameters_to_json(self.get_params(deep=False))
+        check_types(parameters, self._parameter_constraints)
+        header: dict[str, Any] = {
+            "parameters": parameters,
             "fitted": {n: value_to_json(v) for n, v in fitted.items() if n not in arrays},
         }
+        header["changed"] = ["group"] * ((self.group or Trivial()) != self.group_)
+        if not is_of(self.activation, self.k_, self.threshold_):
+            header["changed"].append("activation")
         write_tensors(path, MODEL_FORMAT, arrays, header)
 
     @classmethod
+    @own_state()
     def load(cls: type[_FittedT], path: str | os.PathLike[str]) -> _FittedT:
         """Read an estimator from a file that `save` wrote, or from a checkpoint of a run.
 
-        Its `device` is ``"auto"``, wherever it was trained.
+        Its `device` is ``"auto"``, wherever it was trained. A file of which a single bit is not
+        what was written is refused.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            If there is no such file, or it is damaged or something else.
+            If there is no such file, or it is damaged or something else; it is named.
         """
         file_format, arrays, header = read_tensors(path, MODEL_FORMAT, CHECKPOINT_FORMAT)
-        if file_format == CHECKPOINT_FORMAT:
-            model = header["model"]
-            estimator = cls(**cls._known_parameters(model["parameters"], path))
-            estimator._set_fitted(model["fitted"])
-            options = TrainingOptions(
-                group=estimator.group_,
-                device=torch.device("cpu"),
-                **header["values"]["options"],
-            )
-            tensors = {name: torch.tensor(array) for name, array in arrays.items()}
-            estimator._adopt(Trainer.from_state(options, tensors, header["values"]))
-            return estimator
-        estimator = cls(**cls._known_parameters(header["parameters"], path))
-        estimator._set_fitted({**header["fitted"], **arrays})
+        known = saved_parameters(cls._get_param_names())
+        with naming(path):
+            if file_format == CHECKPOINT_FORMAT:
+                state = check_checkpoint(arrays, header, known)
+                estimator = cls._with_parameters(state.parameters)
+                estimator._set_fitted(state.columns)
+                estimator._adopt(Trainer.from_checkpoint(state))
+            else:
+                parameters, fitted = check_model(arrays, header, known)
+                estimator = cls._with_parameters(parameters)
+                estimator._set_fitted(fitted)
         return estimator
 
     @classmethod
-    def _known_parameters(
-        cls, saved: dict[str, Any], path: str | os.PathLike[str]
-    ) -> dict[str, Any]:
-        unknown = sorted(set(saved) - set(cls._get_param_names()))
-        if unknown:
-            raise ValueError(
-                f"{path} was saved with parameters that this version of the package does not know: "
-                f"{', '.join(unknown)}. Read it with the version that wrote it, or a newer one."
-            )
-        return parameters_from_json(saved)
+    def _with_parameters(cls: type[_FittedT], parameters: dict[str, Any]) -> _FittedT:
+        check_types(parameters, cls._parameter_constraints)
+        estimator = cls(**parameters)
+        with saying("was saved with parameters that cannot be"):
+            estimator._check_saved_parameters()
+        return estimator
 
     @property
     def _n_features_out(self) -> int:
@@ -239,13 +266,14 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
+    def _check_saved_parameters(self) -> None:
+        """Check the parameters that mean the same on every machine."""
+        raise NotImplementedError
+
     def _set_fitted(self, fitted: dict[str, Any]) -> None:
         self.group_ = Trivial() if self.group is None else self.group
         for name, value in fitted.items():
             setattr(self, name, value)
-        # models saved before `group_` was have the parameter alone
-        if isinstance(fitted.get("group_"), dict):
-            self.group_ = group_from_json(fitted["group_"])
         if "feature_names_in_" in fitted:
             self.feature_names_in_ = np.asarray(fitted["feature_names_in_"], dtype=object)
 
@@ -272,20 +300,15 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.n_iter_ = trainer.step
 
     def _dictionary(self, dtype: np.dtype, device: torch.device | None = None) -> FittedDictionary:
-        """Weights on the device, in the precision of the data."""
+        """Weights on the device, in the precision of the data or above."""
         device = resolve_device(self.device) if device is None else device
-        precision = torch.float64 if dtype == np.float64 else torch.float32
         intercept = self.intercept_.reshape(self.group_.order, self.n_channels_)
+        # it is float64 where float32 would lose data that lie far from zero
+        is_wide = np.float64 in (dtype, intercept.dtype)
+        precision = torch.float64 if is_wide else torch.float32
         arrays = (self.encoder_, self.encoder_intercept_, self.components_, intercept)
-        weights = Parameters(*(_as_tensor(array, precision, device) for array in arrays))
+        weights = Parameters(*(as_tensor(array, precision).to(device) for array in arrays))
         threshold = None
         if self.threshold_ is not None:
-            threshold = torch.tensor(self.threshold_, dtype=precision, device=device)
+            threshold = as_tensor(np.array(self.threshold_), precision).to(device)
         return FittedDictionary(weights, threshold, self.k_)
-
-
-def _as_tensor(array: NDArray[np.floating], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Make a tensor to be read, over the same memory where that can be."""
-    # of read-only arrays, such as joblib hands over, torch would warn
-    tensor = torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)
-    return tensor.to(device, dtype)

@@ -6,7 +6,6 @@ are. Each product is checked against the dense one that it stands for.
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 from importlib.util import find_spec
 from textwrap import shorten
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._ambient import warn_caller
 from ._activations import largest
 from ._options import TrainingOptions
 from ._parameters import Parameters
@@ -42,13 +42,15 @@ def works_on(device: torch.device, dtype: torch.dtype) -> bool:
     if find_spec("triton") is None:  # not every build of torch brings it
         return False
     # small integers, which are exact in every precision
-    codes = torch.tensor([0.0, 2.0, 0.0, 1.0, 0.0, -1.0], device=device, requires_grad=True)
-    decoder = torch.arange(12.0, device=device).reshape(3, 4).requires_grad_()
-    pull = torch.tensor([[1.0, -2.0, 0.0, 3.0], [2.0, 1.0, -1.0, 0.0]], device=device)
+    floats: dict[str, Any] = {"dtype": torch.float32, "device": device}
+    codes = torch.tensor([0.0, 2.0, 0.0, 1.0, 0.0, -1.0], **floats).requires_grad_()
+    decoder = torch.arange(12.0, **floats).reshape(3, 4).requires_grad_()
+    pull = torch.tensor([[1.0, -2.0, 0.0, 3.0], [2.0, 1.0, -1.0, 0.0]], **floats)
+    places = torch.arange(6, dtype=torch.int64, device=device)
     learned = codes, decoder
     try:
         with torch.enable_grad():
-            found = gather(codes, torch.arange(6, device=device), 2, decoder, dtype)
+            found = gather(codes, places, 2, decoder, dtype)
             expected = codes.reshape(2, 3) @ decoder
             pairs = zip(
                 (found, *torch.autograd.grad(found, learned, pull)),
@@ -59,11 +61,10 @@ def works_on(device: torch.device, dtype: torch.dtype) -> bool:
     except Exception as error:  # a compiler, a driver or a launcher may say anything
         why = shorten(f"{type(error).__name__}: {error}", 300)
     if why:
-        warnings.warn(
+        warn_caller(
             f"Triton does not work on {device} ({why}). Training goes on with products of all "
             "atoms, which take longer where few of many are active.",
             RuntimeWarning,
-            stacklevel=2,
         )
     return not why
 
@@ -123,7 +124,8 @@ class _Gather(torch.autograd.Function):
 
 def _starts(numbers: Tensor, n: int) -> Tensor:
     """Where each of 0, ..., n - 1 begins among sorted numbers, and where the last ends."""
-    return torch.searchsorted(numbers, torch.arange(n + 1, device=numbers.device))
+    bounds = torch.arange(n + 1, dtype=torch.int64, device=numbers.device)
+    return torch.searchsorted(numbers, bounds)
 
 
 def _sums(starts: Tensor, chosen: Tensor, weights: Tensor, matrix: Tensor) -> Tensor:
@@ -132,7 +134,7 @@ def _sums(starts: Tensor, chosen: Tensor, weights: Tensor, matrix: Tensor) -> Te
 
     n, width = len(starts) - 1, matrix.shape[1]
     tile = kernels.TILE_BYTES // matrix.element_size()
-    out = torch.empty(n, width, device=matrix.device)
+    out = torch.empty(n, width, dtype=torch.float32, device=matrix.device)
     with torch.cuda.device_of(matrix):
         kernels.add_rows[n, -(-width // tile)](
             starts, chosen, weights, matrix, out, width, tile, kernels.N_TOGETHER
@@ -147,7 +149,7 @@ def _products(starts: Tensor, chosen: Tensor, vectors: Tensor, matrix: Tensor) -
     (n, width), n_entries = vectors.shape, len(chosen)
     tile = kernels.TILE_BYTES // matrix.element_size()
     n_tiles = -(-width // tile)
-    of_tiles = torch.empty(n_tiles, n_entries, device=matrix.device)
+    of_tiles = torch.empty(n_tiles, n_entries, dtype=torch.float32, device=matrix.device)
     with torch.cuda.device_of(matrix):
         kernels.products_at[n, n_tiles](
             starts, chosen, vectors, matrix, of_tiles, width, n_entries, tile, kernels.N_TOGETHER

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +12,8 @@ from scipy.sparse import csr_array, vstack
 from sklearn.exceptions import UndefinedMetricWarning
 from torch import Tensor
 
+from .._ambient import warn_caller
+from .._plain import as_tensor
 from ._activations import topk
 from ._moments import Moments
 from ._objective import preactivations
@@ -92,10 +93,11 @@ def encode(
     parts = []
     for part in rows.slices(max(n_read, n_atoms), _BYTES_OF_CODES):
         block = rows.read(part, columns=slice(n_read), dtype=encoder.dtype, to_change=False)
-        check_finite(block, part.start)
+        check_finite(block, range(part.start, part.stop))
         if dense is None:
-            parts.append(csr_array(dictionary.encode(block.to(encoder.device)).cpu().numpy()))
-        elif encoder.device.type == "cpu":
+            codes = dictionary.encode(block.to(encoder.device)).cpu().numpy()
+            parts.append(csr_array(codes.astype(rows.dtype, copy=False)))
+        elif encoder.device.type == "cpu" and block.numpy().dtype == dense.dtype:
             dictionary.encode(block, out=torch.from_numpy(dense[part]))
         else:
             dense[part] = dictionary.encode(block.to(encoder.device)).cpu().numpy()
@@ -111,8 +113,7 @@ def decode(
     for part in Rows(orbits).slices(max(codes.shape[1], orbits.shape[1]), _BYTES_OF_ORBITS):
         some = codes[part]
         some = some.toarray() if hasattr(some, "toarray") else some
-        # torch.tensor copies: joblib hands over read-only arrays, of which from_numpy warns
-        tensor = torch.tensor(some, device=decoder.device)
+        tensor = as_tensor(some, decoder.dtype).to(decoder.device)
         orbits[part] = dictionary.decode(tensor).cpu().numpy()
     return orbits
 
@@ -126,7 +127,7 @@ def explained_variance(rows: Rows, dictionary: FittedDictionary) -> float:
     moments, error = Moments(rows.shape[1]), 0.0
     for part in rows.slices():
         block = rows.read(part, dtype=encoder.dtype, to_change=False)
-        check_finite(block, part.start)
+        check_finite(block, range(part.start, part.stop))
         moments.update(block.numpy())
         block = block.to(encoder.device)
         residual = block - dictionary.decode(dictionary.encode(block[:, : encoder.shape[1]]))
@@ -141,8 +142,4 @@ def explained_variance(rows: Rows, dictionary: FittedDictionary) -> float:
 
 def warn_of_one_sample(score: str) -> None:
     """Warn, as scikit-learn's scores do, that one sample has no variance to explain."""
-    warnings.warn(
-        f"{score} is not well-defined with less than two samples.",
-        UndefinedMetricWarning,
-        stacklevel=4,
-    )
+    warn_caller(f"{score} is not well-defined with less than two samples.", UndefinedMetricWarning)

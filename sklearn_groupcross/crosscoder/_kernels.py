@@ -13,11 +13,9 @@ does not look at others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
+
+from ._compiled import compiled
 
 #: Columns of a tile: of 4096 atoms 16 MiB.
 TILE = 1024
@@ -25,18 +23,6 @@ TILE = 1024
 ROUNDING = 2.0**-8
 #: Of bits of bfloat16 numbers, in their order, the finite one that comes first.
 LOWEST = -0x7F80
-
-
-# Sums may be reordered, which vector instructions need; NaN and infinity stay what they are.
-_REORDERED = {"reassoc", "contract", "nsz"}
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a loop for the machine that it runs on, and keep it on disk if there is a place."""
-    try:
-        return numba.njit(nogil=True, fastmath=_REORDERED, cache=True)(function)
-    except RuntimeError:  # there is no folder to keep compiled code in
-        return numba.njit(nogil=True, fastmath=_REORDERED)(function)
 
 
 @compiled

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 from sklearn.exceptions import ConvergenceWarning
 
+from .._ambient import warn_caller
 from ._options import TrainingOptions
 
 # Share of dead atoms from which a dictionary is of no use.
@@ -35,11 +34,10 @@ def warn_of_failure(history: dict[str, list[float]], options: TrainingOptions) -
     else:
         return
     has_penalty = options.activation in ("relu", "jumprelu")
-    warnings.warn(
+    warn_caller(
         f"{what} after {len(history['fvu'])} epochs. Try "
         + (f"a lower l1 (it is {options.l1:g}), " if has_penalty else "")
         + f"a lower learning_rate ({options.learning_rate:g}), more max_epochs, or an OrbitScaler "
         "if few channels drown the rest.",
         ConvergenceWarning,
-        stacklevel=4,
     )

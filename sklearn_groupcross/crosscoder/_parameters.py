@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from torch import Tensor
 from ._basis import OrbitBasis
 from ._batches import generator_for
 from ._options import TrainingOptions
+
+# What arrays are made as, whatever the defaults of torch are set to.
+_START: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
 
 
 @dataclass
@@ -105,7 +109,7 @@ def initialise(
     generator = generator_for(options.seed, 0)
     width = options.width if basis is None else basis.n_coordinates
     if dictionary is None:
-        dictionary = torch.randn(options.n_atoms, width, generator=generator)
+        dictionary = torch.randn(options.n_atoms, width, generator=generator, **_START)
     elif basis is not None:
         dictionary, whole = basis.compress(dictionary), dictionary
         outside = (dictionary.norm(dim=1) < 1e-3 * whole.norm(dim=1)).nonzero()[:, 0].tolist()
@@ -127,10 +131,13 @@ def initialise(
     if options.activation == "jumprelu":
         # The code of a feature whose part in the reconstruction is just worth its price l1.
         unit = math.sqrt(options.width) / options.atom_norm
-        log_threshold = torch.full((options.n_atoms,), math.log(max(options.l1, 1e-6) / 2 * unit))
+        price = math.log(max(options.l1, 1e-6) / 2 * unit)
+        log_threshold = torch.full((options.n_atoms,), price, **_START)
     n_biases = 1 if options.augment else options.group.order
-    bias = torch.zeros(n_biases, options.n_channels) if basis is None else torch.zeros(1, width)
-    return Parameters(encoder, torch.zeros(options.n_atoms), decoder, bias, log_threshold)
+    shape = (n_biases, options.n_channels) if basis is None else (1, width)
+    bias = torch.zeros(shape, **_START)
+    encoder_bias = torch.zeros(options.n_atoms, **_START)
+    return Parameters(encoder, encoder_bias, decoder, bias, log_threshold)
 
 
 @dataclass(frozen=True)
@@ -142,8 +149,10 @@ class Units:
 
     Attributes
     ----------
-    centre : Tensor of shape (|G|, d) or (1, d), float32
-        In the units of the data; one row if all blocks share the decoder's bias.
+    centre : Tensor of shape (|G|, d) or (1, d), float32 or float64
+        In the units of the data; one row if all blocks share the decoder's bias. float64 where
+        float32 would lose too much of data far from zero: what is centred is read as that, and
+        biases for the data as they came have its type.
     scale : float
         One factor for all columns: one a block would break the symmetry under permuting them.
     """
@@ -161,13 +170,19 @@ class Units:
         Parameters
         ----------
         columns : Tensor of shape (n, n_columns)
-            On the device of the centre.
+            On the device of the centre, of its type.
         first : int, default=0
             The first of them.
+
+        Returns
+        -------
+        scaled : Tensor of shape (n, n_columns), float32
+            In the memory of the columns, if they are float32.
         """
         # one row stands for every block
         flat = self.centre.reshape(-1).repeat(-(-(first + columns.shape[1]) // self.centre.numel()))
-        return columns.sub_(flat[first : first + columns.shape[1]]).mul_(self.scale)
+        centred = columns.sub_(flat[first : first + columns.shape[1]])
+        return centred.mul_(self.scale).to(torch.float32)
 
     @torch.no_grad()
     def fold(self, parameters: Parameters, order: int) -> Parameters:
@@ -186,21 +201,23 @@ class Units:
             encoder_bias=parameters.encoder_bias - self._at_centre(encoder, order),
             decoder=parameters.decoder / self.scale,
             decoder_bias=parameters.decoder_bias / self.scale
-            + self.centre.to(parameters.decoder_bias),
+            + self.centre.to(parameters.decoder_bias.device),
             log_threshold=parameters.log_threshold,
         )
 
     @torch.no_grad()
     def unfold(self, parameters: Parameters, order: int) -> Parameters:
         """Return weights for centred and scaled data: the inverse of `fold`."""
-        return Parameters(
+        centre = self.centre.to(parameters.decoder_bias.device)
+        scaled = Parameters(
             encoder=parameters.encoder / self.scale,
             encoder_bias=parameters.encoder_bias + self._at_centre(parameters.encoder, order),
             decoder=parameters.decoder * self.scale,
-            decoder_bias=(parameters.decoder_bias - self.centre.to(parameters.decoder_bias))
-            * self.scale,
+            decoder_bias=(parameters.decoder_bias - centre) * self.scale,
             log_threshold=parameters.log_threshold,
         )
+        narrow = {name: tensor.to(torch.float32) for name, tensor in scaled.named().items()}
+        return Parameters(**narrow)
 
     def _flat_centre(self, order: int) -> Tensor:
         return self.centre.expand(order, -1).reshape(-1)
@@ -208,4 +225,4 @@ class Units:
     def _at_centre(self, encoder: Tensor, order: int) -> Tensor:
         """Pre-activations at the centre; summed in float64, since a bias is to cancel them."""
         centre = self._flat_centre(order)[: encoder.shape[1]].to(encoder.device)
-        return (encoder.double() @ centre.double()).to(encoder.dtype)
+        return (encoder.double() @ centre.double()).to(self.centre.dtype)

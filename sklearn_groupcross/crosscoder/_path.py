@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
+from .._ambient import own_state
+from .._plain import as_numpy
 from ._estimator import GroupCrosscoder
 from ._parameters import Parameters
 from ._trainer import Trainer
 from ._training import train
 
 
+@own_state(gradients=True)
 def crosscoder_path(
     estimator: GroupCrosscoder, X: ArrayLike, l1s: Sequence[float], *, refine: float = 0.5
 ) -> list[GroupCrosscoder]:
@@ -77,7 +80,7 @@ def crosscoder_path(
     trainer = first._start(first._options(passes), rows, summary)
     interrupted = train(rows, [trainer], passes, progress=progress)
     first._finish(trainer, rows)
-    if others and not interrupted:
+    if others and interrupted is None:
         more = replace(
             passes, n_epochs=math.ceil(refine * passes.n_epochs), first_epoch=passes.n_epochs
         )
@@ -96,8 +99,8 @@ def crosscoder_path(
         interrupted = train(rows, trainers, more, progress=progress)
         for fitted, its_trainer in zip(others, trainers, strict=True):
             fitted._finish(its_trainer, rows)
-    if interrupted:
-        raise KeyboardInterrupt("The path was stopped before it was complete.")
+    if interrupted is not None:
+        raise interrupted.error("The path was stopped before it was complete.")
     return path
 
 
@@ -116,7 +119,7 @@ def _check(estimator: GroupCrosscoder, l1s: Sequence[float], refine: float) -> l
             f"crosscoder_path takes a GroupCrosscoder; got a {type(estimator).__name__}. Of a "
             "pipeline, pass pipeline[-1] and X transformed by the steps before it."
         )
-    penalties = np.asarray(l1s, dtype=np.float64)
+    penalties = np.asarray(as_numpy(l1s, "l1s"), dtype=np.float64)
     if penalties.ndim != 1:
         raise ValueError(f"l1s is a sequence of penalties, such as [0.03, 0.1]; got {l1s!r}.")
     if len(penalties) == 0 or not (np.isfinite(penalties) & (penalties >= 0)).all():

@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..groups import FiniteGroup, group_from_json, group_to_json
+from ..groups import FiniteGroup, group_from_json
+from ..groups._serialisation import group_to_saved_json
 
 #: Formats of the files that `GroupCrosscoder` writes; the number changes with their content.
-MODEL_FORMAT = "sklearn_groupcross.GroupCrosscoder/2"
-CHECKPOINT_FORMAT = "sklearn_groupcross.GroupCrosscoder.checkpoint/3"
+MODEL_FORMAT = "sklearn_groupcross.GroupCrosscoder/3"
+CHECKPOINT_FORMAT = "sklearn_groupcross.GroupCrosscoder.checkpoint/4"
 
-# Matters of the machine, not of the model.
-_OF_THE_MACHINE = ("device", "checkpoint_dir")
+#: Parameters that change neither the weights nor the codes of a run, and may differ on resuming.
+WITHOUT_EFFECT = ("verbose", "checkpoint_interval", "sparse_output")
+#: Begins the names of arrays that hold the history: JSON has no NaN.
+HISTORY = "history_."
+
+# Matters of the machine, not of the model; and `dict_init`, which has done its work, and is as
+# large as the model.
+_NOT_SAVED = ("device", "checkpoint_dir", "dict_init")
+
+
+def saved_parameters(names: Iterable[str]) -> list[str]:
+    """Those of a constructor's parameters that files hold."""
+    return [name for name in names if name not in _NOT_SAVED]
 
 
 def parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Constructor parameters as JSON can hold them, without those of the machine.
+    """Constructor parameters as JSON can hold them: `saved_parameters`.
 
-    `dict_init` is left out as well: it has done its work, and is as large as the model.
+    Raises
+    ------
+    ValueError
+        If `group` is of a family of one's own, which could not be read.
     """
-    return {
-        name: value_to_json(value)
-        for name, value in parameters.items()
-        if name not in (*_OF_THE_MACHINE, "dict_init")
-    }
+    return {name: value_to_json(parameters[name]) for name in saved_parameters(parameters)}
+
+
+def history_to_arrays(history: dict[str, list[float]]) -> dict[str, NDArray[np.float64]]:
+    """Histories as arrays, which can hold all their numbers."""
+    return {HISTORY + name: np.asarray(values, np.float64) for name, values in history.items()}
 
 
 def parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +57,7 @@ def parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
 def value_to_json(value: Any) -> Any:
     """Turn a parameter or a fitted attribute into what JSON can hold."""
     if isinstance(value, FiniteGroup):
-        return group_to_json(value)
+        return group_to_saved_json(value)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -47,4 +66,6 @@ def value_to_json(value: Any) -> Any:
         return str(value)
     if isinstance(value, np.random.RandomState):
         return None  # its state has moved on since: nothing to come back to
+    if isinstance(value, Real) and not isinstance(value, bool | int | float):  # a fraction, say
+        return int(value) if isinstance(value, Integral) else float(value)
     return value

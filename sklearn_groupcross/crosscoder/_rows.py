@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .._plain import as_plain, as_tensor
+
 # Rows are widened and summed some at a time: this many bytes of float64.
 _BYTES_A_PASS = 2**26
+# Types that can be read as they are, and the distance of 1 from the next number.
+_RESOLUTIONS = {"float16": 2**-10, "bfloat16": 2**-7, "float32": 2**-23, "float64": 2**-52}
 
 
 class Rows:
@@ -33,17 +37,16 @@ class Rows:
         Samples and columns.
     dtype : numpy.dtype
         float64 if the data are, otherwise float32: the precision of what is computed from them.
+    resolution : float
+        Distance of 1 from the next number in the type of the data.
     """
 
     def __init__(self, data: Any) -> None:
-        if isinstance(data, Tensor):
-            data = data.detach()
-            is_numpy = data.device.type == "cpu" and data.dtype != torch.bfloat16
-            data = data.numpy() if is_numpy else data
-        self._data = data
+        self._data = data = as_plain(data)
         self.shape = (int(data.shape[0]), int(np.prod(data.shape[1:])))
-        wide = str(data.dtype).removeprefix("torch.") == "float64"
-        self.dtype = np.dtype(np.float64 if wide else np.float32)
+        name = _name_dtype(data)
+        self.dtype = np.dtype(np.float64 if name == "float64" else np.float32)
+        self.resolution = _RESOLUTIONS.get(name, _RESOLUTIONS["float32"])
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -78,7 +81,7 @@ class Rows:
         block : Tensor of shape (n_rows, n_columns)
         """
         if isinstance(self._data, Tensor):
-            index = rows if isinstance(rows, slice) else torch.from_numpy(rows)
+            index = rows if isinstance(rows, slice) else as_tensor(rows)
             index = index.to(self._data.device) if isinstance(index, Tensor) else index
             block = self._data.reshape(self.shape)[index, columns]
             return block.to("cpu", dtype, copy=True).contiguous()
@@ -94,7 +97,7 @@ class Rows:
         target = np.float64 if dtype == torch.float64 else np.float32
         copy = None if is_copy or may_be_shared else True
         part = np.array(part, dtype=target, order="C", copy=copy)
-        return torch.from_numpy(part).to(dtype)
+        return as_tensor(part, dtype)
 
     def _can_take(self, rows: slice | NDArray[np.integer], columns: slice, memory: Tensor) -> bool:
         data = self._data
@@ -129,11 +132,14 @@ def is_row_readable(X: Any) -> bool:
     shape = getattr(X, "shape", ())
     if len(shape) not in (2, 3) or 0 in shape or hasattr(X, "iloc") or hasattr(X, "tocsr"):
         return False
-    dtype = str(getattr(X, "dtype", "")).removeprefix("torch.")
-    kinds = {"float16", "float32", "float64"}
-    if isinstance(X, Tensor):
-        return dtype in kinds | {"bfloat16"}
-    return dtype in kinds and hasattr(X, "__getitem__")
+    return _name_dtype(X) in _RESOLUTIONS and hasattr(X, "__getitem__")
+
+
+def _name_dtype(X: Any) -> str:
+    """Such as float32, in either order of bytes; empty if there is none."""
+    dtype = getattr(X, "dtype", "")
+    # a store may give the name alone
+    return dtype.name if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
 
 
 def is_finite(tensor: Tensor) -> bool:
@@ -142,8 +148,8 @@ def is_finite(tensor: Tensor) -> bool:
     return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
-def check_finite(block: Tensor, first_row: int, name: str = "X") -> None:
-    """Refuse NaN and infinity, and say in which rows they are.
+def check_finite(block: Tensor, rows: Sequence[int] | NDArray[np.int64], name: str = "X") -> None:
+    """Refuse NaN and infinity, and say in which rows they are; `rows` are the block's numbers.
 
     Raises
     ------
@@ -153,7 +159,7 @@ def check_finite(block: Tensor, first_row: int, name: str = "X") -> None:
         return
     bad = (~block.isfinite()).any(dim=1).nonzero()[:, 0]
     what = "NaN" if bool(block.isnan().any()) else "infinity"
-    listed = ", ".join(str(first_row + int(row)) for row in bad[:5])
+    listed = ", ".join(str(int(rows[row])) for row in bad[:5])
     more = f" and {len(bad) - 5} more near them" if len(bad) > 5 else ""
     raise ValueError(
         f"Input {name} contains {what}: in rows {listed}{more}. Every value must be finite; leave "

@@ -18,9 +18,13 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._ambient import own_state
+from .._plain import as_numpy
+from .._whole import all_or_nothing
 from ..groups import FiniteGroup, Trivial
 from ._moments import Moments
 from ._rows import Rows, check_finite, is_row_readable
+from ._summary import FAR
 from ._validation import (
     FLOATS,
     check_group_parameter,
@@ -132,11 +136,13 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If the columns do not divide into the group's blocks, X says that it was made with
             another group, or it holds NaN or infinity.
         """
-        if hasattr(self, "n_samples_seen_"):
-            del self.n_samples_seen_
-        return self.partial_fit(X, y)
+        with all_or_nothing(self):
+            if hasattr(self, "n_samples_seen_"):
+                del self.n_samples_seen_
+            return self.partial_fit(X, y)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @own_state()
     def partial_fit(self, X: ArrayLike, y: Any = None) -> OrbitScaler:
         """Learn from more orbit stacks, as if they had come with those before.
 
@@ -154,6 +160,11 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             As `fit`; also if the number of columns is not that of the first call.
         """
+        with all_or_nothing(self):
+            self._learn(X)
+        return self
+
+    def _learn(self, X: ArrayLike) -> None:
         first_call = not self.__sklearn_is_fitted__()
         if first_call:
             group = Trivial() if self.group is None else self.group
@@ -168,15 +179,14 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             moments = Moments(n_channels, n_blocks, self.mean_, self.var_ * n_blocks)
         for _, block in _chunks(rows, torch.float64):
             moments.update(block.reshape(-1, n_channels))
-        # nothing changes before all rows have passed the checks
         self.group_: FiniteGroup = group
         self.n_channels_: int = n_channels
         self.n_samples_seen_: int = moments.n_rows // group.order
         self.mean_: NDArray[np.float64] = moments.mean
         self.var_: NDArray[np.float64] = moments.squares / moments.n_rows
         self.scale_: float | NDArray[np.float64] = self._spread()
-        return self
 
+    @own_state()
     def transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Centre and scale orbit stacks.
 
@@ -192,6 +202,7 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self._rescale(validate_rows(self, X, self.group_, reset=False))
 
+    @own_state()
     def inverse_transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Undo the scaling.
 
@@ -210,7 +221,7 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         # no feature names are asked for: reconstructions have none
         X = flatten_orbits(X, self.group_)
-        rows = Rows(X if is_row_readable(X) else check_array(X, dtype=FLOATS))
+        rows = Rows(X if is_row_readable(X) else check_array(as_numpy(X), dtype=FLOATS))
         if rows.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {rows.shape[1]} columns, and the orbits that this scaler was fitted on "
@@ -243,12 +254,20 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         spread = np.sqrt(np.where(nothing, 1.0, square))
         return float(spread) if spread.ndim == 0 else spread
 
+    @property
+    def _is_far(self) -> bool:
+        """Whether float32 would lose digits of some channel, which lies far from zero."""
+        square = np.square(self.mean_)
+        varies = self.var_ > _ROUNDING * square
+        return bool((varies & (square > FAR**2 * self.var_)).any())
+
     def _rescale(self, rows: Rows, *, back: bool = False) -> NDArray[np.floating]:
-        """Scale all rows in their own precision, or undo it."""
-        mean = self.mean_.astype(rows.dtype) if self.with_mean else rows.dtype.type(0)
-        scale = np.asarray(self.scale_, dtype=rows.dtype)
+        """Scale all rows in their own precision or above, or undo it."""
+        dtype = np.dtype(np.float64) if self._is_far else rows.dtype
+        mean = self.mean_.astype(dtype) if self.with_mean else dtype.type(0)
+        scale = np.asarray(self.scale_, dtype=dtype)
         rescaled = np.empty(rows.shape, dtype=rows.dtype)
-        precision = torch.float64 if rows.dtype == np.float64 else torch.float32
+        precision = torch.float64 if dtype == np.float64 else torch.float32
         for part, block in _chunks(rows, precision):
             blocks = block.reshape(-1, self.n_channels_)
             blocks = blocks * scale + mean if back else (blocks - mean) / scale
@@ -260,5 +279,5 @@ def _chunks(rows: Rows, dtype: torch.dtype) -> Iterator[tuple[slice, NDArray[Any
     """Finite rows some at a time, as arrays that may be written to."""
     for part in rows.slices():
         block = rows.read(part, dtype=dtype)
-        check_finite(block, part.start)
+        check_finite(block, range(part.start, part.stop))
         yield part, block.numpy()

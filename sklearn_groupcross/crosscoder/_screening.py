@@ -97,9 +97,9 @@ class RoughEncoder:
         n_atoms, n_read = encoder.shape
         # columns beyond the atoms fill the last chunk: nothing is large there
         n_columns = -(-n_atoms // _CHUNK) * _CHUNK
-        self._weights = torch.zeros(n_columns, n_read + 2, dtype=torch.bfloat16)
+        self._weights = torch.zeros(n_columns, n_read + 2, dtype=torch.bfloat16, device="cpu")
         self._weights[n_atoms:, n_read] = -torch.inf
-        self._rough = torch.empty(0, n_columns, dtype=torch.bfloat16)
+        self._rough = torch.empty(0, n_columns, dtype=torch.bfloat16, device="cpu")
 
     def refresh(self, run: Run) -> None:
         """Round the encoder and its bias, before the first screen and when they have changed."""
@@ -115,7 +115,7 @@ class RoughEncoder:
     def screen(self, inputs: Tensor, run: Run) -> Screen:
         """Rough pre-activations of inputs (n, d), float32; those of the last screen are lost."""
         inputs, n = inputs.contiguous(), len(inputs)
-        extended = torch.ones(n, inputs.shape[1] + 2, dtype=torch.bfloat16)
+        extended = torch.ones(n, inputs.shape[1] + 2, dtype=torch.bfloat16, device="cpu")
         norms, roundings = _round(inputs, extended, run)
         # Cauchy and Schwarz: ⟨x, w⟩ − ⟨x', w'⟩ = ⟨x − x', w⟩ + ⟨x', w − w'⟩
         sums = np.float32(extended.shape[1] * _SUM_ERROR)
@@ -127,7 +127,7 @@ class RoughEncoder:
             error = np.float32(1.01) * (error + np.float32(_BIAS_ERROR) * self._largest_bias)
         if len(self._rough) < n:
             # a fresh piece for each batch can cost as much as the product
-            self._rough = torch.empty(n, len(self._weights), dtype=torch.bfloat16)
+            self._rough = torch.empty(n, len(self._weights), dtype=torch.bfloat16, device="cpu")
         rough = torch.mm(extended, self._weights.T, out=self._rough[:n])
         exact = inputs.numpy(), self._encoder.numpy(), self._bias.numpy()
         return Screen(rough, error, exact, run)

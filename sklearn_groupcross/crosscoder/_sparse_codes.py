@@ -139,7 +139,7 @@ def rebuild(codes: Tensor, parameters: Parameters, dtype: torch.dtype | None = N
 
     With a `dtype` products with all codes are computed in it.
     """
-    if not pays(codes.count_nonzero() / max(1, codes.numel()), parameters.decoder):
+    if not pays(codes.count_nonzero().float() / max(1, codes.numel()), parameters.decoder):
         return reconstruct(codes, parameters, dtype)
     with sharing() as run:
         entries = SparseCodes.nonzero(codes, run)

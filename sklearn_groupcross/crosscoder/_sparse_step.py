@@ -41,7 +41,7 @@ class SparseStep:
         self._rough = None if options.k is None else RoughEncoder.of(parameters, options.k)
         self._tiles = Tiles()
         self._of_decoder = torch.empty_like(parameters.decoder, requires_grad=False)
-        self._error = torch.empty(0)
+        self._error = torch.empty(0, dtype=torch.float32, device="cpu")
 
     @torch.no_grad()
     def __call__(self, samples: Samples, l1: float, dead: Tensor | None) -> StepOutcome:
@@ -88,11 +88,11 @@ class SparseStep:
             assert dead is not None
             loss += self._revive(samples.inputs, dead)
         return StepOutcome(
-            loss=torch.tensor(loss),
-            squared_error=torch.tensor(found.total / n),
-            n_active=torch.tensor(int(active.sum())),
+            loss=_number(loss),
+            squared_error=_number(found.total / n),
+            n_active=_number(int(active.sum()), torch.int64),
             fires=codes.sums_by_atom(active.astype(np.float32)) > 0,
-            smallest=torch.tensor(float(codes.values.min(where=active, initial=np.inf))),
+            smallest=_number(float(codes.values.min(where=active, initial=np.inf))),
         )
 
     def _codes(self, inputs: Tensor, run: Run) -> tuple[SparseCodes, NDArray[np.floating]]:
@@ -176,3 +176,7 @@ class SparseStep:
             assert whole is not None
             whole.index_add_(0, dead, gradient)
         return float(loss)
+
+
+def _number(value: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.tensor(value, dtype=dtype, device="cpu")

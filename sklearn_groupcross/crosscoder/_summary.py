@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from ._moments import Moments
 from ._rows import Rows, check_finite
 
+#: From this distance from zero, in units of the spread, float32 would lose digits that matter: of
+#: centred values it has 14 bits or fewer.
+FAR = 1000.0
+
 
 @dataclass(frozen=True)
 class DataSummary:
@@ -30,6 +34,13 @@ class DataSummary:
     variance: float
     digest: str = ""
 
+    @property
+    def distance(self) -> float:
+        """How far the mean is from zero, beside the spread; 0 where there is none."""
+        if self.variance == 0:
+            return 0.0
+        return float(np.sqrt(self.mean @ self.mean / self.variance))
+
 
 def summarise(rows: Rows, *, with_digest: bool = False) -> DataSummary:
     """Compute the statistics some rows at a time, and refuse NaN and infinity.
@@ -43,7 +54,7 @@ def summarise(rows: Rows, *, with_digest: bool = False) -> DataSummary:
     digest = hashlib.blake2b(digest_size=16)
     for part in rows.slices():
         block = rows.read(part, dtype=torch.float64, to_change=False)
-        check_finite(block, part.start)
+        check_finite(block, range(part.start, part.stop))
         if with_digest:
             digest.update(block.numpy().data)
         moments.update(block.numpy())

@@ -12,6 +12,7 @@ from torch import Tensor
 from ._activations import above
 from ._basis import FittedBasis, OrbitBasis
 from ._batches import Samples
+from ._checkpoint_schema import RunState
 from ._feed import Feed
 from ._objective import preactivations, price_of, sparse_codes
 from ._options import TrainingOptions
@@ -82,16 +83,17 @@ class Trainer:
         )
         self.step = 0
         expected = 1.0 if options.k is None else options.k / options.n_atoms
-        self.active_share = torch.tensor(expected, device=options.device)
+        numbers: dict[str, Any] = {"dtype": torch.float32, "device": options.device}
+        self.active_share = torch.tensor(expected, **numbers)
         self.idle = torch.zeros(options.n_atoms, dtype=torch.int64, device=options.device)
-        self.threshold = torch.tensor(-1.0, device=options.device)
+        self.threshold = torch.tensor(-1.0, **numbers)
         self.history: dict[str, list[float]] = {name: [] for name in (*_RECORDED, "dead")}
         self.history |= {f"step_{name}": [] for name in _RECORDED}
         self._dead: Tensor | None = None
         self._sparse_step: SparseStep | None = None
         # One tensor for all steps: small ones that stay, one a step, would pin what malloc frees
         # below them, and memory would grow with the number of steps.
-        self._records = torch.empty(_RECORDS_AT_FIRST, len(_RECORDED) + 1, device=options.device)
+        self._records = torch.empty(_RECORDS_AT_FIRST, len(_RECORDED) + 1, **numbers)
         self.start_epoch()
 
     def _gain(self, name: str) -> float:
@@ -178,13 +180,14 @@ class Trainer:
         loss = outcome.loss + self._lost / self.options.width
         squared_error = outcome.squared_error + self._lost
         size = torch.full_like(loss, n)
-        self._record(torch.stack([loss, squared_error, outcome.n_active / n, size]))
+        n_active = outcome.n_active.float()  # quotients of integers have torch's default dtype
+        self._record(torch.stack([loss, squared_error, n_active / n, size]))
         if self.options.activation == "batch_topk":
             smallest = outcome.smallest
             smallest = torch.where(smallest.isinf(), 0.0, smallest)
             averaged = torch.lerp(smallest, self.threshold, _THRESHOLD_MEMORY)
             self.threshold = torch.where(self.threshold < 0, smallest, averaged)
-        self.active_share = outcome.n_active / (n * self.options.n_atoms)
+        self.active_share = n_active / (n * self.options.n_atoms)
         self.step += 1
 
     def _record(self, numbers: Tensor) -> None:
@@ -229,7 +232,7 @@ class Trainer:
             return self.threshold.clamp_min(0.0)
         if self.parameters.log_threshold is not None:
             return self.parameters.log_threshold.detach().exp()
-        return torch.zeros((), device=self.options.device)
+        return torch.zeros((), dtype=torch.float32, device=self.options.device)
 
     @torch.no_grad()
     def reconstruction(self, inputs: Tensor) -> Tensor:
@@ -297,6 +300,13 @@ class Trainer:
         if device == self.options.device:
             return self
         return Trainer.from_state(replace(self.options, device=device), *self.state())
+
+    @classmethod
+    def from_checkpoint(cls, state: RunState) -> Trainer:
+        """Take up a run on the CPU, to look at what it has learned."""
+        device = torch.device("cpu")
+        options = TrainingOptions(group=state.group, device=device, **state.values["options"])
+        return cls.from_state(options, state.tensors(), state.values)
 
     @classmethod
     def from_state(

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .._device import tf32_products
+from .._ambient import tf32_products
 from ._batches import Batch, plan_epoch
 from ._checkpoint import Checkpoint
 from ._feed import Feed
-from ._interrupt import deferred_interrupt
+from ._interrupt import Interruption, deferred_interrupt
 from ._objective import preactivations
 from ._rows import Rows
 from ._schedule import is_warming_up
@@ -150,7 +150,7 @@ def train(
     early_stopping: EarlyStopping | None = None,
     checkpoint: Checkpoint | None = None,
     progress: bool = False,
-) -> bool:
+) -> Interruption | None:
     """Let trainers make the passes, from where the first of them stands.
 
     Each batch is read, scaled and translated once, for all of them; they share units, group and
@@ -158,12 +158,12 @@ def train(
 
     Returns
     -------
-    interrupted : bool
-        Whether Ctrl-C ended training early, after a whole step.
+    interrupted : Interruption or None
+        What ended training early, after a whole step: Ctrl-C, say.
     """
     if early_stopping is not None and early_stopping.is_over:
         early_stopping.restore(trainers[0])
-        return False
+        return None
     first = trainers[0]
     feed = first.feed(source)
     start_epoch, start_batch = divmod(first.step - passes.first_step, passes.n_batches)
@@ -175,7 +175,8 @@ def train(
         disable=not progress,
     )
     tf32 = tf32_products(first.options.device, wanted=first.options.precision == "tf32")
-    with deferred_interrupt() as interrupted, bar, tf32:
+    last_act = None if checkpoint is None else checkpoint.close
+    with deferred_interrupt(last_act) as interrupted, bar, tf32:
         for epoch in range(start_epoch, passes.n_epochs):
             batches = plan_epoch(
                 passes.rows,
@@ -196,12 +197,14 @@ def train(
                 if checkpoint is not None and (checkpoint.is_due or interrupted.is_set()):
                     checkpoint.write(*_state(first, early_stopping))
                 if interrupted.is_set():
-                    return True
+                    return interrupted
             if stop:
                 break
+    if checkpoint is not None and checkpoint.keep:
+        checkpoint.write(*_state(first, early_stopping))
     if early_stopping is not None:
         early_stopping.restore(first)
-    return False
+    return None
 
 
 @torch.no_grad()
@@ -214,11 +217,18 @@ def calibrate_threshold(trainer: Trainer, source: Rows) -> None:
     parameters, options = trainer.parameters, trainer.options
     assert options.k is not None
     n_read = options.n_read
-    edges = torch.linspace(-_CALIBRATED_RANGE, _CALIBRATED_RANGE, _CALIBRATION_BINS).exp()
+    edges = torch.linspace(
+        -_CALIBRATED_RANGE,
+        _CALIBRATED_RANGE,
+        _CALIBRATION_BINS,
+        dtype=torch.float32,
+        device="cpu",
+    ).exp()
     edges = edges.to(options.device) * trainer.threshold.clamp_min(1e-6)
     n_above = torch.zeros(len(edges) + 1, dtype=torch.int64, device=options.device)
     for part in source.slices(max(n_read, options.n_atoms)):
-        block = source.read(part, columns=slice(n_read)).to(options.device)
+        block = source.read(part, columns=slice(n_read), dtype=trainer.units.centre.dtype)
+        block = block.to(options.device)
         inputs = trainer.inputs_of(trainer.units.apply_(block))
         bins = torch.bucketize(preactivations(inputs, parameters).flatten(), edges)
         n_above += torch.bincount(bins, minlength=len(n_above))

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import validate_data
 
+from .._plain import as_numpy, as_plain
 from ..groups import FiniteGroup
 from ._rows import Rows, is_row_readable
 
@@ -40,6 +41,7 @@ def validate_rows(estimator: BaseEstimator, X: Any, group: FiniteGroup, *, reset
         If X is a dataset that is still to be read.
     """
     check_same_group(X, group)
+    X = as_plain(X)
     if not reset:
         _check_not_one_orbit(estimator, X, group)
     if is_row_readable(X):
@@ -71,6 +73,7 @@ def flatten_orbits(X: Any, group: FiniteGroup) -> Any:
             "Call as_array() for an array of them, or extract(path) for a store on disk, and pass "
             "that."
         )
+    X = as_plain(X)
     if isinstance(X, list | tuple) and np.ndim(X) >= 3:
         X = np.asarray(X)
     if hasattr(X, "ndim") and X.ndim > 3:
@@ -82,7 +85,7 @@ def flatten_orbits(X: Any, group: FiniteGroup) -> Any:
     if not hasattr(X, "ndim") or X.ndim != 3:
         return X
     check_blocks(X, group)
-    return np.asarray(X).reshape(X.shape[0], X.shape[1] * X.shape[2])
+    return np.asarray(as_numpy(X)).reshape(X.shape[0], X.shape[1] * X.shape[2])
 
 
 def check_group_parameter(estimator: BaseEstimator) -> None:
@@ -110,7 +113,7 @@ def check_groups(groups: Any, n_samples: int, *, to_split: bool) -> Any:
     """
     if groups is None:
         return None
-    labels = np.asarray(groups)
+    labels = np.asarray(as_numpy(groups, "groups"))
     if labels.shape != (n_samples,):
         raise ValueError(
             f"groups says for each of the {n_samples} samples of X which group it belongs to; got "

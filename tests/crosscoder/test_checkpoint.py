@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross._files import written_whole
 from sklearn_groupcross.crosscoder._trainer import Trainer
 
 GROUP = Dihedral(3)
@@ -38,6 +42,10 @@ def build(folder=None, **options):
         "checkpoint_interval": 0,
     }
     return GroupCrosscoder(**{**defaults, **options})
+
+
+class LostError(Exception):
+    pass
 
 
 def assert_same_run(first, second):
@@ -255,8 +263,123 @@ def test_a_folder_that_cannot_be_made_is_an_error_before_training(orbits, tmp_pa
 
 
 def test_remains_of_a_killed_write_are_cleared_away(orbits, tmp_path, monkeypatch):
+    def write_half():
+        with written_whole(file) as temporary:
+            temporary.write_bytes(b"half of it")
+            # what a killed process leaves: nobody holds its folder any more
+            shutil.copytree(temporary.parent, f"{temporary.parent}copy")
+            file.with_name(f".{file.name}.lock").touch()
+            raise LostError
+
     file = stopped_run(tmp_path, orbits, monkeypatch)
-    remains = tmp_path / f".{file.stem}-abc.safetensors"
-    remains.write_bytes(b"half of it")
+    with pytest.raises(LostError):
+        write_half()
+    assert len(list(tmp_path.iterdir())) == 3
     build(tmp_path).fit(orbits)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"activation": "batch_topk", "k": 3},
+        {"early_stopping": True, "n_iter_no_change": 2, "learning_rate": 0.05, "max_epochs": 30},
+    ],
+    ids=str,
+)
+def test_a_run_whose_results_were_lost_is_there_at_once(orbits, tmp_path, monkeypatch, options):
+    def lose(crosscoder):
+        with crosscoder._keeping_checkpoint():
+            pickle.loads(pickle.dumps(crosscoder.fit(orbits)))
+            raise LostError
+
+    first = build(tmp_path, checkpoint_interval=300, **options)
+    with pytest.raises(LostError):
+        lose(first)
+    (file,) = tmp_path.iterdir()
+    assert file.suffix == ".safetensors"
+    monkeypatch.setattr(Trainer, "train_on", None)  # nothing is trained
+    for crosscoder in (build(tmp_path, **options), build(tmp_path, **options)):
+        with pytest.raises(LostError):
+            lose(crosscoder)
+        assert_same_run(crosscoder, first)
+    with crosscoder._keeping_checkpoint():
+        crosscoder.fit(orbits).fit(orbits)
+        assert list(tmp_path.glob("*.safetensors")) == [file]
+    assert list(tmp_path.iterdir()) == []
+    assert_same_run(crosscoder, first)
+
+
+@pytest.mark.parametrize("seed", [0, None])
+def test_two_runs_at_once_have_a_file_each(orbits, tmp_path, monkeypatch, seed):
+    """Of the same configuration, in one folder; both are stopped, and both are gone on with."""
+    meet = threading.Barrier(2, timeout=60)
+    train_on = Trainer.train_on
+    files = []
+
+    def together(self, batch):
+        train_on(self, batch)
+        if self.step == 5:
+            meet.wait()
+            files.append(sorted(path.name for path in tmp_path.glob("cross*")))
+            meet.wait()
+
+    runs = [build(tmp_path, random_state=seed) for _ in range(2)]
+    threads = [threading.Thread(target=run.fit, args=(orbits,)) for run in runs]
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_on", together)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [len(names) for names in files] == [2, 2]
+    assert list(tmp_path.iterdir()) == []
+    same = np.array_equal(runs[0].components_, runs[1].components_)
+    assert same == (seed is not None)
+    if seed is not None:
+        assert_same_run(runs[0], build(random_state=seed).fit(orbits))
+
+
+def test_what_two_killed_runs_left_is_gone_when_a_third_is_done(orbits, tmp_path, monkeypatch):
+    file = stopped_run(tmp_path, orbits, monkeypatch)
+    shutil.copy(file, file.with_name(file.name.replace(".checkpoint", "-2.checkpoint")))
+    assert_same_run(build(tmp_path).fit(orbits), build().fit(orbits))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_state_of_a_generator_tells_runs_apart(orbits, tmp_path, monkeypatch):
+    """Also when it is as another was: then that one's run goes on, and both states move alike."""
+
+    def started(seed, folder=None):
+        return build(folder, random_state=np.random.RandomState(seed))
+
+    with monkeypatch.context() as patch:
+        interrupt_after(4, patch)
+        with pytest.raises(KeyboardInterrupt):
+            started(1, tmp_path).fit(orbits)
+    (file,) = tmp_path.iterdir()
+    assert_same_run(started(2, tmp_path).fit(orbits), started(2).fit(orbits))
+    assert list(tmp_path.iterdir()) == [file]
+    resumed, whole = started(1, tmp_path).fit(orbits), started(1).fit(orbits)
+    assert_same_run(resumed, whole)
+    assert resumed.random_state.randint(1000) == whole.random_state.randint(1000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_warm_start_from_other_weights_is_another_run(orbits, tmp_path, monkeypatch):
+    def warm(folder, **changed):
+        crosscoder = build(folder, max_epochs=1, warm_start=True)
+        for name, value in vars(start).items():
+            if name.endswith("_"):
+                setattr(crosscoder, name, value)
+        for name, value in changed.items():
+            setattr(crosscoder, name, value)
+        return crosscoder
+
+    start = build(max_epochs=1).fit(orbits)
+    other = {"encoder_": 2 * start.encoder_}
+    with monkeypatch.context() as patch:
+        interrupt_after(2, patch)
+        with pytest.raises(KeyboardInterrupt):
+            warm(tmp_path).fit(orbits)
+    assert_same_run(warm(tmp_path, **other).fit(orbits), warm(None, **other).fit(orbits))

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, make_orbits
 from sklearn_groupcross.crosscoder._options import TrainingOptions
 from sklearn_groupcross.crosscoder._schedule import l1_at, learning_rate_factor
+from tests.tolerances import rounding
 
 GROUP = Dihedral(3)
 
@@ -334,5 +335,6 @@ def test_blockwise_weights_favour_atoms_in_few_blocks():
         joint, blockwise = (
             atom_weights(atom, options(l1_weight=weight)) for weight in ("joint", "blockwise")
         )
-        assert joint.item() == pytest.approx(1.0)
-        assert blockwise.item() == pytest.approx(ratio)
+        atol = rounding(torch.float32, 48)  # a norm of 48 numbers
+        assert joint.item() == pytest.approx(1.0, abs=atol)
+        assert blockwise.item() == pytest.approx(ratio, abs=atol)

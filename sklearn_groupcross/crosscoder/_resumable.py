@@ -1,0 +1,59 @@
+"""How long the checkpoint of a run stays: until the run is done, or until its results are saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ._checkpoint import Checkpoint
+
+
+class Resumable:
+    """The part of an estimator that looks after the checkpoint of its last run."""
+
+    _keeps_checkpoint = False
+    _checkpoint: Checkpoint | None = None
+
+    @contextmanager
+    def _keeping_checkpoint(self) -> Iterator[None]:
+        """Let `fit` leave its checkpoint until the block has ended well.
+
+        Results of a run are written in the block. If the process ends before they are, or the
+        block raises, the next identical `fit` takes the whole run from the checkpoint: it gives the
+        same bits at once.
+        """
+        self._keeps_checkpoint = True
+        try:
+            yield
+            self._discard_checkpoint()
+        finally:
+            del self._keeps_checkpoint
+            self._release_checkpoint()
+
+    def _release_checkpoint(self) -> None:
+        """Leave the checkpoint of the last run, if there is one, to whoever takes it up."""
+        if self._checkpoint is not None:
+            self._checkpoint.close()
+            del self._checkpoint
+
+    def _discard_checkpoint(self) -> None:
+        """Delete the checkpoint of the last run, whose results are saved, if there is one."""
+        if self._checkpoint is not None:
+            self._checkpoint.remove()
+            del self._checkpoint
+
+    def _end_run(self, checkpoint: Checkpoint | None) -> None:
+        """Delete the checkpoint of a run that is done, or keep it if that was asked for."""
+        if checkpoint is None:
+            return
+        if checkpoint.keep:
+            self._checkpoint = checkpoint
+        else:
+            checkpoint.remove()
+
+    @staticmethod
+    def _without_checkpoint(state: dict[str, Any]) -> dict[str, Any]:
+        """State of the estimator to be pickled: the lock of a file belongs to this process."""
+        own = ("_checkpoint", "_keeps_checkpoint")
+        return {name: value for name, value in state.items() if name not in own}
