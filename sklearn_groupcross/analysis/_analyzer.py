@@ -15,7 +15,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._ambient import own_state
 from .._device import resolve_device
+from .._whole import all_or_nothing
 from ..crosscoder import GroupCrosscoder
 from ..crosscoder._validation import check_group_parameter
 from ..groups import FiniteGroup, find_stabilizers
@@ -43,6 +45,12 @@ from ._spectra import irrep_power
 # What `fit` leaves out where the pairs are too many, and what is computed of it when asked for.
 _IN_FULL = ("distances_", "alignment_")
 _FROM_THEM = ("similarity_", "embedding_")
+# Attributes that are computed when they are asked for, and where they are kept, if they are.
+_ON_DEMAND = {
+    "similarity_": None,
+    "embedding_": "_embedding",
+    "equivariance_": "_equivariance",
+}
 # Of the graph in which families are found where there are no distances of all pairs.
 _N_NEIGHBORS = 15
 
@@ -91,7 +99,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         its translates. A dead feature is at distance 1 from every other. For the condensed form:
         `condensed_distances`.
     similarity_ : ndarray of shape (m, m)
-        ``1 - distances_``, computed when asked for: 0 between a dead feature and any other.
+        ``1 - distances_``, computed when asked for: 0 between a dead feature and any other. Like
+        `embedding_` and `equivariance_` it is not listed by `dir`, nor shown, until then.
     alignment_ : ndarray of shape (m, m), int16, or int32 for groups of more than 32768 elements
         ``alignment_[i, j]`` is the h for which ``R_h W_j`` comes closest to ``W_i``.
     dead_ : ndarray of shape (m,), bool
@@ -177,6 +186,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @own_state()
     def fit(
         self,
         X: GroupCrosscoder | ArrayLike,
@@ -207,12 +217,21 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If atoms come without a group, do not divide into its blocks, or are not finite; if
-            orbits do not fit, or nothing says of which photographs they are.
+            If atoms come without a group, do not divide into its blocks, or are not finite; if the
+            group has more than 128 elements, whose subgroups cannot all be listed; if orbits do not
+            fit, or nothing says of which photographs they are.
         TypeError
             If X is a pipeline, whose last step holds the atoms; or orbits come with atoms alone.
         """
+        with all_or_nothing(self):
+            self._analyse(X, orbits, image_ids)
+        return self
+
+    def _analyse(
+        self, X: GroupCrosscoder | ArrayLike, orbits: Any, image_ids: ArrayLike | None
+    ) -> None:
         self.components_, self.group_ = resolve_atoms(X, self.group, "X")
+        self.group_.subgroups()  # a group too large for names is refused before the work
         self.n_features_in_ = self.components_.shape[1]
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         for name in (*_IN_FULL, "_embedding", "_equivariance"):  # of an earlier fit
@@ -234,8 +253,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             families=self.families_,
             norms=np.linalg.norm(self.components_, axis=1),
         )
-        return self
 
+    @own_state()
     def diagnose(
         self, crosscoder: GroupCrosscoder | None = None, orbits: Any = None
     ) -> list[Finding]:
@@ -255,6 +274,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         check_is_fitted(self)
         return diagnose(self, crosscoder, orbits, random_state=self._seed)
 
+    @own_state()
     def kneighbors_graph(
         self,
         n_neighbors: int = _N_NEIGHBORS,
@@ -300,6 +320,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             )
         return neighbors_graph(distances, indices, alive, mode)
 
+    @own_state()
     def condensed_distances(self) -> NDArray[np.floating]:
         """Distances of all pairs i < j, row after row: the condensed form of scipy.
 
@@ -317,6 +338,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         """Largest cosine over all right translations, ``1 - distances_``, of shape (m, m)."""
         return 1.0 - self.distances_
 
+    @own_state()
     def transform_blocks(self, feature: int) -> NDArray[np.floating]:
         """Cosine of every pair of blocks of one atom, ``T[g, h] = cos(W[g], W[h])``.
 
@@ -341,7 +363,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if "_embedding" not in vars(self):
-            self._embedding = embed(self.distances_, self._seed)
+            with own_state():
+                self._embedding = embed(self.distances_, self._seed)
         return self._embedding
 
     @property
@@ -351,6 +374,18 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         if "_equivariance" not in vars(self):
             self._equivariance = equivariance_index(self.components_, self.group_)
         return self._equivariance
+
+    def __dir__(self) -> list[str]:
+        """Leave out what would have to be computed.
+
+        scikit-learn's HTML representation, and much else that looks at objects, asks for the value
+        of every name that is listed: in a notebook, to show the analyzer would run UMAP.
+        """
+        there = vars(self)
+        absent = {name for name, kept in _ON_DEMAND.items() if kept not in there}
+        # not super(): scikit-learn's own method asks for every value, to leave out what raises
+        listed = object.__dir__(self)
+        return [name for name in listed if name not in absent and hasattr(self, name)]
 
     if not TYPE_CHECKING:  # a type checker would take every misspelt attribute for this
 

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from .._plain import as_numpy
 from ..crosscoder import GroupCrosscoder, flatten_orbits
 from ..crosscoder._validation import count_channels
 from ..groups import FiniteGroup
@@ -61,6 +62,7 @@ def resolve_atoms(
         return components, dictionary.group_
     if group is None:
         raise ValueError(f"{name} are atoms, which alone do not name their group: give group=.")
-    components = check_array(flatten_orbits(dictionary, group), dtype=_FLOATS, input_name=name)
+    flat = flatten_orbits(as_numpy(dictionary, name), group)
+    components = check_array(flat, dtype=_FLOATS, input_name=name)
     count_channels(components.shape[1], group)
     return components, group

@@ -10,10 +10,14 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering
 
+from .._ambient import own_state
+from .._plain import as_numpy
+
 #: Ways to find families.
 METHODS = ("average", "hdbscan", "graph")
 
 
+@own_state()
 def cluster_families(
     distances: NDArray[np.floating] | sparse.csr_array,
     alive: NDArray[np.bool_],
@@ -62,6 +66,7 @@ def cluster_families(
             f"method={method!r} needs all distances; a graph of neighbours goes with "
             "method='graph'."
         )
+    distances, alive = as_numpy(distances, "distances"), as_numpy(alive, "alive")
     labels = np.full(distances.shape[0], -1, dtype=np.int64)
     index = np.flatnonzero(alive)
     if len(index) < 2:

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
+from .._ambient import own_state
+from .._plain import as_numpy, as_plain
 from ..crosscoder import GroupCrosscoder, flatten_orbits
+from ..crosscoder._rows import Rows, check_finite, is_row_readable
+from ..crosscoder._validation import FLOATS, check_blocks
 from ._inputs import check_reads_activations
 
 
@@ -37,6 +42,7 @@ class CodeProfiles:
     moments: NDArray[np.float64]
     n_orbits: NDArray[np.int64]
 
+    @own_state()
     def reweighted(self, weights: ArrayLike) -> NDArray[np.float64]:
         """Profiles with every image counted as often as its weight says.
 
@@ -61,6 +67,7 @@ class CodeProfiles:
         return _correlations(flat.reshape(self.moments.shape[1:]), float(weights @ self.n_orbits))
 
 
+@own_state()
 def code_profiles(
     crosscoder: GroupCrosscoder, orbits: ArrayLike, image_ids: ArrayLike | None = None
 ) -> CodeProfiles:
@@ -102,40 +109,45 @@ def code_profiles(
     """
     check_reads_activations(crosscoder)
     order, n_features = crosscoder.group_.order, len(crosscoder.components_)
-    shape = np.shape(orbits)
-    if int(np.prod(shape[1:])) != order * crosscoder.n_channels_ or len(shape) < 2:
+    stacks: Any = as_plain(orbits, "orbits")
+    if not is_row_readable(stacks):
+        flat = flatten_orbits(stacks, crosscoder.group_)
+        stacks = check_array(flat, dtype=FLOATS, input_name="orbits")
+    rows = Rows(stacks)
+    if rows.shape[1] != order * crosscoder.n_channels_:
         raise ValueError(
             f"The crosscoder takes orbits of {order} blocks of {crosscoder.n_channels_} channels; "
-            f"got shape {shape}."
+            f"got shape {tuple(stacks.shape)}."
         )
-    ids = np.arange(shape[0]) if image_ids is None else np.asarray(image_ids)
-    if ids.shape != (shape[0],):
-        raise ValueError(f"One image id for each of {shape[0]} orbits; got shape {ids.shape}.")
+    check_blocks(stacks, crosscoder.group_)
+    n = len(rows)
+    ids = np.arange(n) if image_ids is None else np.asarray(as_numpy(image_ids, "image_ids"))
+    if ids.shape != (n,):
+        raise ValueError(f"One image id for each of {n} orbits; got shape {ids.shape}.")
     names, image_of = np.unique(ids, return_inverse=True)
     moments = np.zeros((len(names), 5, n_features, order))
     n_active = np.zeros(n_features, dtype=np.int64)
     for image in range(len(names)):
-        codes = _codes_of_blocks(crosscoder, orbits, np.flatnonzero(image_of == image))
+        codes = _codes_of_blocks(crosscoder, rows, np.flatnonzero(image_of == image))
         first = codes[:, :1]
         n_active += np.count_nonzero(first[:, 0], axis=0)
         pairs = (first, codes, first**2, codes**2, first * codes)
         for k, values in enumerate(pairs):
             moments[image, k] = values.sum(axis=0).T  # of x alone: the same for all h
     n_orbits = np.bincount(image_of, minlength=len(names))
-    profiles = _correlations(moments.sum(axis=0), float(shape[0]))
+    profiles = _correlations(moments.sum(axis=0), float(n))
     return CodeProfiles(profiles, n_active, moments, n_orbits)
 
 
 def _codes_of_blocks(
-    crosscoder: GroupCrosscoder, orbits: Any, rows: NDArray[np.int64]
+    crosscoder: GroupCrosscoder, rows: Rows, index: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Codes of every block, encoded as if it were the identity block: (n_rows, order, m)."""
     order = crosscoder.group_.order
-    read = orbits[rows] if hasattr(orbits, "shape") else np.asarray(orbits)[rows]
-    flat = check_array(flatten_orbits(np.asarray(read), crosscoder.group_), input_name="orbits")
-    codes: Any = crosscoder.encode(flat.reshape(len(rows) * order, -1))
-    codes = codes.toarray() if hasattr(codes, "toarray") else codes
-    return codes.reshape(len(rows), order, -1).astype(np.float64)
+    block = rows.read(index, dtype=torch.float64 if rows.dtype == np.float64 else torch.float32)
+    check_finite(block, index, "orbits")
+    codes = crosscoder._codes_of_activations(block.reshape(len(index) * order, -1))
+    return codes.reshape(len(index), order, -1).astype(np.float64)
 
 
 def _correlations(sums: NDArray[np.float64], n: float) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from .._plain import as_tensor
 from ..groups import FiniteGroup
 
 # Coefficients of one tile of pairs: with smaller tiles, products wait for each other's threads.
@@ -82,8 +83,7 @@ class Spectra:
         ]
         step = _rows_per_chunk(device, order * d * atoms.itemsize)
         for start in range(0, m, step):
-            # torch.tensor, not from_numpy: arrays may be read-only
-            chunk = forward @ torch.tensor(atoms[start : start + step], device=device)
+            chunk = forward @ as_tensor(atoms[start : start + step]).to(device)
             parts = chunk.split([columns * rows for columns, rows in sizes], dim=1)
             for target, part in zip(self.coefficients, parts, strict=True):
                 by_column = part.reshape(len(chunk), len(target), -1).transpose(0, 1)

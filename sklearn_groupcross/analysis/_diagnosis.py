@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from .._ambient import own_state
+from .._plain import as_numpy, as_plain
 from ..crosscoder import flatten_orbits
 from ..groups import FiniteGroup
 from ..model_selection import collect_statistics
@@ -28,6 +30,7 @@ _ROWS = 2000
 _MOST = 0.5
 
 
+@own_state()
 def diagnose(
     analysis: Any,
     crosscoder: Any = None,
@@ -121,10 +124,11 @@ def _reconstruct(
 
 def _some_orbits(orbits: Any, group: FiniteGroup) -> NDArray[np.floating]:
     """Evenly spaced orbits as blocks."""
+    orbits = as_plain(orbits, "orbits")
     rows = orbits if hasattr(orbits, "shape") else np.asarray(orbits)
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _ROWS)).astype(np.int64))
     picked = rows.iloc[chosen] if hasattr(rows, "iloc") else rows[chosen]
-    flat = np.asarray(flatten_orbits(np.asarray(picked), group), dtype=np.float32)
+    flat = np.asarray(flatten_orbits(np.asarray(as_numpy(picked)), group), dtype=np.float32)
     if flat.shape[1] % group.order:
         raise ValueError(
             f"Orbits have {flat.shape[1]} columns; {group!r} has {group.order} elements, so the "

@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from .._ambient import own_state
 from .._device import resolve_device
+from .._plain import as_numpy
 from ..crosscoder import GroupCrosscoder
 from ..networks import Network, resolve_network
 from ._class_scores import ClassScores, check_scores, summarise
@@ -23,6 +25,7 @@ Crosscoders = GroupCrosscoder | Sequence[GroupCrosscoder] | Mapping[str, GroupCr
 Rebuild = Callable[[Tensor], tuple[Tensor, float]]
 
 
+@own_state()
 def downstream_effect(
     crosscoders: Crosscoders,
     network: Network | nn.Module | str,
@@ -117,7 +120,7 @@ def downstream_effect(
     network = resolve_network(network)
     layer = network.check_layer(layer)
     size = round(network.input_size * 8 / 7) if source_size is None else int(source_size)
-    batches = CentreBatches(images, network.input_size, size, batch_size)
+    batches = CentreBatches(images, network.input_size, size, batch_size, network.n_channels)
     truth = None if labels is None else _check_labels(labels, batches.n_images)
     network.to(resolve_device(device))
     mean = _ChannelMean(named, network.name, layer)
@@ -223,7 +226,7 @@ def _reconstruction(crosscoder: GroupCrosscoder) -> Rebuild:
         array = activations.cpu().numpy()
         rebuilt, n_active = np.empty_like(array), 0
         for part in encoding_passes(len(array), len(atoms)):
-            codes = crosscoder.encode(array[part])
+            codes = crosscoder._codes_of_activations(array[part])
             rebuilt[part] = codes @ atoms + bias
             n_active += int((codes != 0).sum())
         return torch.from_numpy(rebuilt).to(activations.device), n_active
@@ -253,7 +256,7 @@ def _check_crosscoders(crosscoders: Crosscoders) -> dict[str, GroupCrosscoder]:
 
 
 def _check_labels(labels: ArrayLike, n_images: int) -> NDArray[np.int64]:
-    array = np.asarray(labels)
+    array = np.asarray(as_numpy(labels, "labels"))
     if array.shape != (n_images,) or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(
             f"labels are integers, one for each of {n_images} images; got {array.dtype} of shape "

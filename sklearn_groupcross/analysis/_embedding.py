@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn import config_context
 
 MIN_FEATURES_FOR_A_MAP = 5
 # UMAP takes the smallest distance above zero for the local scale: translates of one atom, at
@@ -61,7 +62,8 @@ def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
         )
         apart = np.maximum(distances.astype(np.float32), _SMALLEST)
         np.fill_diagonal(apart, 0.0)
-        return np.asarray(mapper.fit_transform(apart), dtype=np.float32)
+        with config_context(transform_output="default"):
+            return np.asarray(mapper.fit_transform(apart), dtype=np.float32)
 
 
 @contextmanager

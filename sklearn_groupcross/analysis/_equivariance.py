@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
+from .._ambient import own_state
+from .._plain import as_numpy
 from ..groups import FiniteGroup
 
 # What the transform blocks of one batch of atoms may occupy.
@@ -51,6 +53,7 @@ class Equivariance:
         return self.constant & (np.nan_to_num(self.mean_cosine) > _SAME)
 
 
+@own_state()
 def equivariance_index(
     components: ArrayLike,
     group: FiniteGroup,
@@ -135,7 +138,7 @@ def equivariance_index(
 
 
 def _check_blocks(components: ArrayLike, group: FiniteGroup) -> NDArray[np.float64]:
-    array = np.asarray(components, dtype=np.float64)
+    array = np.asarray(as_numpy(components, "components"), dtype=np.float64)
     if array.ndim == 3 and array.shape[1] == group.order:
         blocks = array
     elif array.ndim == 2 and array.shape[1] and array.shape[1] % group.order == 0:

@@ -14,7 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from .._ambient import own_state
 from .._device import resolve_device
+from .._plain import as_numpy
 from ..crosscoder import GroupCrosscoder
 from ..crosscoder._rows import Rows, check_finite
 from ..crosscoder._validation import validate_rows
@@ -74,6 +76,7 @@ class ProfileEvidence:
         deviations = energies_and_minima(self.group, self.deviations)[0]
         return np.sqrt((deviations**2).sum(axis=0))
 
+    @own_state()
     def lower_bounds(self, error_rate: float = 0.05) -> FloatArray:
         """Lower bounds of `energies` that hold for all subgroups of a feature at once.
 
@@ -114,6 +117,7 @@ class ProfileEvidence:
         bounds[self._missing] = np.nan
         return bounds
 
+    @own_state()
     def name(
         self, threshold: float = 0.8, *, margin: float = 0.1, error_rate: float = 0.05
     ) -> tuple[list[Stabilizer], FloatArray]:
@@ -185,6 +189,7 @@ class ProfileEvidence:
         return [slice(i, i + step) for i in range(0, len(self.profiles), step)]
 
 
+@own_state()
 def gather_evidence(
     crosscoder: GroupCrosscoder,
     orbits: Any,
@@ -231,12 +236,14 @@ def gather_evidence(
     ------
     ValueError
         If `image_ids` does not have one entry a sample, there are fewer than 5 photographs or
-        bags, or the orbits do not fit the crosscoder or are not finite.
+        bags, the orbits do not fit the crosscoder or are not finite, or its group has more than
+        128 elements.
     """
     check_is_fitted(crosscoder)
     group = crosscoder.group_
+    group.subgroups()  # a group too large for names is refused before the work
     rows = validate_rows(crosscoder, orbits, group, reset=False)
-    ids = np.asarray(image_ids)
+    ids = np.asarray(as_numpy(image_ids, "image_ids"))
     if ids.shape != (len(rows),):
         raise ValueError(
             f"image_ids names the photograph of each of the {len(rows)} samples; got shape "
@@ -282,13 +289,13 @@ def gather_evidence(
 
 def paired_profiles(left: Tensor, right: Tensor, group: FiniteGroup) -> FloatArray:
     """``(Σ_g ⟨A_i[g], B_i[gh]⟩ + Σ_g ⟨B_i[g], A_i[gh]⟩) / 2`` of pairs, (m, order), float64."""
-    elements = torch.arange(group.order, device=left.device)
+    elements = torch.arange(group.order, dtype=torch.int64, device=left.device)
     # row h: where T[g, gh] stands in the flat matrix of all products of two blocks
-    table = torch.tensor(group.cayley_table.T.copy(), device=left.device)
+    table = torch.from_numpy(group.cayley_table.T.copy()).to(left.device)
     places = elements * group.order + table
     products = (left @ right.transpose(1, 2)).flatten(1).double()
     profile = torch.stack([products[:, place].sum(dim=1) for place in places], dim=1)
-    backwards = torch.tensor(group.inverses.copy(), device=left.device)
+    backwards = torch.from_numpy(group.inverses.copy()).to(left.device)
     return ((profile + profile[:, backwards]) / 2).cpu().numpy()
 
 
@@ -316,8 +323,8 @@ class _Reader:
         energy = torch.zeros(len(decoder), dtype=torch.float64, device=self._device)
         for start in range(0, len(members), self._batch_size):
             index = members[start : start + self._batch_size]
-            block = self._rows.read(index)
-            check_finite(block, int(index[0]), "orbits")
+            block = self._rows.read(index, dtype=decoder.dtype)
+            check_finite(block, index, "orbits")
             block = block.to(self._device)
             codes = self._dictionary.encode(block[:, : self._n_read])
             residual = block - self._dictionary.decode(codes)

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from .._ambient import own_state
 from ..groups import Stabilizer
 from ._poses import (
     Poses,
@@ -67,6 +68,7 @@ class Family:
         return len(self.members)
 
 
+@own_state()
 def describe_families(
     labels: NDArray[np.int64],
     distances: NDArray[np.floating] | sparse.csr_array,
@@ -137,6 +139,7 @@ def describe_families(
     return families
 
 
+@own_state()
 def families_table(
     families: Sequence[Family],
     stabilizers: Sequence[Stabilizer],

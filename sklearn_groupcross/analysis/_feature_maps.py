@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from .._ambient import own_state
 from .._device import resolve_device
 from ..crosscoder import GroupCrosscoder
 from ..networks import Network, receptive_field, resolve_network
@@ -26,8 +27,8 @@ class FeatureMaps:
         Codes of the features at every unit of the layer's map.
     features : ndarray of shape (n_features,), int64
         Which features these are.
-    images : ndarray of shape (n_images, input_size, input_size, 3), float32
-        What the network was given, RGB in [0, 1].
+    images : ndarray of shape (n_images, input_size, input_size, n_channels), float32
+        What the network was given: RGB in [0, 1].
     extent : tuple of float
         (left, right, bottom, top) of the map in pixels of the image: ``extent=`` of matplotlib's
         ``imshow`` lays a map over its image such that every unit covers the pixels around its
@@ -40,6 +41,7 @@ class FeatureMaps:
     extent: tuple[float, float, float, float]
 
 
+@own_state()
 def feature_maps(
     crosscoder: GroupCrosscoder,
     network: Network | nn.Module | str,
@@ -106,7 +108,11 @@ def feature_maps(
     field = receptive_field(network, layer)
     size = field.input_size
     batches = CentreBatches(
-        images, size, size if source_size is None else int(source_size), batch_size
+        images,
+        size,
+        size if source_size is None else int(source_size),
+        batch_size,
+        network.n_channels,
     )
     if field.n_channels != crosscoder.n_channels_:
         raise ValueError(
@@ -117,12 +123,13 @@ def feature_maps(
     network.to(resolve_device(device))
     columns, rows = field.map_size
     maps = np.empty((batches.n_images, len(chosen), rows, columns), dtype=np.float32)
-    squares = np.empty((batches.n_images, size, size, 3), dtype=np.float32)
+    squares = np.empty((batches.n_images, size, size, network.n_channels), dtype=np.float32)
     start = 0
     for batch in batches:
         done = slice(start, start + len(batch))
         squares[done] = batch.permute(0, 2, 3, 1).numpy()
         activations = network.activations(batch.to(network.device), layer)
+        field.check_map(activations, layer)
         flat = activations.permute(0, 2, 3, 1).reshape(-1, field.n_channels).cpu().numpy()
         codes = _encode(crosscoder, flat, chosen).reshape(-1, rows, columns, len(chosen))
         maps[done] = codes.transpose(0, 3, 1, 2)
@@ -136,9 +143,7 @@ def _encode(
     """Codes of some features; of all of them there are too many to hold for every position."""
     chosen = []
     for part in encoding_passes(len(activations), len(crosscoder.components_)):
-        codes = crosscoder.encode(activations[part])
-        dense = codes.toarray() if hasattr(codes, "toarray") else np.asarray(codes)
-        chosen.append(dense[:, features])
+        chosen.append(crosscoder._codes_of_activations(activations[part])[:, features])
     return np.concatenate(chosen)
 
 

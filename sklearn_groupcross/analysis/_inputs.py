@@ -63,6 +63,8 @@ class CentreBatches:
     source_size : int
         Pixels of the shorter side to which images are scaled before.
     batch_size : int
+    n_channels : int, default=3
+        Of an image.
 
     Raises
     ------
@@ -70,7 +72,9 @@ class CentreBatches:
         If a size is out of range.
     """
 
-    def __init__(self, images: Any, input_size: int, source_size: int, batch_size: int) -> None:
+    def __init__(
+        self, images: Any, input_size: int, source_size: int, batch_size: int, n_channels: int = 3
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1; got {batch_size}.")
         if source_size < input_size:
@@ -78,7 +82,7 @@ class CentreBatches:
                 f"source_size is at least the network's input size, {input_size} px; got "
                 f"{source_size}."
             )
-        self.source = ImageSource(images)
+        self.source = ImageSource(images, n_channels=n_channels)
         self.input_size, self.source_size = input_size, source_size
         self.batch_size = batch_size
 
@@ -88,7 +92,7 @@ class CentreBatches:
         return len(self.source)
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Yield tensors (n, 3, input_size, input_size), RGB in [0, 1]."""
+        """Yield tensors (n, n_channels, input_size, input_size), in [0, 1]."""
         for start in range(0, self.n_images, self.batch_size):
             indices = range(start, min(start + self.batch_size, self.n_images))
             squares = torch.stack([self.source.load(i, self.source_size) for i in indices])

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from .._ambient import own_state
+from .._plain import as_numpy
 from ..groups import FiniteGroup, PlanarGroup
 
 #: What each kind means, in terms of the self-profile p at a turn.
@@ -36,6 +38,7 @@ def measurable_kinds(group: FiniteGroup) -> list[str]:
     return [kind for kind in KINDS if measurable[kind]]
 
 
+@own_state()
 def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup) -> NDArray[np.object_]:
     """Name what the rotation profile of every feature looks like.
 
@@ -54,6 +57,7 @@ def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup) -> NDArray[np
     kinds : ndarray of shape (m,), of str
         Keys of `KINDS`.
     """
+    profiles = np.asarray(as_numpy(profiles, "profiles"))
     kinds = np.full(len(profiles), "other", dtype=object)
     if not isinstance(group, PlanarGroup):
         return kinds

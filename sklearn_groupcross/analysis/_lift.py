@@ -12,6 +12,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 from sklearn.utils.validation import check_is_fitted
 
+from .._ambient import own_state
 from ..crosscoder import GroupCrosscoder
 from ..crosscoder._rows import Rows, check_finite, is_row_readable
 from ..crosscoder._validation import check_blocks, check_same_group, count_channels
@@ -42,6 +43,7 @@ class Lift:
     intercept: NDArray[np.float32]
 
 
+@own_state()
 def lift_dictionary(
     crosscoder: GroupCrosscoder,
     orbits: Any,
@@ -238,12 +240,13 @@ def _batches(rows: Rows, indices: Indices | None) -> Any:
     size = max(1, _BYTES_A_BATCH // (8 * rows.shape[1]))
     for start in range(0, n_samples, size):
         part = slice(start, min(start + size, n_samples))
-        block = rows.read(part if indices is None else indices[part], dtype=dtype)
-        check_finite(block, start, "orbits")
+        numbers = np.arange(part.start, part.stop) if indices is None else indices[part]
+        block = rows.read(part if indices is None else numbers, dtype=dtype)
+        check_finite(block, numbers, "orbits")
         yield block
 
 
 def _encode(crosscoder: GroupCrosscoder, block: torch.Tensor) -> csr_array:
     """Codes of the identity blocks; mostly zeros, so that products with them are cheap."""
-    codes = crosscoder.encode(block[:, : crosscoder.n_channels_].numpy())
-    return csr_array(codes).astype(np.float64)
+    identity = block[:, : crosscoder.n_channels_].numpy()
+    return csr_array(crosscoder._codes_of_activations(identity, sparse=True)).astype(np.float64)

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from .._ambient import own_state
 from .._device import resolve_device
+from .._plain import as_tensor
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup
 from ._atoms import resolve_atoms
@@ -91,6 +93,7 @@ class Matching:
         )
 
 
+@own_state()
 def match_dictionaries(
     first: GroupCrosscoder | ArrayLike,
     second: GroupCrosscoder | ArrayLike,
@@ -217,7 +220,7 @@ def _cosines(
     first: NDArray[np.floating], second: NDArray[np.floating], device: torch.device
 ) -> NDArray[np.floating]:
     """Cosines (m, n) of unit atoms as they stand."""
-    left, right = (torch.tensor(atoms, device=device).flatten(1) for atoms in (first, second))
+    left, right = (as_tensor(atoms).to(device).flatten(1) for atoms in (first, second))
     return (left @ right.T).clamp(-1.0, 1.0).cpu().numpy()
 
 

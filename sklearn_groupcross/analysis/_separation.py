@@ -16,7 +16,9 @@ from sklearn.metrics import (
 )
 from sklearn.utils import check_random_state
 
+from .._ambient import own_state
 from .._device import resolve_device
+from .._plain import as_numpy
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup
 from ._clustering import cluster_families
@@ -32,6 +34,7 @@ Labels = NDArray[np.int64]
 RIDGES = (1e-3, 1e-2, 1e-1, 3e-1, 1.0, 3.0)
 
 
+@own_state()
 def compare_separation(
     dictionaries: Mapping[str, GroupCrosscoder],
     orbits: Any,
@@ -404,7 +407,8 @@ def _check_image_ids(image_ids: ArrayLike | None, orbits: Any) -> NDArray[Any]:
         raise ValueError(
             "image_ids says which photograph every sample is of; a plain array of orbits does not."
         )
-    ids = np.asarray(orbits.image_ids_ if image_ids is None else image_ids)
+    given = orbits.image_ids_ if image_ids is None else image_ids
+    ids = np.asarray(as_numpy(given, "image_ids"))
     if ids.shape != (len(orbits),):
         raise ValueError(
             f"image_ids has one entry for each of {len(orbits)} samples; got {ids.shape}."

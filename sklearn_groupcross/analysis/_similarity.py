@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .._plain import as_tensor
 from ..groups import FiniteGroup
 from ._correlation import Spectra, check_blocks, correlation_matrix, forward_matrix, tiles
 
@@ -167,8 +168,8 @@ def nearest_neighbors(
     alive = np.asarray(atoms.any(axis=(1, 2)))
     check_n_neighbors(k, alive)
     spectra = Spectra(atoms, group, device)
-    inverses = torch.tensor(group.inverses, device=device)
-    dead = torch.tensor(~alive, device=device)
+    inverses = torch.from_numpy(group.inverses.copy()).to(device)
+    dead = torch.from_numpy(~alive).to(device)
     nearest = _Nearest(len(atoms), k, spectra.dtype, device)
     for tile in tiles(spectra, size=tile_size, progress=progress):
         values = _settled(tile.maximum)
@@ -216,7 +217,9 @@ class _Nearest:
     def update(self, rows: slice, columns: slice, similarity: Tensor, element: Tensor) -> None:
         """Let new columns compete; they come in increasing order, and on a tie the older stay."""
         k = self.index.shape[1]
-        index = torch.arange(columns.start, columns.stop, device=similarity.device)
+        index = torch.arange(
+            columns.start, columns.stop, dtype=torch.int64, device=similarity.device
+        )
         values = torch.cat([self.similarity[rows], similarity], dim=1)
         values, order = values.sort(dim=1, descending=True, stable=True)
         self.similarity[rows], order = values[:, :k], order[:, :k]
@@ -250,11 +253,11 @@ def self_profiles(atoms: FloatArray, group: FiniteGroup) -> FloatArray:
     synthesis = torch.from_numpy(correlation_matrix(group))
     profiles = np.empty((m, order), dtype=atoms.dtype)
     step = max(1, _CHUNK_BYTES // (order * d * 8))
-    chunk = torch.empty(step, order, d, dtype=torch.float64)
+    chunk = torch.empty(step, order, d, dtype=torch.float64, device="cpu")
     for start in range(0, m, step):
         part = atoms[start : start + step]
         chunk.zero_()
-        chunk[: len(part)] = torch.tensor(part)
+        chunk[: len(part)] = as_tensor(part)
         products, begin = [], 0
         coefficients = forward @ chunk
         for rho in group.irreps:
@@ -263,7 +266,7 @@ def self_profiles(atoms: FloatArray, group: FiniteGroup) -> FloatArray:
             products.append((columns @ columns.transpose(1, 2)).flatten(1))
             begin += size
         found = torch.cat(products, dim=1) @ synthesis.T
-        found = (found + found[:, torch.tensor(group.inverses)]) / 2
+        found = (found + found[:, torch.from_numpy(group.inverses.copy())]) / 2
         profiles[start : start + step] = found[: len(part)].numpy()
     return _settled(torch.from_numpy(profiles)).numpy()
 

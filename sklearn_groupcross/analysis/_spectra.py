@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .._ambient import own_state
+from .._plain import as_numpy
 from ..groups import FiniteGroup, GroupFourier
 
 # Coefficients are computed some features at a time: this many bytes of float64.
 _BYTES_A_PASS = 2**26
 
 
+@own_state()
 def irrep_power(atoms: NDArray[np.floating], group: FiniteGroup) -> NDArray[np.float64]:
     """Share of each atom's energy in every isotypic component under right translation.
 
@@ -34,6 +37,7 @@ def irrep_power(atoms: NDArray[np.floating], group: FiniteGroup) -> NDArray[np.f
     ValueError
         If the atoms do not have the group's number of blocks.
     """
+    atoms = as_numpy(atoms, "atoms")
     if atoms.ndim != 3 or atoms.shape[1] != group.order:
         raise ValueError(
             f"Atoms over {group!r} have shape (m, {group.order}, d); got {atoms.shape}."

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from .._ambient import own_state
 from .._device import resolve_device
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup
@@ -51,6 +52,7 @@ class Stability:
     summary: pd.DataFrame
 
 
+@own_state()
 def stability(
     dictionaries: Sequence[Any] | Mapping[str, Any],
     *,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from .._ambient import own_state
 from ..crosscoder._inference import warn_of_one_sample
 from ._statistics import Statistics, collect_statistics
 
@@ -51,6 +52,7 @@ class DescriptionLength:
     distortion: float
 
 
+@own_state()
 def description_length(
     estimator: Any, X: ArrayLike, *, distortion: float = 0.1
 ) -> DescriptionLength:

@@ -6,10 +6,12 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from .._ambient import own_state
 from ._description_length import description_length, from_statistics
 from ._statistics import collect_statistics
 
 
+@own_state()
 def score_crosscoder(
     estimator: Any, X: ArrayLike, y: Any = None, *, distortion: float = 0.1
 ) -> dict[str, float]:

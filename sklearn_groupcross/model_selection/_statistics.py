@@ -13,6 +13,8 @@ from scipy import sparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._ambient import own_state
+from .._plain import as_plain
 from ..crosscoder import GroupCrosscoder
 from ..crosscoder._inference import warn_of_one_sample
 from ..crosscoder._moments import Moments
@@ -83,6 +85,7 @@ class Statistics:
         return float(1.0 - self.fired.mean())
 
 
+@own_state()
 def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> Statistics:
     """Pass over the data once, a batch at a time.
 
@@ -101,6 +104,7 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
     """
     transformers, crosscoder = _split(estimator)
     check_is_fitted(crosscoder)
+    X = as_plain(X)
     X = X if hasattr(X, "shape") else np.asarray(X)
     n_samples = len(X)
     if n_samples == 0:
@@ -118,7 +122,9 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
         batch = _as_floats(X, batch_rows)
         for transformer in transformers:
             batch = transformer.transform(batch)
-        codes = _to_dense(crosscoder.transform(batch))
+        if transformers and not hasattr(crosscoder, "feature_names_in_"):
+            batch = np.asarray(batch)  # names that output settings have given are not the data's
+        codes = crosscoder._codes(batch)
         flat = np.asarray(batch).reshape(len(codes), -1)
         residual = flat - crosscoder.inverse_transform(codes)
         error = float(np.square(residual, dtype=np.float64).sum())
@@ -181,11 +187,6 @@ def _as_floats(X: Any, rows: slice) -> Any:
         # scikit-learn's own checks would make float64 of it
         return batch.astype(np.float32)
     return batch
-
-
-def _to_dense(codes: Any) -> NDArray[np.floating]:
-    """Codes as an array: set_output may have made a data frame of them, sparse_output CSR."""
-    return codes.toarray() if sparse.issparse(codes) else np.asarray(codes)
 
 
 def _evenly_spaced(n_samples: int, n_rows: int) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -114,10 +115,14 @@ def save_figure(figure: Figure | SubFigure, path: str | os.PathLike[str], dpi: i
     import matplotlib.pyplot as plt
 
     whole = figure.get_figure(root=True)
+    kind = Path(path).suffix.removeprefix(".") or mpl.rcParams["savefig.format"]
     # names within an SVG are random, and it is dated, unless told otherwise
-    metadata = {"Date": None} if os.fspath(path).endswith(".svg") else None
+    metadata = {"Date": None} if kind == "svg" else None
+    picture = io.BytesIO()
     try:
-        with mpl.rc_context({"svg.hashsalt": "groupcross"}), written_whole(path) as temporary:
-            whole.savefig(temporary, dpi=dpi, metadata=metadata)
+        with mpl.rc_context({"svg.hashsalt": "groupcross"}):
+            whole.savefig(picture, format=kind, dpi=dpi, metadata=metadata)
     finally:
         plt.close(whole)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(picture.getvalue())

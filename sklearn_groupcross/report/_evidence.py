@@ -92,7 +92,8 @@ def gather_evidence(
     if not samples:
         return None
     # block h of the orbit of x is the identity block of the orbit of h·x
-    turned = crosscoder.encode(np.asarray(orbits[samples[0]])[elements])[:, feature]
+    blocks = np.asarray(orbits[samples[0]])[elements]
+    turned = crosscoder._codes_of_activations(blocks)[:, feature]
     return Evidence(
         feature=feature,
         samples=tuple(samples),

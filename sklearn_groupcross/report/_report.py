@@ -14,7 +14,9 @@ from PIL import Image
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from .._ambient import own_state
 from .._files import written_whole
+from .._printable import printable
 from .._version import __version__
 from ..analysis import KINDS, MIN_FEATURES_FOR_A_MAP, SymmetryAnalyzer, measurable_kinds
 from ..crosscoder import GroupCrosscoder
@@ -33,6 +35,7 @@ _PATCH_PIXELS = 64
 _N_FAMILIES = 30
 
 
+@own_state()
 def write_report(
     path: str | os.PathLike[str],
     analysis: SymmetryAnalyzer,
@@ -89,7 +92,7 @@ def write_report(
         raise ImportError(
             "The report needs jinja2: pip install 'sklearn-groupcross[report]'."
         ) from error
-    codes = crosscoder.transform(orbits)
+    codes = crosscoder._codes(orbits)
     if frequencies is None:
         frequencies = (codes > 0).mean(axis=0)
     frequencies = np.where(frequencies >= min_frequency, frequencies, 0.0)
@@ -112,6 +115,8 @@ def write_report(
     environment = Environment(
         loader=PackageLoader("sklearn_groupcross.report"),
         autoescape=True,
+        # names of files may hold what no page may, and what cannot be encoded
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -132,7 +137,7 @@ def write_report(
         colours=KIND_COLOURS,
     )
     with written_whole(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+        temporary.write_bytes(html.encode())
 
 
 def _row(evidence: Evidence, analysis: SymmetryAnalyzer, frequency: float) -> dict[str, Any]:

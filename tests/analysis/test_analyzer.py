@@ -364,6 +364,13 @@ def test_kinds_that_a_group_cannot_show_are_never_named():
     assert name_kinds(np.array([[1.0, 0.0]]), Cyclic(2))[0] == "other"
 
 
+def test_a_group_too_large_for_names_is_refused_before_the_work(monkeypatch):
+    for name in ("self_profiles", "irrep_power"):
+        monkeypatch.setattr(f"sklearn_groupcross.analysis._analyzer.{name}", None)
+    with pytest.raises(ValueError, match="groups of at most 128 elements; this one has 130"):
+        SymmetryAnalyzer(group=Dihedral(65)).fit(np.eye(4, 260))
+
+
 def test_a_pipeline_is_refused_by_name():
     with pytest.raises(TypeError, match=r"X is a Pipeline.*pass pipeline\[-1\]"):
         SymmetryAnalyzer().fit(make_pipeline(GroupCrosscoder()))

@@ -113,3 +113,10 @@ def test_bad_input(crosscoder, planted):
     broken[3, 2, 1] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         code_profiles(crosscoder, broken)
+
+
+def test_rows_that_are_not_finite_are_named_by_their_own_numbers(crosscoder, planted):
+    orbits = planted.orbits[:40].copy()
+    orbits[25, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="orbits contains NaN: in rows 25"):
+        code_profiles(crosscoder, orbits, np.arange(40) % 3)  # rows of an image lie apart

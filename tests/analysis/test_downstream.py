@@ -12,6 +12,7 @@ from sklearn_groupcross import Dihedral, GroupCrosscoder, Network, load_network
 from sklearn_groupcross.actions import centre_crop
 from sklearn_groupcross.analysis import downstream_effect
 from sklearn_groupcross.orbits import ImageSource
+from tests.tolerances import rounding
 
 GROUP = Dihedral(2)
 
@@ -35,7 +36,7 @@ class Handmade(GroupCrosscoder):
         crosscoder.intercept_ = np.concatenate([bias, others]).astype(np.float32)
         return crosscoder
 
-    def encode(self, activations):
+    def _codes_of_activations(self, activations, *, sparse=False):
         return np.maximum(activations, 0)
 
 
@@ -66,15 +67,24 @@ def row(effects: pd.DataFrame, condition: str) -> pd.Series:
     return effects.set_index("condition").loc[condition]
 
 
+def logit_rounding(network: Network, images: np.ndarray) -> float:
+    """By how much logits differ where the rest of the network runs through other kernels.
+
+    It is a mean over 24 x 24 units and a linear layer of 96 channels.
+    """
+    return rounding(torch.float32, 24 * 24 + 96, network.run(read(images)).abs().max())
+
+
 def test_an_exact_dictionary_changes_nothing(network, smooth_images, maps):
     effects = downstream_effect(exact(), network, smooth_images, labels=[0, 1, 2, 3, 4, 5])
     found, original = row(effects, "crosscoder"), row(effects, "original")
-    assert found["kl"] == pytest.approx(0, abs=1e-9)
+    atol = logit_rounding(network, smooth_images)
+    assert found["kl"] == pytest.approx(0, abs=atol**2)  # its first order vanishes
     assert found["agreement"] == found["agreement_low"] == found["agreement_high"] == 1
     for column in ("recovered", "loss_recovered", "explained_variance"):
-        assert found[column] == pytest.approx(1, abs=1e-6)
+        assert found[column] == pytest.approx(1, abs=atol)
     assert found["l0"] == pytest.approx(float((maps > 0).sum(dim=1).double().mean()))
-    assert found["cross_entropy"] == pytest.approx(original["cross_entropy"], abs=1e-6)
+    assert found["cross_entropy"] == pytest.approx(original["cross_entropy"], abs=atol)
 
 
 def test_the_logits_of_an_exact_dictionary(network, smooth_images, monkeypatch):
@@ -103,7 +113,10 @@ def test_a_dictionary_without_atoms_is_an_ablation(network, smooth_images, maps)
     effects = effects.drop(columns="l0")
     for name, control in (("to zero", "zero ablation"), ("to mean", "mean ablation")):
         np.testing.assert_allclose(
-            row(effects, name).to_numpy(float), row(effects, control).to_numpy(float), atol=1e-5
+            row(effects, name).to_numpy(float),
+            row(effects, control).to_numpy(float),
+            rtol=0,
+            atol=logit_rounding(network, smooth_images),
         )
     assert row(effects, "mean ablation")["explained_variance"] == 0
     assert row(effects, "mean ablation")["recovered"] == 0
@@ -180,8 +193,8 @@ def test_the_seed_is_that_of_the_intervals_alone(network, smooth_images):
         for seed in (0, 0, 1)
     )
     pd.testing.assert_frame_equal(first, again)
-    assert first["kl"].equals(other["kl"])
-    assert not first["kl_low"].equals(other["kl_low"])
+    np.testing.assert_allclose(first["kl"], other["kl"], rtol=1e-5)
+    assert not np.allclose(first["kl_low"], other["kl_low"], rtol=1e-4, equal_nan=True)
 
 
 def test_one_image_has_no_interval(network, smooth_images):

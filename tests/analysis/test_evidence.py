@@ -201,6 +201,13 @@ def test_cuda_gives_the_same_evidence(crosscoder, data, image_ids, evidence):
     np.testing.assert_allclose(other.profiles, evidence.profiles, atol=1e-3)
 
 
+def test_a_group_too_large_for_names_is_refused_before_the_work():
+    X = np.random.default_rng(0).standard_normal((40, 130)).astype(np.float32)
+    crosscoder = GroupCrosscoder(Dihedral(65), 4, max_epochs=1).fit(X)
+    with pytest.raises(ValueError, match="groups of at most 128 elements; this one has 130"):
+        gather_evidence(crosscoder, None, None)
+
+
 def test_bad_input_is_refused(crosscoder, data, image_ids, evidence):
     with pytest.raises(ValueError, match=r"each of the 900 samples; got shape \(899,\)"):
         gather_evidence(crosscoder, data.orbits, image_ids[1:])

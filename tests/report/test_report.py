@@ -75,6 +75,59 @@ def test_the_report_is_one_file_that_loads_nothing(
     assert "&lt;small &amp; simple&gt;" in text
 
 
+def test_names_from_outside_are_text_and_nothing_else(
+    analysis, small_crosscoder, small_dataset, orbits, tmp_path
+):
+    name = "<script>alert('&\x1b[31m\0\udcff\u202e')</script>"
+    path = tmp_path / "report.html"
+    write_report(
+        path,
+        analysis,
+        small_crosscoder,
+        small_dataset,
+        orbits,
+        summary={name: name, "number": 7},
+        title=name,
+        max_features=1,
+    )
+    text = path.read_bytes().decode("utf-8")
+    Page(text)
+    assert text.count("<script>") == 1  # the page's own
+    shown = r"&lt;script&gt;alert(&#39;&amp;\u001b[31m\u0000\udcff\u202e&#39;)&lt;/script&gt;"
+    assert text.count(shown) == 4
+    assert text.replace("\n", "").replace("\xa0", "").isprintable()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_and_a_long_name(analysis, small_crosscoder, small_dataset, orbits, tmp_path):
+    there = tmp_path / ("r" * 250 + ".html")
+    link = tmp_path / "report.html"
+    link.symlink_to(there)
+    write_report(link, analysis, small_crosscoder, small_dataset, orbits, max_features=1)
+    assert link.is_symlink()
+    Page(there.read_text(encoding="utf-8"))
+    assert sorted(os.listdir(tmp_path)) == sorted([there.name, "report.html"])
+
+
+def test_the_report_reaches_the_disk(
+    analysis, small_crosscoder, small_dataset, orbits, tmp_path, monkeypatch
+):
+    acts = []
+    for name in ("fsync", "replace"):
+        act = getattr(os, name)
+
+        def noted(*args, name=name, act=act):
+            acts.append(name)
+            return act(*args)
+
+        monkeypatch.setattr(os, name, noted)
+    write_report(
+        tmp_path / "report.html", analysis, small_crosscoder, small_dataset, orbits, max_features=1
+    )
+    # the content before the name, and the name as well
+    assert acts == ["fsync", "replace", "fsync"]
+
+
 def test_responses_are_codes_of_the_transformed_patch(small_crosscoder, small_dataset, orbits):
     codes = small_crosscoder.transform(orbits)
     feature = int(codes.sum(0).argmax())
