@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+import sklearn_groupcross
 from sklearn_groupcross import Dihedral, GroupCrosscoder, OrbitDataset, OrbitStore
+from sklearn_groupcross._experiment import RESULTS
+from sklearn_groupcross._files import written_whole
 from sklearn_groupcross.cli import main
 from sklearn_groupcross.cli._experiments import cut_tiles
 from sklearn_groupcross.crosscoder._trainer import Trainer
@@ -24,10 +29,14 @@ def folder(tmp_path_factory, smooth_images):
     return folder
 
 
-def run(folder, out, *more):
+def run_arguments(folder, out):
     small = ["--network", "bundled", "--group", "dihedral:8", "--positions", "30"]
     small += ["--features", "24", "--k", "4", "--epochs", "4", "--held-out", "2", "--out", str(out)]
-    return main(["run", str(folder), *small, *more])
+    return ["run", str(folder), *small]
+
+
+def run(folder, out, *more):
+    return main([*run_arguments(folder, out), *more])
 
 
 def test_run_writes_report_model_and_table(folder, tmp_path, capsys):
@@ -76,18 +85,51 @@ def test_compression_is_reported(folder, tmp_path, capsys):
     assert f"{crosscoder.n_coordinates_} coordinates with 9" in printed
 
 
-def test_overwriting_never_mixes_two_runs(folder, tmp_path, monkeypatch):
-    for name in ("report.html", "features.csv"):
-        (tmp_path / name).write_text("old")
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def interrupted(*args, **kwargs):
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_groupcross._experiment.write_report", interrupted)
-    assert run(folder, tmp_path) == 2
-    assert run(folder, tmp_path, "--overwrite") == 130
-    assert sorted(os.listdir(tmp_path)) == ["crosscoder.safetensors", "features.csv"]
-    assert (tmp_path / "features.csv").read_text() != "old"
+STAGES = (
+    "sklearn_groupcross.GroupCrosscoder.save",
+    "sklearn_groupcross.SymmetryAnalyzer.fit",
+    "sklearn_groupcross._experiment.write_report",
+    "sklearn_groupcross.cli._results._write_record",
+    "sklearn_groupcross.cli._results._move",
+)
+
+
+def interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_ends_early_keeps_the_old_results_and_goes_on(folder, tmp_path, monkeypatch):
+    """Stopped at any stage after training: nothing is lost, and it ends with the same bits."""
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    small = ["--features", "4", "--k", "2"]  # too few for a map, which takes longest
+    assert run(folder, whole, *small) == 0
+    out.mkdir()
+    old = dict.fromkeys(RESULTS, b"old")
+    for name in RESULTS:
+        (out / name).write_text("old")
+    assert run(folder, out, *small) == 2
+    for stage in STAGES:
+        with monkeypatch.context() as patch:
+            patch.setattr(stage, interrupted)
+            assert run(folder, out, "--overwrite", *small) == 130
+        # training is done, and not again
+        monkeypatch.setattr(Trainer, "train_on", lambda *args: pytest.fail("it trains again"))
+        left = contents(out)
+        (checkpoint,) = set(left) - {*RESULTS, *hidden(left)}
+        assert checkpoint.endswith(".checkpoint.safetensors")
+        assert {name: left[name] for name in RESULTS} == old
+        assert stage.endswith("_move") or not hidden(left)
+    # the last one's results were complete: it may replace them, and does so without being told
+    assert run(folder, out, *small) == 0
+    assert contents(out) == contents(whole)
+
+
+def hidden(names):
+    return {name for name in names if name.startswith(".")}
 
 
 class TestMistakes:
@@ -115,6 +157,9 @@ class TestMistakes:
             (["--device", "abacus"], "Unknown device"),
             (["--positions", "0"], "at least 1"),
             (["--group", "dihedral:65"], "at most 128"),
+            (["--group", "dihedral:99999999999999999999"], "dihedral:512 is the largest"),
+            (["--device", "meta"], "holds no numbers"),
+            (["--seed", "-1"], "'random_state' parameter"),
         ],
     )
     def test_options(self, folder, tmp_path, capsys, more, message):
@@ -152,21 +197,68 @@ class TestMistakes:
         assert run(folder, tmp_path, "--overwrite") == 0
         assert (tmp_path / "report.html").read_text() != "precious"
 
+    @pytest.mark.parametrize(
+        "stage", ["OrbitDataset.read_orbits", "GroupCrosscoder.save", "SymmetryAnalyzer.fit"]
+    )
+    def test_a_folder_that_vanishes_is_named(self, folder, tmp_path, capsys, monkeypatch, stage):
+        images, out = tmp_path / "images", tmp_path / "out"
+        shutil.copytree(folder, images)
+        vanishing = images if stage.endswith("orbits") else out
+        owner, method = stage.split(".")
+        before = getattr(getattr(sklearn_groupcross, owner), method)
+
+        def vanish(self, *args, **kwargs):
+            shutil.rmtree(vanishing, ignore_errors=True)
+            return before(self, *args, **kwargs)
+
+        monkeypatch.setattr(f"sklearn_groupcross.{stage}", vanish)
+        self.fails(capsys, out, run_arguments(images, out), str(vanishing))
+
+    def test_what_the_end_needs_is_asked_for_at_the_start(
+        self, folder, tmp_path, capsys, monkeypatch
+    ):
+        monkeypatch.setitem(sys.modules, "jinja2", None)
+        out = tmp_path / "out"
+        self.fails(capsys, out, run_arguments(folder, out), "sklearn-groupcross[report]")
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            MemoryError("Unable to allocate 74 GiB"),
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 B"),
+        ],
+    )
+    def test_short_memory_is_no_fault_of_the_program(
+        self, folder, tmp_path, capsys, monkeypatch, error
+    ):
+        def too_large(*args, **kwargs):
+            raise error
+
+        out = tmp_path / "out"
+        monkeypatch.setattr("sklearn_groupcross.orbits.OrbitDataset.read_orbits", too_large)
+        self.fails(capsys, out, run_arguments(folder, out), "memory")
+
     def test_an_output_that_cannot_be_written(self, folder, tmp_path, capsys):
         (tmp_path / "file").write_text("")
         assert run(folder, tmp_path / "file" / "out") == 2
         assert "Cannot write results to" in capsys.readouterr().err
 
     def test_a_full_disk_leaves_nothing_half_written(self, folder, tmp_path, capsys, monkeypatch):
-        def no_space(arrays, file, metadata):
-            file.write_bytes(b"half of it")
-            raise OSError(28, "No space left on device")
+        def no_space(self, path):
+            with written_whole(path) as temporary:
+                temporary.write_bytes(b"half of it")
+                raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("sklearn_groupcross.crosscoder._tensor_file.save_file", no_space)
         out = tmp_path / "out"
-        assert run(folder, out) == 2
-        assert "No space left on device" in capsys.readouterr().err
-        assert not out.exists()
+        with monkeypatch.context() as patch:
+            patch.setattr(GroupCrosscoder, "save", no_space)
+            assert run(folder, out) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.endswith(f"No space left on device: '{out / 'crosscoder.safetensors'}'")
+        (checkpoint,) = out.iterdir()  # what has been learned is not lost
+        assert checkpoint.name.endswith(".checkpoint.safetensors")
+        assert run(folder, out) == 0
+        assert sorted(os.listdir(out)) == sorted(RESULTS)
 
 
 def make_png(folder):
@@ -198,6 +290,55 @@ def test_ctrl_c_in_training_can_be_taken_up_again(folder, tmp_path, capsys, monk
     assert run(folder, whole) == 0
     resumed, at_once = (GroupCrosscoder.load(o / "crosscoder.safetensors") for o in (out, whole))
     np.testing.assert_array_equal(resumed.components_, at_once.components_)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows ends processes without asking")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_other_signals_save_and_clean_up_as_well(folder, tmp_path, capsys, monkeypatch, name):
+    number = getattr(signal, name)
+    train_on = Trainer.train_on
+
+    def stopped(self, batch):
+        signal.raise_signal(number)
+        train_on(self, batch)
+
+    out = tmp_path / "out"
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_on", stopped)
+        assert run(folder, out) == 128 + number
+    assert signal.getsignal(number) == before
+    assert name in capsys.readouterr().err.splitlines()[-1]
+    (saved,) = out.iterdir()
+    assert GroupCrosscoder.load(saved).n_iter_ == 1
+
+    monkeypatch.setattr(
+        "sklearn_groupcross.orbits.OrbitDataset.read_orbits",
+        lambda *args, **kwargs: signal.raise_signal(number),
+    )
+    assert run(folder, tmp_path / "other") == 128 + number
+    assert not (tmp_path / "other").exists()
+
+
+def test_two_runs_into_one_folder(folder, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out"
+    save = GroupCrosscoder.save
+
+    def second_run(self, path):
+        for command in (
+            [*run_arguments(folder, out), "--seed", "1", "--overwrite"],
+            ["demo", "--out", str(out), "--overwrite"],
+        ):
+            assert main(command) == 2
+            error = capsys.readouterr().err.splitlines()[-1]
+            assert f"process {os.getpid()} on " in error
+            assert str(out) in error
+        save(self, path)
+
+    monkeypatch.setattr(GroupCrosscoder, "save", second_run)
+    assert run(folder, out) == 0
+    assert sorted(os.listdir(out)) == sorted(RESULTS)
+    assert GroupCrosscoder.load(out / "crosscoder.safetensors").random_state == 0
 
 
 def test_ctrl_c_before_training_leaves_nothing(folder, tmp_path, capsys, monkeypatch):
@@ -367,6 +508,9 @@ class TestExtract:
             (["--mask", "--interpolation", "exact"], "mask lies about the image centre"),
             (["--jobs", "0"], "n_jobs is a number of processes"),
             (["--seed", "-1"], "at least 0"),
+            (["--hues", "0"], "at least 1"),
+            (["--hues", "1000000"], "cyclic:1024 is the largest"),
+            (["--group", "dihedral:100", "--hues", "9"], "1800 elements"),
         ]:
             assert self.extract(folder, tmp_path / "store", *more) == 2
             assert message in capsys.readouterr().err

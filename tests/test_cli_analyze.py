@@ -181,3 +181,63 @@ def test_orbits_of_another_group_are_refused(model, tmp_path, capsys):
     assert analyze(model, tmp_path / "out", "--orbits", str(store)) == 2
     assert "over Dihedral(3) with 12 channels" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("stage", ["_results._write_record", "_results._move"])
+def test_results_are_replaced_in_one_step(model, tmp_path, monkeypatch, stage):
+    out = tmp_path / "out"
+    assert analyze(model, out, "--families", "1") == 0
+    before = contents(out)
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    options = ["--overwrite", "--families", "0", "--threshold", "0.9", "--format", "svg"]
+    with monkeypatch.context() as patch:
+        patch.setattr(f"sklearn_groupcross.cli.{stage}", interrupted)
+        assert analyze(model, out, *options) == 130
+    after = contents(out)
+    assert {name: after[name] for name in before} == before
+    assert analyze(model, out, *(options if stage.endswith("record") else options[1:])) == 0
+    assert analyze(model, tmp_path / "whole", *options) == 0
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def contents(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_two_at_once_into_one_folder(model, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out"
+    fit = SymmetryAnalyzer.fit
+
+    def second(self, *args, **kwargs):
+        assert analyze(model, out, "--overwrite") == 2
+        assert f"process {os.getpid()} on " in capsys.readouterr().err.splitlines()[-1]
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(SymmetryAnalyzer, "fit", second)
+    assert analyze(model, out, "--families", "0") == 0
+
+
+def test_damaged_models_are_no_faults_of_the_program(model, tmp_path, capsys):
+    """A bit of the header changed: one line that names the file, and no traceback."""
+    content = model.read_bytes()
+    damaged = tmp_path / "damaged.safetensors"
+    end = 8 + int.from_bytes(content[:8], "little")
+    for place in range(0, end, 41):
+        damaged.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert analyze(damaged, tmp_path / "out") == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("groupcross: error: ")
+        assert "damaged.safetensors" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_group_that_is_too_large_is_refused_before_the_orbits_are_opened(
+    model, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("sklearn_groupcross.groups.MAX_ORDER_FOR_ALL_SUBGROUPS", 7)
+    assert analyze(model, tmp_path / "out", "--orbits", str(tmp_path / "absent")) == 2
+    assert "Dihedral(4) has 8 elements" in capsys.readouterr().err

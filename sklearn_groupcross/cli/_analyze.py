@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -29,37 +29,46 @@ from ..plotting import (
     TransformBlockDisplay,
     save_figure,
 )
-from ._arguments import in_words, say
+from ._arguments import as_json, check_installed, check_order, in_words
 from ._output import output_folder
+from ._streams import say
 
 FEATURES, FAMILIES, FIGURES = "features.csv", "families.csv", "figures"
-_KINDS_OF_FIGURES = ("distances", "spectra", "map", "diagnosis", "family-*", "block-*", "profile-*")
+_OWN_FIGURE = re.compile(
+    r"(distances|spectra|map|diagnosis|(family|block|profile)-[0-9]+)\.(png|svg)"
+)
 
 
 def analyze(options: argparse.Namespace) -> None:
     """Run ``groupcross analyze``."""
     if options.families < 0:
         raise ValueError(f"--families is a number of families, at least 0; got {options.families}.")
-    device = resolve_device(options.device)
-    crosscoder = GroupCrosscoder.load(options.model)
-    store = None if options.orbits is None else _open_store(options.orbits, crosscoder)
+    check_installed("matplotlib")
     analyzer = SymmetryAnalyzer(
         threshold=options.threshold,
         family_distance=options.family_distance,
-        device=device,
+        device=resolve_device(options.device),
         random_state=options.seed,
         verbose=1,
     )
+    analyzer._validate_params()
+    crosscoder = GroupCrosscoder.load(options.model)
+    check_order(crosscoder.group_)
+    store = None if options.orbits is None else _open_store(options.orbits, crosscoder)
     say(f"{options.model}: {len(crosscoder.components_)} atoms, {in_words(crosscoder.group_)}")
-    with output_folder(options.out, options.overwrite, (FEATURES, FAMILIES, FIGURES)) as out:
+    out = options.out
+    with output_folder(options, (FEATURES, FAMILIES), (FIGURES,)) as results:
         analysis, findings = _fit(analyzer, crosscoder, store)
-        _write(analysis, findings, out, options)
-        summary = _summarise(analysis, findings, crosscoder)
-        if options.json:
-            print(json.dumps(summary, indent=2, ensure_ascii=False))
-        else:
-            _print_summary(summary, options.families)
-            print(f"\nTables:  {out / FEATURES}, {out / FAMILIES}\nFigures: {out / FIGURES}")
+        _write(analysis, findings, results.place, options)
+        # an old picture beside a new one would mislead
+        results.publish(replaced=[FEATURES, FAMILIES, *_figures_in(out)])
+        (out / FIGURES).mkdir(exist_ok=True)
+    summary = _summarise(analysis, findings, crosscoder)
+    if options.json:
+        print(as_json(summary))
+    else:
+        _print_summary(summary, options.families)
+        print(f"\nTables:  {out / FEATURES}, {out / FAMILIES}\nFigures: {out / FIGURES}")
 
 
 def _open_store(path: Path, crosscoder: GroupCrosscoder) -> OrbitStore:
@@ -87,25 +96,29 @@ def _fit(
 def _write(
     analysis: SymmetryAnalyzer,
     findings: list[Finding] | None,
-    out: Path,
+    place: Callable[[str], Path],
     options: argparse.Namespace,
 ) -> None:
     for name, table in (
         (FEATURES, analysis.features_table_),
         (FAMILIES, analysis.families_table_),
     ):
-        with written_whole(out / name) as temporary:
-            table.to_csv(temporary)
-    figures = out / FIGURES
-    figures.mkdir(exist_ok=True)
-    # an old picture beside a new one would mislead
-    for pattern in _KINDS_OF_FIGURES:
-        for ending in ("png", "svg"):
-            for old in figures.glob(f"{pattern}.{ending}"):
-                old.unlink()
+        content = table.to_csv().encode()
+        with written_whole(place(name)) as temporary:
+            temporary.write_bytes(content)
     displays = list(_displays(analysis, findings, options))
     for name, make in tqdm(displays, desc="drawing figures"):
-        save_figure(make().plot().figure_, figures / f"{name}.{options.format}")
+        save_figure(make().plot().figure_, place(f"{FIGURES}/{name}.{options.format}"))
+
+
+def _figures_in(out: Path) -> list[str]:
+    """Figures that a command before has drawn; others' files in their folder are left alone."""
+    figures = out / FIGURES
+    return [
+        f"{FIGURES}/{path.name}"
+        for path in (figures.iterdir() if figures.is_dir() else ())
+        if _OWN_FIGURE.fullmatch(path.name)
+    ]
 
 
 def _displays(

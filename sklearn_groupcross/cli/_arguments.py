@@ -1,10 +1,13 @@
-"""What several commands check, and how they speak."""
+"""What several commands check."""
 
 from __future__ import annotations
 
-import sys
+import json
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from ..groups import FiniteGroup, PlanarGroup
+if TYPE_CHECKING:  # `main` needs this module, and --version none of scipy
+    from ..groups import FiniteGroup
 
 
 def choose_count(wanted: int | None, available: int, option: str, least: int = 1) -> int:
@@ -18,13 +21,49 @@ def choose_count(wanted: int | None, available: int, option: str, least: int = 1
     return wanted
 
 
+def check_order(group: FiniteGroup) -> None:
+    """Refuse a group whose symmetries cannot be named, before hours of work.
+
+    Raises
+    ------
+    ValueError
+        If it has too many elements.
+    """
+    from ..groups import MAX_ORDER_FOR_ALL_SUBGROUPS
+
+    if group.order > MAX_ORDER_FOR_ALL_SUBGROUPS:
+        raise ValueError(
+            f"{group!r} has {group.order} elements; symmetries are named for groups of at most "
+            f"{MAX_ORDER_FOR_ALL_SUBGROUPS}."
+        )
+
+
+def check_installed(*modules: str) -> None:
+    """See that what draws and writes at the end is installed, before hours of work.
+
+    Raises
+    ------
+    ImportError
+        If it is not; the message says what to install.
+    """
+    for module in modules:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise ImportError(
+                f"This command needs {module}: pip install 'sklearn-groupcross[report]'."
+            ) from error
+
+
 def in_words(group: FiniteGroup) -> str:
     """Say what a group does to images."""
+    from ..groups import PlanarGroup
+
     if not isinstance(group, PlanarGroup):
         return f"{group!r}, {group.order} elements"
     return f"{group.n_turns} turns{' with mirrors' if group.has_mirrors else ''}"
 
 
-def say(text: str) -> None:
-    """Tell a person something that is no result."""
-    print(text, file=sys.stderr, flush=True)
+def as_json(value: Any) -> str:
+    """Write what a person and a program can read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)

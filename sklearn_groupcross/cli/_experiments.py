@@ -13,6 +13,7 @@ from tabulate import tabulate
 from .._device import resolve_device
 from .._experiment import (
     MODEL,
+    ORBITS,
     REPORT,
     RESULTS,
     TABLE,
@@ -22,11 +23,12 @@ from .._experiment import (
 )
 from ..analysis import KINDS, measurable_kinds
 from ..crosscoder import GroupCrosscoder
-from ..groups import MAX_ORDER_FOR_ALL_SUBGROUPS, Dihedral, PlanarGroup, parse_group
+from ..groups import Dihedral, PlanarGroup, parse_group
 from ..networks import load_network
 from ..orbits import ImageSource, OrbitDataset
-from ._arguments import choose_count, in_words, say
+from ._arguments import check_installed, check_order, choose_count, in_words
 from ._output import output_folder
+from ._streams import say
 
 _ROWS_A_KIND = 5
 
@@ -35,6 +37,7 @@ def demo(options: argparse.Namespace) -> None:
     """Run ``groupcross demo``."""
     from sklearn.datasets import load_sample_images
 
+    check_installed("jinja2", "matplotlib")
     network, group = load_network("bundled"), Dihedral(16)
     # scaled like any other image, a whole photograph would give few samples: cut tiles
     side = OrbitDataset([np.zeros((8, 8, 3), np.uint8)], network=network, group=group).source_size
@@ -42,36 +45,36 @@ def demo(options: argparse.Namespace) -> None:
     held_out = tiles[::5]
     train = [tile for i, tile in enumerate(tiles) if i % 5]
     common = {"network": network, "group": group, "random_state": options.seed}
-    with output_folder(options.out, options.overwrite, RESULTS) as out:
+    crosscoder = GroupCrosscoder(
+        group=group,
+        n_features=512,
+        l1=0.1,
+        augment=True,
+        max_epochs=50,
+        random_state=options.seed,
+        checkpoint_dir=options.out,
+        verbose=1,
+    )
+    crosscoder.check_parameters()
+    with output_folder(options, RESULTS) as results, crosscoder._keeping_checkpoint():
         say("Bundled network, two photographs, " + in_words(group))
         experiment = run_experiment(
             OrbitDataset(train, n_positions=320, **common),
             OrbitDataset(held_out, n_positions=320, **common),
-            GroupCrosscoder(
-                group=group,
-                n_features=512,
-                l1=0.1,
-                augment=True,
-                max_epochs=50,
-                random_state=options.seed,
-                checkpoint_dir=out,
-                verbose=1,
-            ),
-            out,
+            crosscoder,
+            results.place,
             title="Symmetry report: groupcross demo",
             image_word="tiles of two photographs",
         )
-        _print_results(experiment, group, out)
+        results.publish(replaced=(*RESULTS, *ORBITS))
+    _print_results(experiment, group, options.out)
 
 
 def run(options: argparse.Namespace) -> None:
     """Run ``groupcross run``."""
     group = parse_group(options.group)
-    if group.order > MAX_ORDER_FOR_ALL_SUBGROUPS:
-        raise ValueError(
-            f"{group!r} has {group.order} elements; symmetries are named for groups of at most "
-            f"{MAX_ORDER_FOR_ALL_SUBGROUPS}."
-        )
+    check_order(group)
+    check_installed("jinja2", "matplotlib")
     device = resolve_device(options.device)
     crosscoder = GroupCrosscoder(
         group=group,
@@ -88,15 +91,20 @@ def run(options: argparse.Namespace) -> None:
         verbose=1,
     )
     crosscoder.check_parameters()
-    with output_folder(options.out, options.overwrite, RESULTS) as out:
+    with output_folder(options, RESULTS) as results, crosscoder._keeping_checkpoint():
         train, held_out = _read_images(options, group, device)
         network = train.network
         n_images = len(train) + len(held_out)
         say(f"{network.name}, layer {train.layer}, {n_images} images, {in_words(group)}")
         experiment = run_experiment(
-            train, held_out, crosscoder, out, title=f"Symmetry report: {network.name} {train.layer}"
+            train,
+            held_out,
+            crosscoder,
+            results.place,
+            title=f"Symmetry report: {network.name} {train.layer}",
         )
-        _print_results(experiment, group, out)
+        results.publish(replaced=(*RESULTS, *ORBITS))
+    _print_results(experiment, group, options.out)
 
 
 def _read_images(
@@ -127,8 +135,7 @@ def _read_images(
         )
         for chosen in (order[n_held_out:], order[:n_held_out])
     )
-    for dataset in (train, held_out):
-        dataset.check_images(progress=True)
+    images[order].check_all(progress=True)  # of both, so that all are named at once
     return train, held_out
 
 

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from .._printable import printable
 from .._version import __version__
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors show what was typed as a terminal can."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Parse what ``groupcross`` is given; ``options.command`` runs the command."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="groupcross",
         description="Find which features of a vision network move together under a symmetry group.",
     )
+    parser.color = False  # type: ignore[attr-defined]  # colours are codes, which are escaped
     parser.add_argument("--version", action="version", version=f"groupcross {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_experiments(commands)

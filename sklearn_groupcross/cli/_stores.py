@@ -10,16 +10,21 @@ from tabulate import tabulate
 
 from .._device import resolve_device
 from ..actions import HueAction, ImageAction, ImageProductAction
-from ..groups import parse_group
+from ..groups import MAX_ORDER_FOR_ALL_SUBGROUPS, parse_group
 from ..networks import load_network
 from ..orbits import ImageSource, OrbitDataset, OrbitStore
-from ._arguments import choose_count, in_words, say
+from ._arguments import choose_count, in_words
+from ._streams import say
 
 
 def extract(options: argparse.Namespace) -> None:
     """Run ``groupcross extract``."""
-    turns = ImageAction(parse_group(options.group), mask=options.mask)
-    action = turns if options.hues is None else ImageProductAction(turns, HueAction(options.hues))
+    action = _action(options)
+    if action.group.order > MAX_ORDER_FOR_ALL_SUBGROUPS:
+        say(
+            f"Note: {action.group!r} has {action.group.order} elements; symmetries of features can "
+            f"be named for at most {MAX_ORDER_FOR_ALL_SUBGROUPS}."
+        )
     images = ImageSource(options.images)
     if options.n_images is not None:
         n_images = choose_count(options.n_images, len(images), "--n-images")
@@ -40,9 +45,8 @@ def extract(options: argparse.Namespace) -> None:
         device=resolve_device(options.device),
         random_state=options.seed,
     )
-    dataset.check_images(progress=True)
     say(f"{network.name}, layer {dataset.layer}, {len(images)} images, {in_words(dataset.group)}")
-    pending = _pending(options.out) if options.append else None
+    there = _state(options.out)
     store = dataset.extract(
         options.out,
         dtype=options.dtype,
@@ -50,14 +54,28 @@ def extract(options: argparse.Namespace) -> None:
         n_jobs=options.jobs,
         progress=True,
     )
-    if pending == (len(store.images), 0):
-        say(f"Nothing to add: {options.out} holds all of these images already.")
+    if there == (len(store.images), 0):
+        what = "add" if options.append else "do"
+        say(f"Nothing to {what}: {options.out} holds all of these images already.")
     _print_info(store)
 
 
-def _pending(path: Path) -> tuple[int, int]:
-    """How many images a store is to hold, and how many of them are pending."""
-    store = OrbitStore(path, allow_incomplete=True)
+def _action(options: argparse.Namespace) -> ImageAction | ImageProductAction:
+    turns = ImageAction(parse_group(options.group), mask=options.mask)
+    if options.hues is None:
+        return turns
+    if options.hues < 1:
+        raise ValueError(f"--hues is a number of steps, at least 1; got {options.hues}.")
+    parse_group(f"cyclic:{options.hues}")  # refuses one that is too large to be built
+    return ImageProductAction(turns, HueAction(options.hues))
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """How many images a store is to hold, and how many of them are pending; None without one."""
+    try:
+        store = OrbitStore(path, allow_incomplete=True)
+    except FileNotFoundError:
+        return None
     return len(store.images), len(store.pending_images())
 
 
