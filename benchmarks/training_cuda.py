@@ -28,7 +28,7 @@ from dense_loop import DenseLoop
 from measuring import GIGA, ratio, seconds, take_turns
 from tabulate import tabulate
 
-from sklearn_groupcross._device import tf32_products
+from sklearn_groupcross._ambient import tf32_products
 from sklearn_groupcross.crosscoder import _gathering
 from sklearn_groupcross.crosscoder._batches import Samples
 from sklearn_groupcross.crosscoder._options import TrainingOptions
