@@ -1,6 +1,6 @@
 """Train the network that comes with the package.
 
-Run ``python -m sklearn_groupcross.networks.train_bundled --out FILE``. Every image is drawn on the
+Run ``python -m tools.train_bundled --out FILE``. Every image is drawn on the
 fly, and is seen once. Two losses share the trunk: the head names the one shape of a whole image,
 the local head names the shape at one place of the default layer, whatever surrounds it. The second
 is what makes the units of that layer answer to local poses: each pose must be a sum, with weights
@@ -10,7 +10,6 @@ that are not negative, of the units at one place.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from pathlib import Path
 
@@ -20,22 +19,24 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .._files import written_whole
-from .._version import __version__
-from .bundled import (
+from sklearn_groupcross import __version__
+from sklearn_groupcross._files import written_whole
+from sklearn_groupcross.networks.bundled import (
+    BIN,
     POSE_BINS,
+    SHAPE_PERIODS,
     BundledNet,
-    kind_logits,
-    pose_targets,
     preprocess_bundled,
 )
-from .shapes import KINDS, PERIODS, ShapeBatch, add_surround, draw_shapes
+from tools.shapes import ShapeBatch, add_surround, draw_shapes
 
 __all__ = [
     "angle_errors",
     "held_out_accuracy",
+    "kind_logits",
     "local_poses",
     "main",
+    "pose_targets",
     "save_weights",
     "train",
 ]
@@ -44,7 +45,51 @@ IMAGE_SIZE = 49  # a little more than the 35 px field of the default layer
 _STRIDE = 4
 
 
-def local_poses(net: BundledNet, features: Tensor, centres: Tensor) -> Tensor:
+def pose_targets(kinds: Tensor, angles: Tensor) -> Tensor:
+    """Distributions over poses, as targets of a cross-entropy.
+
+    Parameters
+    ----------
+    kinds : Tensor of shape (n,)
+        Index into `SHAPES`.
+    angles : Tensor of shape (n,)
+        Radians, counter-clockwise.
+
+    Returns
+    -------
+    Tensor of shape (n, 70)
+        Rows sum to 1. An angle between two bins is shared between them in proportion, so that there
+        is no edge of a bin at which the target jumps.
+    """
+    bins = torch.tensor(POSE_BINS, dtype=torch.int64, device=kinds.device)
+    first = bins.cumsum(0) - bins
+    place = angles / BIN
+    low = place.floor().long()
+    share = (place - low).to(angles.dtype)
+    n_bins, start = bins[kinds], first[kinds]
+    targets = torch.zeros(len(kinds), sum(POSE_BINS), dtype=angles.dtype, device=kinds.device)
+    targets.scatter_add_(1, (start + low % n_bins)[:, None], (1 - share)[:, None])
+    targets.scatter_add_(1, (start + (low + 1) % n_bins)[:, None], share[:, None])
+    return targets
+
+
+def kind_logits(poses: Tensor) -> Tensor:
+    """Sum out the angle.
+
+    Parameters
+    ----------
+    poses : Tensor of shape (n, 70)
+        Pose logits.
+
+    Returns
+    -------
+    Tensor of shape (n, 8)
+        Logits over `SHAPES`: the log of each kind's summed odds.
+    """
+    return torch.stack([block.logsumexp(1) for block in poses.split(POSE_BINS, 1)], 1)
+
+
+def local_poses(net: BundledNet, features: Tensor, centers: Tensor) -> Tensor:
     """Pose logits read at the unit nearest each shape's centre.
 
     Parameters
@@ -53,7 +98,7 @@ def local_poses(net: BundledNet, features: Tensor, centres: Tensor) -> Tensor:
         The network whose local head reads.
     features : Tensor of shape (n, 96, height, width)
         Activations of the default layer.
-    centres : Tensor of shape (n, 2)
+    centers : Tensor of shape (n, 2)
         Row and column in pixels.
 
     Returns
@@ -61,7 +106,7 @@ def local_poses(net: BundledNet, features: Tensor, centres: Tensor) -> Tensor:
     Tensor of shape (n, 70)
         Logits.
     """
-    units = (centres / _STRIDE).round().long()
+    units = (centers / _STRIDE).round().long()
     column = features[torch.arange(len(features)), :, units[:, 0], units[:, 1]]
     return net.local_head(column[:, :, None, None]).flatten(1)
 
@@ -82,11 +127,11 @@ def angle_errors(poses: Tensor, batch: ShapeBatch) -> Tensor:
         Radians, modulo each kind's own period, for the m shapes that have an angle.
     """
     errors = []
-    for label, block in enumerate(poses.split(POSE_BINS, 1)):
-        period = PERIODS[KINDS[label]]
+    blocks = poses.split(POSE_BINS, 1)
+    for label, (block, period) in enumerate(zip(blocks, SHAPE_PERIODS.values(), strict=True)):
         if period:
             rows = batch.kinds == label
-            guess = block[rows].argmax(1) * (math.pi / 8)
+            guess = block[rows].argmax(1) * BIN
             errors.append(((guess - batch.angles[rows] + period / 2) % period - period / 2).abs())
     return torch.cat(errors)
 
@@ -119,12 +164,12 @@ def held_out_accuracy(net: BundledNet, seed: int, n: int = 2048) -> dict[str, fl
         readings = {
             "": net(preprocess_bundled(batch.images)),
             "local_": local_poses(
-                net, net.features(preprocess_bundled(crowd.images)), crowd.centres
+                net, net.features(preprocess_bundled(crowd.images)), crowd.centers
             ),
         }
         for prefix, poses in readings.items():
             scores[prefix + "kind"].append((kind_logits(poses).argmax(1) == batch.kinds).float())
-            scores[prefix + "angle"].append((angle_errors(poses, batch) < math.pi / 8).float())
+            scores[prefix + "angle"].append((angle_errors(poses, batch) < BIN).float())
     return {name: torch.cat(values).mean().item() for name, values in scores.items()}
 
 
@@ -173,7 +218,7 @@ def train(
         targets = pose_targets(
             torch.cat([lone.kinds, crowd.kinds]), torch.cat([lone.angles, crowd.angles])
         )
-        local = local_poses(net, features, torch.cat([lone.centres, crowd.centres]))
+        local = local_poses(net, features, torch.cat([lone.centers, crowd.centers]))
         # the head averages over the image, so a crowd has no one right answer for it
         whole = net.classify(features[: len(lone.images)])
         loss = F.cross_entropy(local, targets) + F.cross_entropy(whole, targets[: len(whole)])

@@ -16,23 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .._ambient import own_state
+from sklearn_groupcross.networks.bundled import SHAPE_PERIODS
 
-__all__ = ["KINDS", "PERIODS", "ShapeBatch", "add_surround", "draw_shapes"]
+__all__ = ["SHAPES", "ShapeBatch", "add_surround", "draw_shapes"]
 
-KINDS = ("line", "curve", "corner", "ring", "grating", "checks", "dots", "edge")
-
-PERIODS: dict[str, float] = {
-    "line": math.pi,
-    "curve": 2 * math.pi,
-    "corner": 2 * math.pi,
-    "ring": 0.0,
-    "grating": math.pi,
-    "checks": math.pi / 2,
-    "dots": 0.0,
-    "edge": 2 * math.pi,
-}
-"""Smallest turn in radians after which the kind looks the same; 0 where the angle means nothing."""
+SHAPES = tuple(SHAPE_PERIODS)
 
 _N_PARAMETERS = 22  # four for the geometry, eighteen for the places of nine dots
 _LUMA = (0.299, 0.587, 0.114)
@@ -48,18 +36,18 @@ class ShapeBatch(NamedTuple):
     images : Tensor of shape (n, 3, size, size)
         RGB in [0, 1], float32.
     kinds : Tensor of shape (n,)
-        Index into :data:`KINDS`, int64.
+        Index into :data:`SHAPES`, int64.
     angles : Tensor of shape (n,)
         Radians, counter-clockwise with y up, in [0, 2π). Lines and gratings run along it, curves
         bulge towards it, corners open towards it, edges are lighter on its side.
-    centres : Tensor of shape (n, 2)
+    centers : Tensor of shape (n, 2)
         Row and column of the point the shape turns about, in pixels.
     """
 
     images: Tensor
     kinds: Tensor
     angles: Tensor
-    centres: Tensor
+    centers: Tensor
 
 
 def _line(u: Tensor, v: Tensor, p: Tensor) -> Tensor:
@@ -128,7 +116,7 @@ _DISTANCES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 }
 
 
-def _colours(kinds: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _colors(kinds: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Colours of figure and ground, each (n, 3), which always differ in lightness."""
     n = len(kinds)
     dark = 0.65 * torch.rand(n, 1, generator=generator, **_DRAWN)
@@ -140,7 +128,7 @@ def _colours(kinds: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]
     tints = tints * (0.15 * torch.rand(2, n, 1, generator=generator, **_DRAWN))
     figure_is_light = torch.rand(n, 1, generator=generator, **_DRAWN) < 0.5
     # the angle of an edge says which side is lighter, so its sign is not free
-    figure_is_light |= (kinds == KINDS.index("edge"))[:, None]
+    figure_is_light |= (kinds == SHAPES.index("edge"))[:, None]
     figure = torch.where(figure_is_light, light, dark) + tints[0]
     ground = torch.where(figure_is_light, dark, light) + tints[1]
     return figure.clamp(0, 1), ground.clamp(0, 1)
@@ -158,12 +146,11 @@ def _shading(n: int, size: int, generator: torch.Generator) -> Tensor:
     return torch.where(choice > 0.7, torch.zeros((), **_DRAWN), field)[:, None]
 
 
-@own_state()
 def draw_shapes(
     n: int,
     size: int,
     generator: torch.Generator,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] = SHAPES,
     *,
     angles: Tensor | None = None,
     jitter: float = 6.0,
@@ -179,7 +166,7 @@ def draw_shapes(
         Side of the images in pixels.
     generator : torch.Generator
         Source of every draw, on the CPU.
-    kinds : sequence of str, default=KINDS
+    kinds : sequence of str, default=SHAPES
         Kinds to draw from, all equally likely.
     angles : Tensor of shape (n,), default=None
         Angles in radians, counter-clockwise; None draws them uniformly. The other draws are the
@@ -206,10 +193,10 @@ def draw_shapes(
     >>> batch.images.shape
     torch.Size([4, 3, 49, 49])
     """
-    unknown = sorted(set(kinds) - set(KINDS))
+    unknown = sorted(set(kinds) - set(SHAPES))
     if unknown or not kinds:
-        raise ValueError(f"kinds={list(kinds)!r}; choose one or more of {', '.join(KINDS)}.")
-    allowed = torch.tensor([KINDS.index(kind) for kind in kinds], dtype=torch.int64, device="cpu")
+        raise ValueError(f"kinds={list(kinds)!r}; choose one or more of {', '.join(SHAPES)}.")
+    allowed = torch.tensor([SHAPES.index(kind) for kind in kinds], dtype=torch.int64, device="cpu")
     labels = allowed[torch.randint(len(allowed), (n,), generator=generator, device="cpu")]
     drawn = 2 * math.pi * torch.rand(n, generator=generator, **_DRAWN)
     turn = drawn if angles is None else angles.to(torch.float32) % (2 * math.pi)
@@ -218,7 +205,7 @@ def draw_shapes(
     parameters = torch.rand(_N_PARAMETERS, n, 1, 1, generator=generator, **_DRAWN)
     # from crisp to out of focus; half the width of the edge, in pixels
     softness = 0.6 + 2.0 * torch.rand(n, 1, 1, generator=generator, **_DRAWN) ** 2
-    figure, ground = _colours(labels, generator)
+    figure, ground = _colors(labels, generator)
 
     axis = torch.arange(size, **_DRAWN) - (size - 1) / 2
     x = (axis - offsets[:, 1:])[:, None, :]
@@ -228,18 +215,17 @@ def draw_shapes(
     distance = torch.empty(n, size, size, **_DRAWN)
     for label in allowed.unique().tolist():
         rows = (labels == label).nonzero()[:, 0]
-        distance[rows] = _DISTANCES[KINDS[label]](u[rows], v[rows], parameters[:, rows])
+        distance[rows] = _DISTANCES[SHAPES[label]](u[rows], v[rows], parameters[:, rows])
     cover = (0.5 - distance / (2 * softness)).clamp(0, 1)[:, None]
     images = torch.lerp(ground[:, :, None, None], figure[:, :, None, None], cover)
     if not clean:
         images = images + _shading(n, size, generator)
         level = 0.05 * torch.rand(n, 1, 1, 1, generator=generator, **_DRAWN) ** 2
         images = images + level * torch.randn(n, 3, size, size, generator=generator, **_DRAWN)
-    centres = offsets + (size - 1) / 2
-    return ShapeBatch(images.clamp(0, 1), labels, turn, centres)
+    centers = offsets + (size - 1) / 2
+    return ShapeBatch(images.clamp(0, 1), labels, turn, centers)
 
 
-@own_state()
 def add_surround(
     batch: ShapeBatch, generator: torch.Generator, radius: tuple[float, float] = (13.0, 26.0)
 ) -> ShapeBatch:
@@ -269,7 +255,7 @@ def add_surround(
     shift = int(torch.randint(1, max(n, 2), (), generator=generator, device="cpu"))
     other = batch.images.roll(shift, 0).flip(-1)
     grid = torch.arange(size, **_DRAWN)
-    rows = (grid - batch.centres[:, :1])[:, :, None]
-    columns = (grid - batch.centres[:, 1:])[:, None, :]
+    rows = (grid - batch.centers[:, :1])[:, :, None]
+    columns = (grid - batch.centers[:, 1:])[:, None, :]
     window = (0.5 + (reach - torch.hypot(rows, columns)) / (2 * softness)).clamp(0, 1)[:, None]
     return batch._replace(images=torch.lerp(other, batch.images, window))

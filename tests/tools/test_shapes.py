@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from sklearn_groupcross.networks.shapes import KINDS, PERIODS, add_surround, draw_shapes
+from sklearn_groupcross.networks.bundled import SHAPE_PERIODS
+from tools.shapes import SHAPES, add_surround, draw_shapes
 
 SIZE = 41  # odd: the image centre is a pixel, so quarter turns move pixels onto pixels
 
@@ -48,14 +49,14 @@ def test_shapes_types_and_range():
         assert batch.angles.shape == (64,)
         assert batch.images.min() >= 0
         assert batch.images.max() <= 1
-        assert set(batch.kinds.tolist()) == set(range(len(KINDS)))
+        assert set(batch.kinds.tolist()) == set(range(len(SHAPES)))
         assert ((batch.angles >= 0) & (batch.angles < 2 * math.pi)).all()
-        assert ((batch.centres - 16).abs() <= 6).all()
+        assert ((batch.centers - 16).abs() <= 6).all()
 
 
 def test_only_the_kinds_asked_for():
     batch = draw_shapes(40, 17, _generator(), kinds=["ring", "edge"])
-    assert {KINDS[label] for label in batch.kinds.tolist()} == {"ring", "edge"}
+    assert {SHAPES[label] for label in batch.kinds.tolist()} == {"ring", "edge"}
 
 
 @pytest.mark.parametrize("kinds", [["circle"], []])
@@ -64,13 +65,13 @@ def test_unknown_kind_is_an_error(kinds):
         draw_shapes(2, 17, _generator(), kinds=kinds)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SHAPES)
 def test_figure_is_visible(kind):
     images = _clean(kind, torch.zeros(50))
     assert (images.amax((2, 3)) - images.amin((2, 3))).amax(1).min() > 0.05
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "edge"])
+@pytest.mark.parametrize("kind", [kind for kind in SHAPES if kind != "edge"])
 def test_figure_is_lighter_or_darker_than_ground(kind):
     # the mean over many draws hides neither sign
     images = _clean(kind, torch.zeros(60)).mean(1)
@@ -80,23 +81,23 @@ def test_figure_is_lighter_or_darker_than_ground(kind):
     assert 0.2 < darker_extreme.float().mean() < 0.8
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_adding_to_the_angle_turns_the_image_counter_clockwise(kind, quarters):
     angles = 2 * math.pi * torch.rand(20, generator=_generator(1))
     turned = _clean(kind, angles + quarters * math.pi / 2)
     assert _difference(turned, torch.rot90(_clean(kind, angles), quarters, (-2, -1))) < 1e-3
-    if PERIODS[kind] == 2 * math.pi:  # the other sense of rotation must fail
+    if SHAPE_PERIODS[kind] == 2 * math.pi:  # the other sense of rotation must fail
         wrong = torch.rot90(_clean(kind, angles), quarters + 2, (-2, -1))
         assert _difference(turned, wrong) > 0.02
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if PERIODS[kind]])
+@pytest.mark.parametrize("kind", [kind for kind in SHAPES if SHAPE_PERIODS[kind]])
 def test_period_is_a_symmetry_and_half_of_it_is_not(kind):
     angles = 2 * math.pi * torch.rand(20, generator=_generator(1))
     images = _clean(kind, angles)
-    assert _difference(images, _clean(kind, angles + PERIODS[kind])) < 1e-3
-    assert _difference(images, _clean(kind, angles + PERIODS[kind] / 2)) > 0.02
+    assert _difference(images, _clean(kind, angles + SHAPE_PERIODS[kind])) < 1e-3
+    assert _difference(images, _clean(kind, angles + SHAPE_PERIODS[kind] / 2)) > 0.02
 
 
 def test_ring_is_the_same_at_every_angle():
@@ -120,7 +121,7 @@ def test_edge_is_lighter_on_the_side_of_its_angle():
     assert (up[:, 0].mean(1) > up[:, -1].mean(1)).all()
 
 
-def test_centres_say_where_the_shape_is():
+def test_centers_say_where_the_shape_is():
     batch = draw_shapes(30, 49, _generator(), kinds=["ring"], clean=True)
     ground = batch.images[:, :, :1, :1]
     mass = (batch.images - ground).abs().sum(1)
@@ -128,7 +129,7 @@ def test_centres_say_where_the_shape_is():
     total = mass.sum((1, 2))
     rows = (mass.sum(2) * grid).sum(1) / total
     columns = (mass.sum(1) * grid).sum(1) / total
-    assert (torch.stack([rows, columns], 1) - batch.centres).abs().max() < 0.5
+    assert (torch.stack([rows, columns], 1) - batch.centers).abs().max() < 0.5
 
 
 def test_surround_keeps_the_middle_and_changes_the_rest():
