@@ -48,6 +48,7 @@ _ROOMS = {
     "actions": (),
     "analysis": ("SymmetryAnalyzer",),
     "crosscoder": ("GroupCrosscoder", "OrbitScaler", "crosscoder_path"),
+    "faithfulness": (),
     "groups": ("Cyclic", "Dihedral", "FiniteGroup", "Trivial"),
     "model_selection": (),
     "networks": ("Network", "load_network", "receptive_field"),

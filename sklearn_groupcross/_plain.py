@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ._masked import unmasked
+
 
 def as_plain(X: Any, name: str = "X") -> Any:
     """Take off what would be lost, or be in the way, when the numbers are read.
@@ -29,10 +31,9 @@ def as_plain(X: Any, name: str = "X") -> Any:
         If values are masked: what lies under the mask would be taken for data. Or if a tensor is
         on the meta device, which holds no values.
     TypeError
-        If a tensor is sparse or quantised.
+        If a tensor is sparse or quantized.
     """
-    if isinstance(X, np.ma.MaskedArray):
-        return _unmasked(X, name)
+    X = unmasked(X, name)
     if isinstance(X, Tensor):
         return _detached(X, name)
     if isinstance(X, list | tuple) and _holds_arrays(X):
@@ -66,20 +67,9 @@ def as_tensor(array: NDArray[Any], dtype: torch.dtype | None = None) -> Tensor:
     return tensor if dtype is None else tensor.to(dtype)
 
 
-def _unmasked(X: np.ma.MaskedArray[Any, Any], name: str) -> NDArray[Any]:
-    n_masked = int(np.ma.getmaskarray(X).sum())
-    if n_masked:
-        raise ValueError(
-            f"{name} is a masked array, and {n_masked} of its {X.size} values are masked: what "
-            "lies under the mask would be taken for data. Leave these samples out, or put in "
-            f"values of your choice: {name}.filled(...)."
-        )
-    return np.ma.getdata(X, subok=False)
-
-
 def _detached(X: Tensor, name: str) -> Any:
     if X.layout != torch.strided or X.is_quantized:
-        kind = "quantised" if X.is_quantized else "sparse"
+        kind = "quantized" if X.is_quantized else "sparse"
         raise TypeError(
             f"{name} is a {kind} tensor; dense values are needed. Pass "
             f"{name}.{'dequantize' if X.is_quantized else 'to_dense'}()."

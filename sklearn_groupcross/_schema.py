@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 _T = TypeVar("_T")
+
+# Numbers from outside: bounded by more than anything has, so that torch can count with them.
+Whole = Annotated[int, Meta(ge=0, le=2**62)]
+Count = Annotated[int, Meta(ge=1, le=2**31)]
+RowCount = Annotated[int, Meta(ge=1, le=2**40)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 def read_json(content: bytes | str, kind: type[_T], source: str | os.PathLike[str]) -> _T:

@@ -14,9 +14,9 @@ from filelock import FileLock, Timeout
 
 from sklearn_groupcross import _locks
 from sklearn_groupcross._locks import hold
-from sklearn_groupcross.cli._lock import locked as command_locked
+from sklearn_groupcross.cli._lock import hold_folder
 from sklearn_groupcross.crosscoder._checkpoint_slot import Slot
-from sklearn_groupcross.orbits._plain_files import locked as store_locked
+from sklearn_groupcross.orbits._plain_files import hold_lock
 
 try:
     import fcntl
@@ -28,7 +28,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="locks and links of POSIX")
 
 @contextmanager
 def command(folder):
-    with command_locked(folder):
+    with hold_folder(folder):
         yield
 
 
@@ -43,7 +43,7 @@ def run(folder):
 
 @contextmanager
 def store(folder):
-    with store_locked(folder / ".chunk.lock", "It is being written."):
+    with hold_lock(folder / ".chunk.lock", "It is being written."):
         yield
 
 

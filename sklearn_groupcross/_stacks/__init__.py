@@ -1,0 +1,1 @@
+"""Arrays with blocks: how they are read and checked, and their moments. A private room."""
