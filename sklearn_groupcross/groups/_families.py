@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from itertools import permutations
+from math import factorial
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._arguments import Factor, is_table, is_whole
 from ._finite_group import FiniteGroup
-from ._irreps import Irrep, tensor_irreps
+from ._irreps import Irrep, split
 from ._validation import MAX_ORDER
+
+# 7! exceeds the largest supported order.
+_LARGEST_DEGREE = 6
 
 
 class _PermutationFamily(FiniteGroup):
@@ -40,8 +45,15 @@ class Symmetric(_PermutationFamily):
     """
 
     def __init__(self, n: int) -> None:
-        n = _check_degree(n, 6, type(self).__name__)
+        n = _check_degree(n, type(self).__name__)
         super().__init__(n, _all_permutations(n))
+
+    @classmethod
+    def _count_elements(cls, arguments: list[Any]) -> int | None:
+        match arguments:
+            case [n] if is_whole(n, 1, _LARGEST_DEGREE):
+                return factorial(n)
+        return None
 
 
 class Alternating(_PermutationFamily):
@@ -54,11 +66,18 @@ class Alternating(_PermutationFamily):
     """
 
     def __init__(self, n: int) -> None:
-        n = _check_degree(n, 6, type(self).__name__)
+        n = _check_degree(n, type(self).__name__)
         everything = _all_permutations(n)
         first, second = np.triu_indices(n, 1)
         inversions = (everything[:, first] > everything[:, second]).sum(axis=1)
         super().__init__(n, everything[inversions % 2 == 0])
+
+    @classmethod
+    def _count_elements(cls, arguments: list[Any]) -> int | None:
+        match arguments:
+            case [n] if is_whole(n, 1, _LARGEST_DEGREE):
+                return max(1, factorial(n) // 2)
+        return None
 
 
 class Quaternion(FiniteGroup):
@@ -77,6 +96,10 @@ class Quaternion(FiniteGroup):
 
     def _init_args(self) -> tuple[Any, ...]:
         return ()
+
+    @classmethod
+    def _count_elements(cls, arguments: list[Any]) -> int | None:
+        return None if arguments else 8
 
     def element_name(self, element: int) -> str:
         """Return the quaternion, such as ``"-j"``."""
@@ -103,8 +126,30 @@ class DirectProduct(FiniteGroup):
     def _init_args(self) -> tuple[Any, ...]:
         return (self.left, self.right)
 
+    @classmethod
+    def _count_elements(cls, arguments: list[Any]) -> int | None:
+        match arguments:
+            case [Factor(left), Factor(right)]:
+                return left * right
+        return None
+
     def _find_irreps(self) -> list[Irrep]:
-        return tensor_irreps(self, self.left.irreps, self.right.irreps)
+        """Tensor products of irreps, split where both factors are not of real type.
+
+        Over the reals C ⊗ C is two copies of C, C ⊗ H is 2 x 2 matrices over C, H ⊗ H is 4 x 4
+        matrices over R: such products fall apart.
+        """
+        irreps: list[Irrep] = []
+        for a in self.left.irreps:
+            for b in self.right.irreps:
+                name = f"{a.name} ⊗ {b.name}"
+                d = a.dimension * b.dimension
+                product = np.einsum("gij,hkl->ghikjl", a.matrices, b.matrices).reshape(-1, d, d)
+                if 1 in (a.type, b.type):
+                    irreps.append(Irrep(self, name, product))
+                else:
+                    irreps.extend(split(self, name, product))
+        return irreps
 
     def element_name(self, element: int) -> str:
         """Return the pair of the parts' names."""
@@ -164,6 +209,13 @@ class SemidirectProduct(FiniteGroup):
     def _init_args(self) -> tuple[Any, ...]:
         return (self.normal, self.acting, self.action.tolist())
 
+    @classmethod
+    def _count_elements(cls, arguments: list[Any]) -> int | None:
+        match arguments:
+            case [Factor(n), Factor(m), list(action)] if is_table(action, m, n):
+                return n * m
+        return None
+
 
 def cycles(permutation: list[int]) -> str:
     """Write a permutation in cycle notation, ``"e"`` for the identity."""
@@ -192,10 +244,10 @@ def _composition_table(elements: np.ndarray) -> np.ndarray:
     return np.searchsorted(keys, elements[:, elements] @ digits)
 
 
-def _check_degree(n: int, largest: int, family: str) -> int:
-    if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= largest:
+def _check_degree(n: int, family: str) -> int:
+    if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= _LARGEST_DEGREE:
         raise ValueError(
-            f"{family}(n) takes a whole number 1 <= n <= {largest} "
+            f"{family}(n) takes a whole number 1 <= n <= {_LARGEST_DEGREE} "
             f"(orders up to {MAX_ORDER}); got {n!r}."
         )
     return int(n)

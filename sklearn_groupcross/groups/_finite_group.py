@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._arguments import is_table
 from ._construction import table_from_matrices, table_from_permutations
 from ._irreps import Irrep, checked, split_regular
 from ._isomorphism import isomorphism_type
 from ._stabilizer import Stabilizer, find_stabilizers
-from ._subgroup import Subgroup, all_subgroups
+from ._subgroup import Subgroup, all_subgroups, check_nameable
 from ._validation import IntArray, check_cayley_table, closure, element_orders
 
 
@@ -100,6 +101,17 @@ class FiniteGroup:
         """Arguments that build an equal group; families override it."""
         return (self._table.tolist(),)
 
+    @classmethod
+    def _count_elements(cls, arguments: list[Any]) -> int | None:
+        """Order by a formula, for arguments from a file; families override it.
+
+        Groups among the arguments come as `Factor`. None if these are no arguments of the family.
+        """
+        match arguments:
+            case [list(table)] if is_table(table, len(table), len(table)):
+                return len(table)
+        return None
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self._init_args()))})"
 
@@ -161,7 +173,7 @@ class FiniteGroup:
         """Whether the order of multiplication never matters."""
         return bool(np.array_equal(self._table, self._table.T))
 
-    def order_of(self, element: int) -> int:
+    def element_order(self, element: int) -> int:
         """Smallest k >= 1 with ``element**k`` the identity."""
         return int(element_orders(self._table)[self._check_element(element)])
 
@@ -196,7 +208,8 @@ class FiniteGroup:
 
     @cached_property
     def _subgroups(self) -> tuple[Subgroup, ...]:
-        return all_subgroups(self)
+        check_nameable(self, "Use generated_subgroup for single ones.")
+        return tuple(Subgroup(self, elements) for elements in all_subgroups(self._table))
 
     def subgroup_classes(self) -> tuple[tuple[Subgroup, ...], ...]:
         """Conjugacy classes of `subgroups`, in the order of their first members.
@@ -379,7 +392,7 @@ class FiniteGroup:
         if subgroup.order == self.order:
             return f"{self.isomorphism_type}: everything"
         generators = ", ".join(self._describe_generator(g) for g in subgroup.generators)
-        return f"{isomorphism_type(self.restrict(subgroup))}: {generators}"
+        return f"{self.restrict(subgroup).isomorphism_type}: {generators}"
 
     def _describe_generator(self, element: int) -> str:
         """Say what an element does in words that no other element shares."""
@@ -391,7 +404,7 @@ class FiniteGroup:
 
         ``"order 21"`` where the class is none of the named families.
         """
-        return isomorphism_type(self)
+        return isomorphism_type(self._table)
 
     # --- helpers -------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._validation import refuse_masked
+from .._masked import unmasked
 
 if TYPE_CHECKING:
     from ._finite_group import FiniteGroup
@@ -185,7 +185,7 @@ class GroupFourier:
 
     def _check(self, array: Any, axis: int, length: int, what: str) -> None:
         is_floating = array.is_floating_point() if _is_torch(array) else array.dtype.kind == "f"
-        refuse_masked(array, "blocks")
+        unmasked(array, "blocks")
         if not is_floating:
             raise ValueError(f"The transform takes real floating-point arrays; got {array.dtype}.")
         if array.shape[axis] != length:

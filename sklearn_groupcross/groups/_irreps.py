@@ -1,4 +1,7 @@
-"""Irreducible real representations: analytic where a formula is known, numerical elsewhere."""
+"""Irreducible real representations, and how any representation is split into them.
+
+Families with a formula for theirs have it in `FiniteGroup._find_irreps`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from ._finite_group import FiniteGroup
-    from ._planar import PlanarGroup
 
 FloatArray = NDArray[np.float64]
 
@@ -106,28 +108,6 @@ def checked(group: FiniteGroup, irreps: list[Irrep]) -> tuple[Irrep, ...]:
     return found
 
 
-def planar_irreps(group: PlanarGroup) -> list[Irrep]:
-    """Fourier modes of the turns; a mirror conjugates them, which makes them of real type."""
-    n, turns, mirrored = group.n_turns, group.turns, group.mirrored
-    signs = {"trivial": np.ones(group.order)}
-    if n % 2 == 0:
-        signs["alternating"] = np.where(turns % 2, -1.0, 1.0)
-    if group.has_mirrors:
-        det = np.where(mirrored, -1.0, 1.0)
-        signs |= {
-            "mirror sign" if name == "trivial" else f"{name}, mirror sign": sign * det
-            for name, sign in signs.items()
-        }
-    irreps = [Irrep(group, name, sign[:, None, None]) for name, sign in signs.items()]
-    for k in range(1, (n - 1) // 2 + 1):
-        angle = 2 * np.pi * (k * turns % n) / n
-        matrices = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        matrices = np.moveaxis(matrices, 2, 0).copy()
-        matrices[mirrored, :, 1] *= -1
-        irreps.append(Irrep(group, f"frequency {k}", matrices))
-    return irreps
-
-
 def split_regular(group: FiniteGroup) -> list[Irrep]:
     """Split the regular representation into irreps, one of each isomorphism class.
 
@@ -142,41 +122,20 @@ def split_regular(group: FiniteGroup) -> list[Irrep]:
         return (a + a[group.inverses])[quotient]
 
     spaces = _eigenspaces(commuting)
-    moved = quotient  # the same table, read as [h, g] -> h⁻¹ g
-    here = np.arange(group.order)
+    translations = quotient  # the same table, read as [h, g] -> h⁻¹ g
+    elements = np.arange(group.order)
     irreps: list[Irrep] = []
     for basis in spaces:
         projection = basis @ basis.T
-        character = projection[here, moved].sum(axis=1)
+        character = projection[elements, translations].sum(axis=1)
         if any(np.allclose(character, known.character, atol=1e-6) for known in irreps):
             continue
-        matrices = np.stack([basis.T @ basis[permutation] for permutation in moved])
+        matrices = np.stack([basis.T @ basis[permutation] for permutation in translations])
         irreps.append(Irrep(group, f"{basis.shape[1]}.{len(irreps)}", matrices))
     return irreps
 
 
-def tensor_irreps(
-    group: FiniteGroup, left: tuple[Irrep, ...], right: tuple[Irrep, ...]
-) -> list[Irrep]:
-    """Irreps of a direct product: tensor products, split where both factors are not of real type.
-
-    Over the reals C ⊗ C is two copies of C, C ⊗ H is 2 x 2 matrices over C, H ⊗ H is 4 x 4
-    matrices over R: such products fall apart.
-    """
-    irreps: list[Irrep] = []
-    for a in left:
-        for b in right:
-            name = f"{a.name} ⊗ {b.name}"
-            d = a.dimension * b.dimension
-            product = np.einsum("gij,hkl->ghikjl", a.matrices, b.matrices).reshape(-1, d, d)
-            if 1 in (a.type, b.type):
-                irreps.append(Irrep(group, name, product))
-            else:
-                irreps.extend(_split(group, name, product))
-    return irreps
-
-
-def _split(group: FiniteGroup, name: str, matrices: FloatArray) -> list[Irrep]:
+def split(group: FiniteGroup, name: str, matrices: FloatArray) -> list[Irrep]:
     """Split a small representation into irreps, one of each isomorphism class."""
 
     def commuting(rng: np.random.Generator) -> FloatArray:

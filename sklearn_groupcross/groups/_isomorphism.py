@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._validation import IntArray, element_orders, generating_set
-
-if TYPE_CHECKING:
-    from ._finite_group import FiniteGroup
 
 # Orders of elements, {order: how many}, that single out the named groups which have no short
 # presentation; `find_isomorphism` is the proof, in the tests.
@@ -25,12 +21,13 @@ _BY_ELEMENT_ORDERS = {
 }
 
 
-def isomorphism_type(group: FiniteGroup) -> str:
+def isomorphism_type(table: IntArray) -> str:
     """Name the isomorphism class of a group.
 
     Parameters
     ----------
-    group : FiniteGroup
+    table : ndarray of shape (order, order)
+        Its Cayley table.
 
     Returns
     -------
@@ -39,14 +36,14 @@ def isomorphism_type(group: FiniteGroup) -> str:
         ``"Dic3"`` for dicyclic groups, ``"A4"``, ``"S4"``, ``"A5"``, ``"S5"``, ``"A6"``, ``"S6"``;
         otherwise ``"order 21"``.
     """
-    orders = element_orders(group.cayley_table)
-    if group.is_abelian:
+    orders = element_orders(table)
+    if np.array_equal(table, table.T):
         return _abelian_type(orders)
     counts = dict(zip(*(a.tolist() for a in np.unique(orders, return_counts=True)), strict=True))
     for name, expected in _BY_ELEMENT_ORDERS.items():
         if counts == expected:
             return name
-    return _rotation_and_flip_type(group, orders) or f"order {group.order}"
+    return _rotation_and_flip_type(table, orders) or f"order {len(table)}"
 
 
 def _abelian_type(orders: IntArray) -> str:
@@ -75,12 +72,12 @@ def _abelian_type(orders: IntArray) -> str:
     return " × ".join(f"C{n}" for n in reversed(factors))
 
 
-def _rotation_and_flip_type(group: FiniteGroup, orders: IntArray) -> str | None:
+def _rotation_and_flip_type(table: IntArray, orders: IntArray) -> str | None:
     """Dihedral and dicyclic groups: r generates half, and s outside it turns r into r⁻¹."""
-    half = group.order // 2
-    table, inverses = group.cayley_table, group.inverses
+    half = len(table) // 2
+    inverses = np.argmin(table, axis=1)
     for r in np.flatnonzero(orders == half):
-        outside = np.ones(group.order, dtype=bool)
+        outside = np.ones(len(table), dtype=bool)
         power = 0
         for _ in range(half):
             outside[power] = False
@@ -95,27 +92,28 @@ def _rotation_and_flip_type(group: FiniteGroup, orders: IntArray) -> str | None:
     return None
 
 
-def find_isomorphism(source: FiniteGroup, target: FiniteGroup) -> IntArray | None:
+def find_isomorphism(source: IntArray, target: IntArray) -> IntArray | None:
     """Find an isomorphism by trying images of generators, or return None if there is none.
 
     Parameters
     ----------
-    source, target : FiniteGroup
+    source, target : ndarray of shape (order, order)
+        Cayley tables.
 
     Returns
     -------
     mapping : ndarray of shape (order,) or None
-        ``mapping[source.multiply(a, b)] == target.multiply(mapping[a], mapping[b])``.
+        ``mapping[source[a, b]] == target[mapping[a], mapping[b]]``.
     """
-    if source.order != target.order:
+    if len(source) != len(target):
         return None
-    orders = element_orders(source.cayley_table), element_orders(target.cayley_table)
+    orders = element_orders(source), element_orders(target)
     if not np.array_equal(np.sort(orders[0]), np.sort(orders[1])):
         return None
-    generators = generating_set(source.cayley_table)
+    generators = generating_set(source)
     candidates = [np.flatnonzero(orders[1] == orders[0][g]).tolist() for g in generators]
     for images in product(*candidates):
-        mapping = _extend(source.cayley_table, target.cayley_table, generators, images)
+        mapping = _extend(source, target, generators, images)
         if mapping is not None:
             return mapping
     return None

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ._arguments import is_whole
 from ._finite_group import FiniteGroup
-from ._irreps import Irrep, planar_irreps
+from ._irreps import Irrep
+from ._subgroup import Subgroup
 from ._validation import MAX_ORDER
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from ._subgroup import Subgroup
 
 _TURN_NAMES = {
     2: "half turn",
@@ -87,7 +85,25 @@ class PlanarGroup(FiniteGroup):
         return round(steps) % self.n_turns
 
     def _find_irreps(self) -> list[Irrep]:
-        return planar_irreps(self)
+        """Fourier modes of the turns; a mirror conjugates them, which makes them of real type."""
+        n, turns, mirrored = self.n_turns, self.turns, self.mirrored
+        signs = {"trivial": np.ones(self.order)}
+        if n % 2 == 0:
+            signs["alternating"] = np.where(turns % 2, -1.0, 1.0)
+        if self.has_mirrors:
+            det = np.where(mirrored, -1.0, 1.0)
+            signs |= {
+                "mirror sign" if name == "trivial" else f"{name}, mirror sign": sign * det
+                for name, sign in signs.items()
+            }
+        irreps = [Irrep(self, name, sign[:, None, None]) for name, sign in signs.items()]
+        for k in range(1, (n - 1) // 2 + 1):
+            angle = 2 * np.pi * (k * turns % n) / n
+            matrices = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+            matrices = np.moveaxis(matrices, 2, 0).copy()
+            matrices[mirrored, :, 1] *= -1
+            irreps.append(Irrep(self, f"frequency {k}", matrices))
+        return irreps
 
     def element_name(self, element: int) -> str:
         """Return the symbol of an element, such as ``"ρ^3 σ"``."""
@@ -139,6 +155,10 @@ class Trivial(PlanarGroup):
     def _init_args(self) -> tuple[Any, ...]:
         return ()
 
+    @classmethod
+    def _count_elements(cls, arguments: list[Any]) -> int | None:
+        return None if arguments else 1
+
 
 class Cyclic(PlanarGroup):
     """The n rotations by multiples of ``360°/n``.
@@ -160,6 +180,13 @@ class Cyclic(PlanarGroup):
 
     def _init_args(self) -> tuple[Any, ...]:
         return (self.n_turns,)
+
+    @classmethod
+    def _count_elements(cls, arguments: list[Any]) -> int | None:
+        match arguments:
+            case [n] if is_whole(n, 1):
+                return n
+        return None
 
 
 class Dihedral(PlanarGroup):
@@ -183,6 +210,13 @@ class Dihedral(PlanarGroup):
 
     def _init_args(self) -> tuple[Any, ...]:
         return (self.n_turns,)
+
+    @classmethod
+    def _count_elements(cls, arguments: list[Any]) -> int | None:
+        match arguments:
+            case [n] if is_whole(n, 1):
+                return 2 * n
+        return None
 
 
 def parse_group(text: str) -> PlanarGroup:

@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 from ._finite_group import FiniteGroup
 from ._validation import IntArray
 
-_SOLIDS = {"tetrahedral": "T", "octahedral": "O", "icosahedral": "I"}
+# Scipy's names of their groups, and how many turns they have.
+_SOLIDS = {"tetrahedral": ("T", 12), "octahedral": ("O", 24), "icosahedral": ("I", 60)}
 
 
 class RotationGroup(FiniteGroup):
@@ -52,7 +53,7 @@ class RotationGroup(FiniteGroup):
                 f"RotationGroup takes 'tetrahedral', 'octahedral' or 'icosahedral'; got {solid!r}."
             )
         self.solid = solid
-        rotations = Rotation.create_group(_SOLIDS[solid])
+        rotations = Rotation.create_group(_SOLIDS[solid][0])
         axes, degrees = _axes_and_degrees(rotations)
         # by rounded numbers: the order is the same on every machine
         order = np.lexsort((*np.round(-axes, 6).T[::-1], np.round(degrees)))
@@ -68,6 +69,13 @@ class RotationGroup(FiniteGroup):
 
     def _init_args(self) -> tuple[Any, ...]:
         return (self.solid,)
+
+    @classmethod
+    def _count_elements(cls, arguments: list[Any]) -> int | None:
+        match arguments:
+            case [str(solid)] if solid in _SOLIDS:
+                return _SOLIDS[solid][1]
+        return None
 
     def describe_element(self, element: int) -> str:
         """Say in words what an element does, such as ``"turn 120° about (1, 1, 1)"``."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._validation import refuse_masked
+from .._masked import unmasked
 
 if TYPE_CHECKING:
     from ._finite_group import FiniteGroup
@@ -88,8 +88,7 @@ def find_stabilizers(
     ValueError
         If the shapes do not fit the group or the threshold lies outside (0, 1).
     """
-    refuse_masked(profiles, "profiles")
-    profiles = np.asarray(profiles, dtype=np.float64)
+    profiles = np.asarray(unmasked(profiles, "profiles"), dtype=np.float64)
     if profiles.ndim != 2 or profiles.shape[1] != group.order:
         raise ValueError(
             f"Self-profiles over {group!r} have shape (n_features, {group.order}); "
@@ -103,46 +102,75 @@ def find_stabilizers(
             f"allowed says for each of {len(profiles)} features which of the {len(subgroups)} "
             f"subgroups of {group!r} may be named; got shape {np.shape(allowed)}."
         )
-    energy, minimum = energies_and_minima(group, profiles)
+    energy, minimum = score_subgroups(group, profiles)
     score = np.minimum(energy, minimum)
-    best = largest_above(group, energy, minimum, threshold, allowed)
+    best = largest_subgroups(group, energy, minimum, threshold, allowed)
 
     within = np.array([[set(a.elements) <= set(b.elements) for a in subgroups] for b in subgroups])
-    found = []
+    stabilizers = []
     for i, chosen in enumerate(best):
-        others = np.where(within[chosen], -np.inf, score[i])
-        second = int(np.argmax(others))
-        exists = np.isfinite(others[second])
-        found.append(
+        scores_outside = np.where(within[chosen], -np.inf, score[i])
+        second = int(np.argmax(scores_outside))
+        exists = np.isfinite(scores_outside[second])
+        stabilizers.append(
             Stabilizer(
                 subgroup=subgroups[chosen],
                 energy=float(energy[i, chosen]),
                 minimum=float(minimum[i, chosen]),
                 margin=float(score[i, chosen] - threshold),
                 runner_up=subgroups[second] if exists else None,
-                runner_up_score=float(others[second]) if exists else float("nan"),
+                runner_up_score=float(scores_outside[second]) if exists else float("nan"),
             )
         )
-    return found
+    return stabilizers
 
 
-def energies_and_minima(group: FiniteGroup, profiles: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and minimum of profiles (..., order) over every subgroup, each (..., n_subgroups)."""
+def score_subgroups(group: FiniteGroup, profiles: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and minimum of self-profiles over every subgroup.
+
+    Parameters
+    ----------
+    group : FiniteGroup
+    profiles : ndarray of shape (..., order)
+
+    Returns
+    -------
+    energy, minimum : ndarray of shape (..., n_subgroups)
+        In the order of ``group.subgroups()``; see `find_stabilizers`.
+
+    Raises
+    ------
+    ValueError
+        If the group has more than 128 elements.
+    """
     parts = [profiles[..., list(s.elements)] for s in group.subgroups()]
     energy = np.stack([part.mean(axis=-1) for part in parts], axis=-1)
     return energy, np.stack([part.min(axis=-1) for part in parts], axis=-1)
 
 
-def largest_above(
+def largest_subgroups(
     group: FiniteGroup,
     energy: FloatArray,
     minimum: FloatArray,
     threshold: float,
     allowed: ArrayLike | None = None,
 ) -> NDArray[np.intp]:
-    """Index of the largest subgroup that passes, ties by energy: the rule, for (..., n_subgroups).
+    """Choose the largest subgroup that passes, ties by energy: the rule of `find_stabilizers`.
 
-    Subgroup 0 is the trivial one, which every feature passes.
+    Parameters
+    ----------
+    group : FiniteGroup
+    energy, minimum : ndarray of shape (..., n_subgroups)
+        Of `score_subgroups`.
+    threshold : float
+        What both must exceed. The trivial subgroup always passes.
+    allowed : array-like of bool, of shape (..., n_subgroups), optional
+        See `find_stabilizers`.
+
+    Returns
+    -------
+    chosen : ndarray of shape (...), of int
+        Indices in ``group.subgroups()``.
     """
     passes = np.minimum(energy, minimum) > threshold
     if allowed is not None:

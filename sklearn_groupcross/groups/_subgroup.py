@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._validation import closure, element_orders
+from ._validation import IntArray, closure, element_orders
 
 if TYPE_CHECKING:
     from ._finite_group import FiniteGroup
@@ -95,18 +95,38 @@ class Subgroup:
         return f"<Subgroup of {self.group!r}: {self.name}>"
 
 
-def all_subgroups(group: FiniteGroup) -> tuple[Subgroup, ...]:
-    """Find every subgroup by adding one generator at a time until nothing new appears."""
+def check_nameable(group: FiniteGroup, advice: str = "Take a smaller group.") -> None:
+    """Refuse a group with too many elements for all of its subgroups to be listed.
+
+    Symmetries are named by them: what needs names asks here before hours of work.
+
+    Parameters
+    ----------
+    group : FiniteGroup
+    advice : str, default="Take a smaller group."
+        What to do instead, to end the message with.
+
+    Raises
+    ------
+    ValueError
+        If it has more than 128 elements.
+    """
     if group.order > MAX_ORDER_FOR_ALL_SUBGROUPS:
         raise ValueError(
-            f"All subgroups are listed for groups of at most {MAX_ORDER_FOR_ALL_SUBGROUPS} "
-            f"elements; this one has {group.order}. Use generated_subgroup for single ones."
+            "All subgroups are listed, and symmetries named, for groups of at most "
+            f"{MAX_ORDER_FOR_ALL_SUBGROUPS} elements; this one has {group.order}. {advice}"
         )
-    table = group.cayley_table
+
+
+def all_subgroups(table: IntArray) -> list[tuple[int, ...]]:
+    """Elements of every subgroup of a group with a Cayley table, by order and then by elements.
+
+    Found by adding one generator at a time until nothing new appears.
+    """
     trivial = closure(table, [])
     # A smallest larger subgroup comes from one element of prime power order, and elements that
     # generate the same cyclic subgroup do the same: one of each is enough.
-    cyclic = {closure(table, [g]).tobytes(): g for g in reversed(range(group.order))}
+    cyclic = {closure(table, [g]).tobytes(): g for g in reversed(range(len(table)))}
     orders = element_orders(table)
     candidates = [g for g in cyclic.values() if is_prime_power(int(orders[g]))]
     found = {trivial.tobytes(): np.array([0])}
@@ -125,8 +145,8 @@ def all_subgroups(group: FiniteGroup) -> tuple[Subgroup, ...]:
                     found[larger.tobytes()] = np.flatnonzero(larger)
                     larger_ones.append(larger)
         frontier = larger_ones
-    subgroups = (Subgroup(group, tuple(elements.tolist())) for elements in found.values())
-    return tuple(sorted(subgroups, key=lambda subgroup: (subgroup.order, subgroup.elements)))
+    subgroups = (tuple(elements.tolist()) for elements in found.values())
+    return sorted(subgroups, key=lambda elements: (len(elements), elements))
 
 
 def is_prime_power(n: int, largest_exponent: int | None = None) -> bool:

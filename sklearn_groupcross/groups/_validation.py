@@ -5,24 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._masked import unmasked
+
 IntArray = NDArray[np.int64]
 
 #: Largest supported order: a Cayley table of 8 MiB.
 MAX_ORDER = 1024
-
-
-def refuse_masked(array: object, name: str) -> None:
-    """Refuse masked values: what lies under the mask would be taken for data.
-
-    Raises
-    ------
-    ValueError
-    """
-    if np.ma.is_masked(array):
-        raise ValueError(
-            f"{name} is a masked array with masked values: what lies under the mask would be taken "
-            "for data. Leave them out, or put in values of your choice by filled(...)."
-        )
 
 
 def check_cayley_table(table: ArrayLike) -> IntArray:
@@ -44,8 +32,7 @@ def check_cayley_table(table: ArrayLike) -> IntArray:
         If the table is not square, too large, not closed, or breaks the identity, inverse or
         associative law. The message names the elements that break it.
     """
-    refuse_masked(table, "A Cayley table")
-    array = np.asarray(table)
+    array = np.asarray(unmasked(table, "The Cayley table"))
     if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] == 0:
         raise ValueError(
             f"A Cayley table is a square array (order, order), order >= 1; got shape {array.shape}."

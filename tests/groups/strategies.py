@@ -16,8 +16,8 @@ from sklearn_groupcross.groups import (
     Symmetric,
 )
 
-planar_groups = testing.planar_groups(8)
-groups = testing.groups(max_order=48)
+PLANAR_GROUPS = testing.planar_groups(8)
+GROUPS = testing.groups(max_order=48)
 NON_ABELIAN = [Dihedral(3), Dihedral(8), Alternating(4), Quaternion(), Cyclic(3) * Symmetric(3)]
 
 

@@ -9,17 +9,18 @@ import pytest
 from hypothesis import Phase, settings
 
 from sklearn_groupcross.groups import (
+    Cyclic,
     FiniteGroup,
     GroupFourier,
+    Irrep,
+    PlanarGroup,
     Subgroup,
     _finite_group,
-    _planar,
 )
-from sklearn_groupcross.groups._irreps import Irrep
-from tests.groups import test_finite_group as axioms
-from tests.groups import test_representations as representations
-from tests.groups import test_structure as structure
-from tests.groups import test_subgroups as stabilizers
+from tests.groups import test_finite_group as laws
+from tests.groups import test_fourier as fourier
+from tests.groups import test_irreps as irreps
+from tests.groups import test_stabilizer as stabilizers
 
 settings.register_profile(
     "mutants", parent=settings.get_profile("groupcross"), phases=[Phase.generate]
@@ -46,22 +47,22 @@ def set_on(owner: type, name: str, value: object) -> Patch:
 
 def upright_mirrors(patch: pytest.MonkeyPatch) -> None:
     """Irreps of a dihedral group in which a reflection is a mere turn."""
-    original = _planar.planar_irreps
+    original = PlanarGroup._find_irreps
 
     def mutant(group):
-        irreps = original(group)
-        for rho in irreps:
+        found = original(group)
+        for rho in found:
             if rho.dimension == 2:
                 rho.matrices[group.mirrored, :, 1] *= -1
-        return irreps
+        return found
 
-    patch.setattr(_planar, "planar_irreps", mutant)
+    patch.setattr(PlanarGroup, "_find_irreps", mutant)
 
 
 def one_irrep_twice(patch: pytest.MonkeyPatch) -> None:
-    original = _planar.planar_irreps
+    original = PlanarGroup._find_irreps
     patch.setattr(
-        _planar, "planar_irreps", lambda group: [*original(group)[1:], *original(group)[:1] * 2]
+        PlanarGroup, "_find_irreps", lambda group: [*original(group)[1:], *original(group)[:1] * 2]
     )
 
 
@@ -84,25 +85,25 @@ subgroups = FiniteGroup.subgroups
 MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
     "two table entries swapped": (
         swapped_table_entries,
-        axioms.test_group_axioms,
+        laws.test_group_axioms,
     ),
     "left for right translation": (
         set_on(FiniteGroup, "right_translation", lambda self, h: self.cayley_table[h]),
-        axioms.test_right_translations_are_a_homomorphism,
+        laws.test_right_translations_are_a_homomorphism,
     ),
     "left translation without the inverse": (
         set_on(FiniteGroup, "left_translation", lambda self, h: self.cayley_table[h]),
-        structure.test_translations_are_commuting_homomorphisms,
+        laws.test_translations_are_commuting_homomorphisms,
     ),
     "left translation on the right": (
         set_on(
             FiniteGroup, "left_translation", lambda self, h: self.cayley_table[:, self.inverse(h)]
         ),
-        structure.test_translations_are_commuting_homomorphisms,
+        laws.test_translations_are_commuting_homomorphisms,
     ),
     "translates along the wrong axis": (
         set_on(FiniteGroup, "translates", lambda self, blocks: blocks[self.cayley_table]),
-        structure.test_translations_are_commuting_homomorphisms,
+        laws.test_translations_are_commuting_homomorphisms,
     ),
     "a conjugate without its inverse": (
         set_on(
@@ -112,7 +113,7 @@ MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
                 self.group, tuple(sorted(self.group.cayley_table[g, list(self.elements)].tolist()))
             ),
         ),
-        structure.test_left_and_right_cosets_agree_for_normal_subgroups_alone,
+        laws.test_left_and_right_cosets_agree_for_normal_subgroups_alone,
     ),
     "conjugation from the other side": (
         set_on(
@@ -129,7 +130,7 @@ MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
                 ),
             ),
         ),
-        stabilizers.test_a_symmetrised_feature_has_the_stabilizer_it_was_given,
+        stabilizers.test_a_symmetrized_feature_has_the_stabilizer_it_was_given,
     ),
     "cosets always left": (
         set_on(
@@ -146,7 +147,7 @@ MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
                 )
             ),
         ),
-        structure.test_left_and_right_cosets_agree_for_normal_subgroups_alone,
+        laws.test_left_and_right_cosets_agree_for_normal_subgroups_alone,
     ),
     "subgroups that lost an element": (
         set_on(
@@ -154,11 +155,11 @@ MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
             "subgroups",
             lambda self: tuple(Subgroup(self, s.elements[:-1] or (0,)) for s in subgroups(self)),
         ),
-        structure.test_lagrange_for_every_subgroup_and_its_cosets,
+        laws.test_lagrange_for_every_subgroup_and_its_cosets,
     ),
     "every subgroup called normal": (
         set_on(Subgroup, "is_normal", property(lambda self: True)),
-        structure.test_left_and_right_cosets_agree_for_normal_subgroups_alone,
+        laws.test_left_and_right_cosets_agree_for_normal_subgroups_alone,
     ),
     "a conjugacy class lost": (
         set_on(
@@ -166,47 +167,47 @@ MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
             "conjugacy_classes",
             lambda self: conjugacy_classes(self)[:-1] or ((0,),) * 2,
         ),
-        structure.test_class_equation,
+        laws.test_class_equation,
     ),
     "a restriction that keeps the parent's order of indices": (
         set_on(
             FiniteGroup,
             "restrict",
-            lambda self, subgroup: _planar.Cyclic(subgroup.order),
+            lambda self, subgroup: Cyclic(subgroup.order),
         ),
-        structure.test_restrictions_multiply_like_the_parent,
+        laws.test_restrictions_multiply_like_the_parent,
     ),
     "mirrors without their sign": (
         upright_mirrors,
-        representations.test_irreps_are_orthogonal_homomorphisms,
+        irreps.test_irreps_are_orthogonal_homomorphisms,
     ),
     "one irrep twice": (
         one_irrep_twice,
-        representations.test_they_are_all_and_each_once,
+        irreps.test_they_are_all_and_each_once,
     ),
     "every irrep of real type": (
         set_on(Irrep, "type", property(lambda self: 1)),
-        representations.test_coefficients_are_orthogonal_with_the_commutant,
+        irreps.test_coefficients_are_orthogonal_with_the_commutant,
     ),
     "the weight without t, inversion": (
         set_on(Irrep, "weight", property(lambda self: self.dimension / self.group.order)),
-        representations.test_fourier_inversion,
+        fourier.test_fourier_inversion,
     ),
     "the weight without t, Plancherel": (
         set_on(Irrep, "weight", property(lambda self: self.dimension / self.group.order)),
-        representations.test_plancherel,
+        fourier.test_plancherel,
     ),
     "the weight without t, power": (
         set_on(Irrep, "weight", property(lambda self: self.dimension / self.group.order)),
-        representations.test_power_sums_to_one_and_ignores_translation,
+        fourier.test_power_sums_to_one_and_ignores_translation,
     ),
     "a forgotten conjugate (ρᵀ for ρ), convolution": (
         transposed_forward,
-        representations.test_convolution_theorem,
+        fourier.test_convolution_theorem,
     ),
     "a forgotten conjugate (ρᵀ for ρ), correlation": (
         transposed_forward,
-        representations.test_correlations_equal_the_direct_sum,
+        fourier.test_correlations_equal_the_direct_sum,
     ),
     "correlation of the inverse": (
         set_on(
@@ -214,7 +215,7 @@ MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
             "correlate",
             lambda self, left, right: correlate(self, right, left).transpose(1, 0, 2),
         ),
-        representations.test_correlations_equal_the_direct_sum,
+        fourier.test_correlations_equal_the_direct_sum,
     ),
     "isotypic projection by the product, not the quotient": (
         set_on(
@@ -222,7 +223,7 @@ MUTANTS: dict[str, tuple[Patch, Callable[[], None]]] = {
             "isotypic_projection",
             lambda self, irrep: irrep.weight * irrep.character[self.cayley_table],
         ),
-        representations.test_power_sums_to_one_and_ignores_translation,
+        fourier.test_power_sums_to_one_and_ignores_translation,
     ),
 }
 
