@@ -22,21 +22,21 @@ def required_source_size(size: int) -> int:
     return side + (side - size) % 2  # of the same parity, or a row is dropped to centre the crop
 
 
-def centre_crop(images: Tensor, size: int) -> Tensor:
+def center_crop(images: Tensor, size: int) -> Tensor:
     """Cut the central square of `size` pixels out of images of the same parity or larger."""
     top, left = (images.shape[-2] - size) // 2, (images.shape[-1] - size) // 2
     return images[..., top : top + size, left : left + size]
 
 
-def cut_centre(images: Tensor, size: int) -> Tensor:
-    """`centre_crop` for images of either parity; refuses those that are too small."""
+def cut_center(images: Tensor, size: int) -> Tensor:
+    """`center_crop` for images of either parity; refuses those that are too small."""
     height, width = images.shape[-2:]
     if min(height, width) < size:
         raise ValueError(
             f"The source images are {width} x {height} pixels, smaller than the {size} px asked "
             "for; resize them first."
         )
-    return centre_crop(match_parity(images, size), size)
+    return center_crop(match_parity(images, size), size)
 
 
 def match_parity(images: Tensor, size: int) -> Tensor:

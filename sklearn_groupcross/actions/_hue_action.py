@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._ambient import own_state
-from ..groups import Cyclic, Trivial
-from ._crop import check_images, cut_centre
+from ..groups import Cyclic, FiniteGroup, Trivial, as_group
+from ._crop import check_images, cut_center
 from ._image_action import ImageAction
 from ._linear_action import LinearAction
 
@@ -30,7 +30,7 @@ class HueAction(LinearAction):
 
     Parameters
     ----------
-    group : Cyclic or int
+    group : Cyclic, int or str
         ``HueAction(6)`` is ``HueAction(Cyclic(6))``.
     interpolation : {"bicubic", "bilinear"}, default="bicubic"
         How `transform_about` reads between pixels.
@@ -51,9 +51,11 @@ class HueAction(LinearAction):
 
     group: Cyclic
 
-    def __init__(self, group: Cyclic | int, *, interpolation: str = "bicubic") -> None:
+    def __init__(self, group: FiniteGroup | int | str, *, interpolation: str = "bicubic") -> None:
         if isinstance(group, Integral) and not isinstance(group, bool):
             group = Cyclic(int(group))
+        elif isinstance(group, str):
+            group = as_group(group)
         if not isinstance(group, Cyclic):
             raise TypeError(f"Hues are turned by Cyclic(n) or a whole number n; got {group!r}.")
         super().__init__(group, _hue_matrices(group.order), axis=1)
@@ -85,7 +87,7 @@ class HueAction(LinearAction):
             If the images have other than three channels, or are smaller than `size`.
         """
         _check_rgb(inputs)
-        return super().transform(inputs if size is None else cut_centre(inputs, size))
+        return super().transform(inputs if size is None else cut_center(inputs, size))
 
     @own_state(gradients=None)
     def transform_positions(self, positions: Tensor) -> Tensor:

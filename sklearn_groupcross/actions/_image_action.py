@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._ambient import own_state
-from ..groups import PlanarGroup
-from ._crop import centre_crop, check_images, match_parity, required_source_size
+from ..groups import FiniteGroup, PlanarGroup, as_group
+from ._crop import center_crop, check_images, match_parity, required_source_size
 from ._lattice import lattice_cosets, plane_matrices
 from ._mask import circular_mask
-from ._protocols import Composable
+from ._product import Composable
 
 
 class ImageAction(Composable):
@@ -27,8 +27,8 @@ class ImageAction(Composable):
 
     Parameters
     ----------
-    group : PlanarGroup
-        `Trivial`, `Cyclic` or `Dihedral`.
+    group : PlanarGroup or str
+        `Trivial`, `Cyclic` or `Dihedral`, or its name: see `as_group`.
     interpolation : {"bicubic", "bilinear"}, default="bicubic"
         Off the pixel lattice. On photographs bicubic turns differ half as much from an exact
         action as bilinear ones do (``benchmarks/interpolation.py``), and what blurs off the lattice
@@ -61,7 +61,7 @@ class ImageAction(Composable):
 
     def __init__(
         self,
-        group: PlanarGroup,
+        group: FiniteGroup | str,
         *,
         interpolation: str = "bicubic",
         mask: bool = False,
@@ -69,6 +69,7 @@ class ImageAction(Composable):
         mask_radius: float | None = None,
         mask_softness: float = 2.0,
     ) -> None:
+        group = as_group(group)
         if not isinstance(group, PlanarGroup):
             raise TypeError(
                 f"Images are moved by Trivial, Cyclic and Dihedral groups; got {group!r}."
@@ -134,7 +135,7 @@ class ImageAction(Composable):
 
         result = images.new_empty(n_images, self.group.order, n_channels, size, size)
         representatives = {
-            0: centre_crop(source, size),
+            0: center_crop(source, size),
             **dict(zip(off_lattice, turned, strict=True)),
         }
         for representative, members in self._cosets:
@@ -277,14 +278,14 @@ class ImageAction(Composable):
             align_corners=False,
         )
 
-    def _masked(self, pictures: Tensor, centre: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+    def _masked(self, pictures: Tensor, center: tuple[float, float] = (0.0, 0.0)) -> Tensor:
         if not self.mask:
             return pictures
         mask = circular_mask(
             pictures.shape[-1],
             self.mask_radius,
             self.mask_softness,
-            centre=centre,
+            center=center,
             device=pictures.device,
         )
         weights = mask.to(pictures.dtype)

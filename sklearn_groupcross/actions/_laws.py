@@ -48,7 +48,7 @@ def check_action(action: Action, inputs: Tensor, *, tolerance: float = 1e-4) -> 
         raise TypeError(f"An action has a group and a method transform; got {action!r}.")
     _check_examples(inputs)
     order, table = action.group.order, torch.from_numpy(action.group.cayley_table.copy())
-    once = transform_checked(action, inputs)
+    once = apply_action(action, inputs)
     if once.shape[2:] != inputs.shape[1:]:
         raise ValueError(
             f"Inputs of shape {tuple(inputs.shape[1:])} become {tuple(once.shape[2:])}: the "
@@ -66,7 +66,7 @@ def check_action(action: Action, inputs: Tensor, *, tolerance: float = 1e-4) -> 
             f"Element 0, the identity, changes inputs by up to {moved:.3g} of their size."
         )
     # [n, h, g] -> g·(h·x), to be compared with (gh)·x
-    twice = transform_checked(action, once.flatten(0, 1)).unflatten(0, (len(inputs), order))
+    twice = apply_action(action, once.flatten(0, 1)).unflatten(0, (len(inputs), order))
     wrong = difference(twice, once[:, table.T.to(once.device)]).amax(0)
     worst = int(torch.nan_to_num(wrong, nan=torch.inf).argmax())
     h, g = divmod(worst, order)
@@ -94,8 +94,25 @@ def _check_examples(inputs: Tensor) -> None:
         )
 
 
-def transform_checked(action: Action, inputs: Tensor, **options: Any) -> Tensor:
-    """``action.transform(inputs)``, refused if it is no tensor of shape (n, order, ...)."""
+def apply_action(action: Action, inputs: Tensor, **options: Any) -> Tensor:
+    """Transform inputs, and check the shape of what comes of it.
+
+    Parameters
+    ----------
+    action : Action
+    inputs : Tensor of shape (n, ...)
+    **options : object
+        For `Action.transform`.
+
+    Returns
+    -------
+    transformed : Tensor of shape (n, order, ...)
+
+    Raises
+    ------
+    ValueError
+        If the action gives something else.
+    """
     transformed = action.transform(inputs, **options)
     expected = (len(inputs), action.group.order)
     if not isinstance(transformed, Tensor) or transformed.shape[:2] != expected:

@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from .._ambient import own_state
-from ..groups import FiniteGroup, RotationGroup
+from ..groups import FiniteGroup, RotationGroup, as_group
 from ._laws import check_representation
-from ._protocols import Composable, check_inputs
+from ._product import Composable
+from ._protocols import check_inputs
 
 
 class LinearAction(Composable):
@@ -18,7 +19,7 @@ class LinearAction(Composable):
 
     Parameters
     ----------
-    group : FiniteGroup
+    group : FiniteGroup or str
     matrices : array-like of shape (order, k, k)
         ``matrices[g]`` is ρ(g), what g does to a column vector, with ``ρ(gh) = ρ(g) ρ(h)``.
     axis : int, default=-1
@@ -48,9 +49,9 @@ class LinearAction(Composable):
     torch.Size([5, 6, 10, 2])
     """
 
-    def __init__(self, group: FiniteGroup, matrices: ArrayLike, axis: int = -1) -> None:
-        self.group = group
-        self.matrices = _check_matrices(group, matrices)
+    def __init__(self, group: FiniteGroup | str, matrices: ArrayLike, axis: int = -1) -> None:
+        self.group = as_group(group)
+        self.matrices = _check_matrices(self.group, matrices)
         self.axis = axis
 
     def __repr__(self) -> str:

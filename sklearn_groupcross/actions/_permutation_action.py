@@ -7,9 +7,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from ..groups import Alternating, Cyclic, FiniteGroup, Symmetric
+from ..groups import Alternating, Cyclic, FiniteGroup, Symmetric, as_group
 from ._laws import check_permutations
-from ._protocols import Composable, check_inputs
+from ._product import Composable
+from ._protocols import check_inputs
 
 
 class PermutationAction(Composable):
@@ -20,7 +21,7 @@ class PermutationAction(Composable):
 
     Parameters
     ----------
-    group : FiniteGroup
+    group : FiniteGroup or str
     permutations : array-like of shape (order, length), of int
         ``permutations[g][u]`` is where place u goes, with ``π_gh(u) = π_g(π_h(u))``.
     axis : int, default=-1
@@ -52,8 +53,8 @@ class PermutationAction(Composable):
     ('(0 1)', [10, 30, 20])
     """
 
-    def __init__(self, group: FiniteGroup, permutations: ArrayLike, axis: int = -1) -> None:
-        array = np.array(permutations)
+    def __init__(self, group: FiniteGroup | str, permutations: ArrayLike, axis: int = -1) -> None:
+        array, group = np.array(permutations), as_group(group)
         if array.ndim != 2 or len(array) != group.order or array.dtype.kind not in "iu":
             raise ValueError(
                 f"Permutations of {group!r} are integers of shape ({group.order}, length), one row "
@@ -149,7 +150,7 @@ class TimeShiftAction(Composable):
 
     Parameters
     ----------
-    group : Cyclic
+    group : Cyclic or str
     axis : int, default=-1
         The axis of time; not the first, which counts the signals.
 
@@ -167,7 +168,8 @@ class TimeShiftAction(Composable):
     [6, 7, 0, 1, 2, 3, 4, 5]
     """
 
-    def __init__(self, group: Cyclic, axis: int = -1) -> None:
+    def __init__(self, group: FiniteGroup | str, axis: int = -1) -> None:
+        group = as_group(group)
         if not isinstance(group, Cyclic):
             raise TypeError(f"Signals are shifted by Cyclic(n); got {group!r}.")
         self.group = group

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,19 +12,65 @@ from torch import Tensor
 
 from .._ambient import own_state
 from ..groups import DirectProduct
-from ._laws import transform_checked
-from ._protocols import Action, Composable, PositionedAction
+from ._laws import apply_action
+from ._protocols import Action, PositionedAction
 
 # Relative to the inputs. Turns of images interpolate: those that commute differ a little.
 _TOLERANCE, _TOLERANCE_OF_IMAGES = 1e-4, 0.05
+
+
+class Composable:
+    """What the actions of this package share: ``first * second``; see `product_action`."""
+
+    def example_axes(self) -> dict[int, int] | None:
+        """Axes that inputs have, and a length that each may have; None if there is more to it."""
+        return None
+
+    def __mul__(self: Action, other: Any) -> ProductAction:
+        return product_action(self, other) if isinstance(other, Action) else NotImplemented
+
+
+def product_action(
+    first: Action, second: Action, *, example: Tensor | None = None
+) -> ProductAction:
+    """Join two commuting actions on the same inputs into one; also written ``first * second``.
+
+    Parameters
+    ----------
+    first, second : Action
+    example : Tensor of shape (n, ...), optional
+        See `ProductAction`.
+
+    Returns
+    -------
+    action : ProductAction
+        An `ImageProductAction`, which says where positions go, if both factors do.
+
+    Raises
+    ------
+    TypeError
+        If a factor is no action.
+    ValueError
+        If the actions do not commute; the message names a pair of elements. If no example is given
+        and none can be made up.
+
+    Examples
+    --------
+    >>> from sklearn_groupcross import Cyclic
+    >>> from sklearn_groupcross.actions import HueAction, ImageAction, product_action
+    >>> product_action(ImageAction(Cyclic(4)), HueAction(6))
+    ImageProductAction(ImageAction(Cyclic(4)), HueAction(Cyclic(6)))
+    """
+    if isinstance(first, PositionedAction) and isinstance(second, PositionedAction):
+        return ImageProductAction(first, second, example=example)
+    return ProductAction(first, second, example=example)
 
 
 class ProductAction(Composable):
     """Two commuting actions on the same inputs, as one action of the product of their groups.
 
     ``(i, j)·x = i·(j·x) = j·(i·x)``; the element (i, j) has the index ``i * second.group.order +
-    j``. Also written ``first * second``. The product of two actions on images is an
-    `ImageProductAction`, which is an action on images again.
+    j``. `product_action` makes one, or an `ImageProductAction` of two actions on images.
 
     Parameters
     ----------
@@ -54,16 +101,6 @@ class ProductAction(Composable):
     >>> action.transform(torch.randn(2, 4, 3)).shape
     torch.Size([2, 288, 4, 3])
     """
-
-    def __new__(
-        cls, first: Action, second: Action, *, example: Tensor | None = None
-    ) -> ProductAction:
-        # the factors decide whether positions follow, so that one name serves for both kinds
-        images = isinstance(first, PositionedAction) and isinstance(second, PositionedAction)
-        return super().__new__(ImageProductAction if images else cls)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _restored, (type(self), self.__dict__)
 
     def __init__(self, first: Action, second: Action, *, example: Tensor | None = None) -> None:
         for action in (first, second):
@@ -196,8 +233,8 @@ class ImageProductAction(ProductAction):
         transformed : Tensor of shape (n_images, order, n_channels, size, size)
         """
         if self._warp_is_first:
-            return self._recoloured(self.first.transform(inputs, size)).flatten(1, 2)
-        return self._recoloured(self.second.transform(inputs, size)).transpose(1, 2).flatten(1, 2)
+            return self._recolored(self.first.transform(inputs, size)).flatten(1, 2)
+        return self._recolored(self.second.transform(inputs, size)).transpose(1, 2).flatten(1, 2)
 
     def transform_positions(self, positions: Tensor) -> Tensor:
         """Carry positions (..., 2) along: ``g·p``, of shape (..., order, 2)."""
@@ -225,7 +262,7 @@ class ImageProductAction(ProductAction):
         warp = self.first if self._warp_is_first else self.second
         # every warp once, however many colours of it are asked for
         warps = sorted({i for i, _ in pairs})
-        patches = self._recoloured(warp.transform_about(images, positions, size, warps, at=at))
+        patches = self._recolored(warp.transform_about(images, positions, size, warps, at=at))
         return patches[:, [warps.index(i) for i, _ in pairs], [j for _, j in pairs]]
 
     def source_size(self, size: int) -> int:
@@ -236,10 +273,10 @@ class ImageProductAction(ProductAction):
         """How far from the centre the masks of both leave the image as it is; else infinite."""
         return min(self.first.visible_radius(size), self.second.visible_radius(size))
 
-    def _recoloured(self, pictures: Tensor) -> Tensor:
+    def _recolored(self, pictures: Tensor) -> Tensor:
         """Apply the other action to pictures (n, k, ...), giving (n, k, its order, ...)."""
         other = self.second if self._warp_is_first else self.first
-        return transform_checked(other, pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2])
+        return apply_action(other, pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2])
 
     @own_state()
     def _check_commuting(self, example: Tensor | None) -> None:
@@ -256,8 +293,8 @@ class ImageProductAction(ProductAction):
 def _pairs(first: Action, second: Action, inputs: Tensor, *sizes: int) -> Tensor:
     """``j·(i·x)`` for all elements, of shape (n, first order, second order, ...)."""
     size = [{"size": s} for s in sizes] or [{}, {}]
-    once = transform_checked(first, inputs, **size[0])
-    twice = transform_checked(second, once.flatten(0, 1), **size[1])
+    once = apply_action(first, inputs, **size[0])
+    twice = apply_action(second, once.flatten(0, 1), **size[1])
     return twice.unflatten(0, once.shape[:2])
 
 
@@ -286,7 +323,7 @@ def _merged(first: Action, second: Action) -> dict[int, int]:
     if known[0] is None or known[1] is None:
         raise ValueError(
             f"Whether {first!r} and {second!r} commute is checked on inputs, and what those look "
-            "like is not known here: ProductAction(first, second, example=inputs)."
+            "like is not known here: product_action(first, second, example=inputs)."
         )
     axes = dict(known[0])
     for axis, length in known[1].items():
@@ -294,13 +331,6 @@ def _merged(first: Action, second: Action) -> dict[int, int]:
     if min(axes) < 0 < max(axes):
         raise ValueError(
             f"{first!r} and {second!r} count axes from both ends, and may or may not mean the same "
-            "one: count from one end, or give ProductAction(first, second, example=inputs)."
+            "one: count from one end, or give product_action(first, second, example=inputs)."
         )
     return axes
-
-
-def _restored(kind: type[ProductAction], state: dict[str, object]) -> ProductAction:
-    """Unpickle a product without checking it again."""
-    action = object.__new__(kind)
-    action.__dict__.update(state)
-    return action

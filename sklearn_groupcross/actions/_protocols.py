@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from ..groups import FiniteGroup
-
-if TYPE_CHECKING:
-    from ._product import ProductAction
 
 
 @runtime_checkable
@@ -119,21 +116,6 @@ class PositionedAction(Protocol):
         Infinite where nothing is masked.
         """
         ...
-
-
-class Composable:
-    """What the actions of this package share: ``first * second``; see `ProductAction`."""
-
-    def example_axes(self) -> dict[int, int] | None:
-        """Axes that inputs have, and a length that each may have; None if there is more to it."""
-        return None
-
-    def __mul__(self: Action, other: Any) -> ProductAction:
-        from ._product import ProductAction  # a product of these actions
-
-        if not isinstance(other, Action):
-            return NotImplemented
-        return ProductAction(self, other)
 
 
 def check_inputs(inputs: Tensor, axis: int) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_sample_images
 
-from sklearn_groupcross.actions import HueAction, PositionedAction, centre_crop, check_action
+from sklearn_groupcross.actions import HueAction, PositionedAction, center_crop, check_action
 from sklearn_groupcross.groups import Cyclic, Dihedral
 from tests.actions.images import random_images
 
@@ -26,14 +26,14 @@ def test_a_third_of_a_turn_swaps_the_channels_exactly(multiple):
 
 
 @given(st.integers(1, 24))
-def test_greys_and_sums_stay_and_lengths_too(n):
+def test_grays_and_sums_stay_and_lengths_too(n):
     images = random_images(2, 3, 4, 5).double()
     turned = HueAction(n).transform(images)
     original = images[:, None].expand_as(turned)
     torch.testing.assert_close(turned.sum(2), original.sum(2))
     torch.testing.assert_close(turned.norm(dim=2), original.norm(dim=2))
-    greys = images[:, :1].expand(-1, 3, -1, -1)
-    torch.testing.assert_close(HueAction(n).transform(greys), greys[:, None].expand_as(turned))
+    grays = images[:, :1].expand(-1, 3, -1, -1)
+    torch.testing.assert_close(HueAction(n).transform(grays), grays[:, None].expand_as(turned))
 
 
 def test_a_sixth_of_a_turn_of_red_points_to_yellow():
@@ -69,7 +69,7 @@ def test_crops_and_patches_hold_the_same_pixels(size):
     assert isinstance(action, PositionedAction)
     assert action.source_size(size) == size
     cropped = action.transform(images, size)
-    upright = centre_crop(images[..., : 11 - (11 - size) % 2, : 11 - (11 - size) % 2], size)
+    upright = center_crop(images[..., : 11 - (11 - size) % 2, : 11 - (11 - size) % 2], size)
     assert torch.equal(cropped[:, 0], upright)
     # an even crop of odd images is half a pixel off their centre
     shift = ((11 - size) % 2) / 2

@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 
 from sklearn_groupcross.actions import (
     ImageAction,
-    centre_crop,
+    center_crop,
     circular_mask,
-    required_source_size,
 )
 from sklearn_groupcross.groups import Cyclic, Dihedral, FiniteGroup, Trivial
 from tests.actions.images import random_images, smooth_images
-from tests.groups.strategies import planar_groups
+from tests.groups.strategies import PLANAR_GROUPS
 
 
 @pytest.mark.parametrize("group", [Dihedral(4), Dihedral(8), Dihedral(16)], ids=repr)
@@ -32,13 +31,13 @@ def test_the_symmetries_of_the_square_are_exact_bit_for_bit(group, source, size,
         assert torch.equal(transformed[:, group.n_turns + turns * quarter], flipped)
 
 
-def test_the_identity_is_the_centre_of_the_source():
+def test_the_identity_is_the_center_of_the_source():
     images = random_images(1, 3, 60, 80)
     transformed = ImageAction(Dihedral(6)).transform(images, 40)
-    assert torch.equal(transformed[:, 0], centre_crop(images, 40))
+    assert torch.equal(transformed[:, 0], center_crop(images, 40))
 
 
-@given(planar_groups.filter(lambda g: g.order > 1), st.data())
+@given(PLANAR_GROUPS.filter(lambda g: g.order > 1), st.data())
 def test_it_is_a_left_action(group, data):
     """(gh)·x = g·(h·x), up to interpolation; on the wrong side it would be far off."""
     g, h = (data.draw(st.integers(0, group.order - 1)) for _ in range(2))
@@ -46,7 +45,10 @@ def test_it_is_a_left_action(group, data):
     images = smooth_images(121, seed=data.draw(st.integers(0, 5)))
     once = action.transform(images, 31)[:, group.multiply(g, h)]
     twice = action.transform(action.transform(images, 81)[:, h], 31)[:, g]
-    assert (once - twice).abs().max() < 0.01
+    # linear interpolation is off by an eighth of the second differences, in either direction, and
+    # cubic by a little more: there is one on the left and two on the right
+    second_differences = sum(images.diff(n=2, dim=axis).abs().max() for axis in (-2, -1))
+    assert (once - twice).abs().max() < second_differences / 2
 
 
 def test_the_wrong_order_of_a_product_is_noticed():
@@ -59,7 +61,7 @@ def test_the_wrong_order_of_a_product_is_noticed():
     assert (wrong - twice).abs().max() > 0.1
 
 
-@given(planar_groups, st.floats(-20, 20), st.floats(-20, 20))
+@given(PLANAR_GROUPS, st.floats(-20, 20), st.floats(-20, 20))
 def test_positions_follow_the_picture(group, column, row):
     """A bump at p is found at g·p in g·x."""
     size, source = 101, 201
@@ -74,7 +76,7 @@ def test_positions_follow_the_picture(group, column, row):
     torch.testing.assert_close(found, action.transform_positions(position), atol=0.02, rtol=0)
 
 
-@given(planar_groups, st.data())
+@given(PLANAR_GROUPS, st.data())
 def test_positions_are_a_left_action(group, data):
     g, h = (data.draw(st.integers(0, group.order - 1)) for _ in range(2))
     action = ImageAction(group)
@@ -108,15 +110,6 @@ def test_patches_about_a_position_are_those_of_the_transformed_image():
         assert (patches[g] - expected[0]).abs().max() < 0.01
 
 
-def test_corners_are_never_shown():
-    size = 40
-    enough = required_source_size(size)
-    ones = torch.ones(1, 1, enough, enough)
-    assert ImageAction(Dihedral(16)).transform(ones, size).min() == pytest.approx(1.0, abs=1e-5)
-    with pytest.raises(ValueError, match=f"at least {enough} x {enough} px, or mask=True"):
-        ImageAction(Dihedral(16)).transform(ones[..., 1:, 1:], size)
-
-
 def test_a_mask_makes_a_small_source_do():
     transformed = ImageAction(Dihedral(16), mask=True, fill=0.25).transform(
         torch.ones(1, 1, 40, 40)
@@ -126,13 +119,6 @@ def test_a_mask_makes_a_small_source_do():
     torch.testing.assert_close(
         transformed, (0.25 + 0.75 * mask).expand_as(transformed), atol=1e-5, rtol=0
     )
-
-
-def test_mask_radius_and_softness():
-    mask = circular_mask(21, radius=8, softness=4)
-    assert mask[10, 10] == 1
-    assert mask[10, 10 + 6] == 0.5
-    assert mask[10, 10 + 8] == 0
 
 
 @pytest.mark.parametrize("group", [Trivial(), Cyclic(5), Dihedral(3)], ids=repr)

@@ -16,7 +16,7 @@ from sklearn_groupcross.actions import (
 )
 from sklearn_groupcross.groups import Cyclic, Dihedral, Trivial
 from tests.actions.images import random_images, smooth_images
-from tests.groups.strategies import planar_groups
+from tests.groups.strategies import PLANAR_GROUPS
 
 
 def averaged(images, elements):
@@ -56,7 +56,7 @@ def test_orbits_of_a_symmetric_image_are_right_translates(interpolation, symmetr
         assert (there - here[:, wrong]).abs().max() > 0.1
 
 
-@given(planar_groups, offsets, offsets, st.floats(-3, 3), st.floats(-3, 3))
+@given(PLANAR_GROUPS, offsets, offsets, st.floats(-3, 3), st.floats(-3, 3))
 def test_the_position_lands_at_the_pivot(group, column, row, at_column, at_row):
     """A bump at p is found at `at` in the patch of every element."""
     u = torch.arange(81, dtype=torch.float64) - 40
@@ -81,14 +81,14 @@ def test_a_pivot_only_shifts_the_window():
     torch.testing.assert_close(shifted, wide[..., 8:29, 3:24], atol=1e-5, rtol=0)
 
 
-def test_a_mask_is_centred_on_the_pivot():
+def test_a_mask_is_centered_on_the_pivot():
     """So every element sees the same part of the image, whatever its pivot."""
     action = ImageAction(Cyclic(12), mask=True, fill=0.25)
     images = random_images(1, 1, 90, 90)
     position = torch.tensor([[3.0, 1.0]])
     at = (4.0, -2.0)
     patches = action.transform_about(images, position, 31, at=at)
-    mask = circular_mask(31, centre=at)
+    mask = circular_mask(31, center=at)
     assert (patches[..., mask == 0] == 0.25).all()
     inside = mask == 1
     plain = ImageAction(Cyclic(12)).transform_about(images, position, 31, at=at)

@@ -17,10 +17,10 @@ from sklearn_groupcross.actions import (
     PermutationAction,
     PointCloudAction,
     PositionedAction,
-    ProductAction,
     SetAction,
     TimeShiftAction,
     check_action,
+    product_action,
 )
 from sklearn_groupcross.groups import Cyclic, Dihedral, Symmetric
 from tests.actions.images import random_images
@@ -70,12 +70,12 @@ def test_actions_of_users_bring_an_example():
     shifts = TimeShiftAction(Cyclic(4))
     with pytest.raises(ValueError, match=r"example=inputs"):
         shifts * Negation()
-    action = ProductAction(shifts, Negation(), example=torch.randn(2, 8))
+    action = product_action(shifts, Negation(), example=torch.randn(2, 8))
     check_action(action, torch.randn(2, 8), tolerance=0.0)
     with pytest.raises(TypeError, match="unsupported operand"):
         shifts * 3
     with pytest.raises(TypeError, match="a group and a method transform"):
-        ProductAction(shifts, 3)
+        product_action(shifts, 3)
 
 
 def test_axes_counted_from_both_ends_need_an_example():
@@ -86,7 +86,7 @@ def test_axes_counted_from_both_ends_need_an_example():
 
 
 @given(st.sampled_from([Dihedral(4), Dihedral(3), Cyclic(5)]), st.booleans(), st.data())
-def test_turned_and_recoloured_images(group, turns_first, data):
+def test_turned_and_recolored_images(group, turns_first, data):
     """``(i, j)·x = i·(j·x)``, whichever comes first in the product."""
     turns, hues = ImageAction(group), HueAction(4)
     action = turns * hues if turns_first else hues * turns
@@ -127,11 +127,11 @@ def test_positions_and_patches_follow(turns_first):
 
 
 def test_products_of_three():
-    colours = LinearAction(Cyclic(2), [np.eye(3), -np.eye(3)], axis=1)
+    colors = LinearAction(Cyclic(2), [np.eye(3), -np.eye(3)], axis=1)
     with pytest.raises(ValueError, match="example=inputs"):
-        ImageAction(Cyclic(4)) * HueAction(3) * colours
-    action = ProductAction(
-        ImageAction(Cyclic(4)) * HueAction(3), colours, example=random_images(2, 3, 8, 8)
+        ImageAction(Cyclic(4)) * HueAction(3) * colors
+    action = product_action(
+        ImageAction(Cyclic(4)) * HueAction(3), colors, example=random_images(2, 3, 8, 8)
     )
     check_action(action, random_images(1, 3, 8, 8), tolerance=1e-6)
 
@@ -142,7 +142,7 @@ def test_two_actions_that_move_positions_are_refused():
 
 
 class RightHalfHue(HueAction):
-    """Recolours the right half alone, which turns do not leave in place."""
+    """Recolors the right half alone, which turns do not leave in place."""
 
     def transform(self, inputs, size=None):
         turned = super().transform(inputs, size)
