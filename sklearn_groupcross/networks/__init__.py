@@ -1,9 +1,9 @@
 """Vision networks, read at a layer, and where in the image a layer's units look."""
 
 from ._derivation import receptive_field
+from ._field import ReceptiveField
 from ._footprint import confirm_receptive_field
 from ._network import Network
-from ._receptive_field import ReceptiveField
 from ._zoo import load_network, resolve_network
 
 __all__ = [

@@ -55,7 +55,7 @@ def shared_paths(parts: dict[str, nn.Module]) -> frozenset[str]:
     for path, part in parts.items():
         if not isinstance(part, torch.jit.ScriptModule) and unwrapped(part) is part:
             paths[id(part)].append(path)
-    return frozenset(path for same in paths.values() if len(same) > 1 for path in same)
+    return frozenset(path for names in paths.values() if len(names) > 1 for path in names)
 
 
 def is_shared(path: str, shared: Collection[str]) -> bool:
@@ -78,18 +78,18 @@ def by_name(
     found: dict[str, nn.Module] = {}
     try:
         for path in paths:
-            owner, here, in_copy = module, "", False
+            owner, reached, in_copy = module, "", False
             for name in path.split("."):
-                here = f"{here}.{name}" if here else name
+                reached = f"{reached}.{name}" if reached else name
                 child = getattr(owner, name)
                 is_script = isinstance(child, torch.jit.ScriptModule)
-                wanted = here in shared or in_copy or is_script
-                if here not in copies and wanted and name in owner._modules:
-                    copies[here] = _Caller(child) if is_script else _copy_of(child)
+                wanted = reached in shared or in_copy or is_script
+                if reached not in copies and wanted and name in owner._modules:
+                    copies[reached] = _Caller(child) if is_script else _copy_of(child)
                     replaced.append((owner, name, child))
-                    owner._modules[name] = copies[here]
-                in_copy = here in copies
-                found[path] = copies.get(here, child)
+                    owner._modules[name] = copies[reached]
+                in_copy = reached in copies
+                found[path] = copies.get(reached, child)
                 owner = unwrapped(found[path])
         yield found
     finally:
@@ -109,13 +109,13 @@ class _Caller(nn.Module):
 def _copy_of(part: nn.Module) -> nn.Module:
     twin: nn.Module = object.__new__(type(part))
     twin.__dict__.update(part.__dict__)
-    for own in (
+    for table in (
         "_modules",
         "_forward_hooks",
         "_forward_hooks_with_kwargs",
         "_forward_hooks_always_called",
     ):
-        if own in part.__dict__:
-            twin.__dict__[own] = part.__dict__[own].copy()
+        if table in part.__dict__:
+            twin.__dict__[table] = part.__dict__[table].copy()
     twin.__dict__["_compiled_call_impl"] = None  # it would call the part itself
     return twin

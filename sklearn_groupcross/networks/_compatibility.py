@@ -46,7 +46,7 @@ def check_floating(output: object, layer: str) -> None:
     if not isinstance(output, Tensor) or (output.is_floating_point() and not output.is_quantized):
         return
     if output.is_quantized:
-        kind, remedy = f"quantised values ({_short(output.dtype)})", "the module as it was before"
+        kind, remedy = f"quantized values ({_short(output.dtype)})", "the module as it was before"
     elif output.is_complex():
         kind, remedy = f"complex numbers ({_short(output.dtype)})", "a layer of real numbers"
     else:
@@ -98,7 +98,7 @@ def explaining(module: nn.Module, inputs: Tensor, name: str, n_channels: int) ->
     except RuntimeError as error:
         text = " ".join(str(error).split())
         reason = (
-            _quantised(text)
+            _quantized(text)
             or _devices(text, module, inputs)
             or _types(text, module, inputs)
             or _channels(text, module, inputs, n_channels)
@@ -110,12 +110,12 @@ def explaining(module: nn.Module, inputs: Tensor, name: str, n_channels: int) ->
         ) from error
 
 
-def _quantised(text: str) -> str | None:
+def _quantized(text: str) -> str | None:
     if "quantized" not in text and "Quantized" not in text:
         return None
     return (
-        "the module has quantised operations, which read and put out quantised tensors. Read the "
-        "module as it was before it was quantised."
+        "the module has quantized operations, which read and put out quantized tensors. Read the "
+        "module as it was before it was quantized."
     )
 
 
@@ -166,10 +166,10 @@ def _types(text: str, module: nn.Module, inputs: Tensor) -> str | None:
 def _channels(text: str, module: nn.Module, inputs: Tensor, n_channels: int) -> str | None:
     if inputs.ndim < 2:
         return None
-    given = inputs.shape[1]
+    n_given = inputs.shape[1]
     told = re.search(r"to have (\d+) channels, but got (\d+) channels", text)
     reader, reads = _first_reader(module)
-    if told and int(told[2]) == given:
+    if told and int(told[2]) == n_given:
         reads = int(told[1])
     elif not re.search(r"channel|should contain \d+ elements", text):
         if "shapes cannot be multiplied" in text:
@@ -179,7 +179,7 @@ def _channels(text: str, module: nn.Module, inputs: Tensor, n_channels: int) -> 
                 "channels that the module was made for."
             )
         return None
-    if reads is None or reads == given:
+    if reads is None or reads == n_given:
         return None
     layer = "it" if reader is None else f"its layer {reader!r}"
     if reads == n_channels:
@@ -190,7 +190,7 @@ def _channels(text: str, module: nn.Module, inputs: Tensor, n_channels: int) -> 
             f"{reads} of them, such as lambda images: images.mean(1, keepdim=True) for grey, or, "
             f"where images have that many themselves, Network(..., n_channels={reads})."
         )
-    return f"{layer} reads {reads} channels, and preprocessed images have {given}. {remedy}"
+    return f"{layer} reads {reads} channels, and preprocessed images have {n_given}. {remedy}"
 
 
 def _first_reader(module: nn.Module) -> tuple[str | None, int | None]:

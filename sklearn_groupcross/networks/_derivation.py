@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .._ambient import own_state, warn_caller
 from .._integers import check_integer
 from ._compatibility import check_weights_are_there
+from ._field import ReceptiveField
 from ._field_rules import POINTWISE, RULES
 from ._fitting import measure_field
 from ._footprint import confirm_receptive_field
@@ -19,7 +20,6 @@ from ._measuring import NotMeasuredError
 from ._module_state import reading
 from ._network import Network
 from ._places import Nowhere, Place
-from ._receptive_field import ReceptiveField
 from ._tracking import FieldTracker
 from ._zoo import resolve_network
 

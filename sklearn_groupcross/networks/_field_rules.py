@@ -46,8 +46,8 @@ def _convolution(args: Sequence[Any], state: State, output: Tensor) -> Place | N
         return replace(place, global_context=context)
     settings = zip(*map(_pair, (kernel, stride, padding, dilation)), strict=True)
     column, row = (
-        transposed_axis(axis, *given)
-        for axis, given in zip((place.column, place.row), settings, strict=True)
+        transposed_axis(axis, *numbers)
+        for axis, numbers in zip((place.column, place.row), settings, strict=True)
     )
     return replace(place, column=column, row=row, global_context=context)
 
@@ -220,8 +220,8 @@ def _layer_norm(args: Sequence[Any], state: State, output: Tensor) -> Place | No
     place = _pointwise(args, state, output)
     if place is None:
         return None
-    normalised = {-1 - axis for axis in range(len(args[1]))}
-    return replace(place, global_context=place.global_context or bool(normalised & place.axes))
+    normalized = {-1 - axis for axis in range(len(args[1]))}
+    return replace(place, global_context=place.global_context or bool(normalized & place.axes))
 
 
 def _group_norm(args: Sequence[Any], state: State, output: Tensor) -> Place | None:

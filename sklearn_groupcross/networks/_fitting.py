@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .._ambient import own_state
+from ._field import ReceptiveField
 from ._footprint import confirm_receptive_field
 from ._measuring import Footprints, attempts, ends_of
 from ._network import Network
-from ._receptive_field import ReceptiveField
 
 
 @own_state(gradients=True)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._ambient import own_state
+from ._field import ReceptiveField
 from ._measuring import Box, Footprints, Unit, attempts, ends_of, unreached
 from ._network import Network
-from ._receptive_field import ReceptiveField
 
 
 @own_state(gradients=True)

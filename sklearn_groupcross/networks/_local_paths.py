@@ -74,7 +74,7 @@ class LocalPaths(TorchFunctionMode):
         if name in _SUMMARIES and _is_summary(x, result):
             self.held = True
             return result.detach()
-        if name in _ACTIVATIONS or name in _NORMALISATIONS:
+        if name in _ACTIVATIONS or name in _NORMALIZATIONS:
             # where they take statistics over positions, the tracker may not have followed them
             self.held |= name in ("group_norm", "instance_norm")
             return _same_value(result, x) if x.shape == result.shape else result
@@ -90,8 +90,8 @@ class LocalPaths(TorchFunctionMode):
     ) -> tuple[Any, dict[str, Any]]:
         """Hold constant what one unit learns of all others: gates, keys and values."""
         if name == "scaled_dot_product_attention":
-            given = list(args) + [kwargs.pop(k) for k in _QKV[len(args) :]]
-            query, key, value, *others = given
+            arguments = list(args) + [kwargs.pop(k) for k in _QKV[len(args) :]]
+            query, key, value, *others = arguments
             self.held = True
             return (query, key.detach(), value.detach(), *others), kwargs
         if name == "multi_head_attention_forward":
@@ -149,7 +149,7 @@ class LocalPaths(TorchFunctionMode):
 _PRODUCTS = ("matmul", "__matmul__", "bmm", "baddbmm", "einsum")
 _WEIGHTED = ("conv2d", "conv_transpose2d", "linear")
 _MAXIMUM_POOLS = ("max_pool2d", "_max_pool2d")
-_NORMALISATIONS = ("batch_norm", "group_norm", "instance_norm", "layer_norm")
+_NORMALIZATIONS = ("batch_norm", "group_norm", "instance_norm", "layer_norm")
 _ACTIVATIONS = (
     "relu", "relu_", "relu6", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "hardsigmoid",
     "hardsigmoid_", "clamp", "clamp_", "clip", "clamp_min", "clamp_min_", "clamp_max", "threshold",
@@ -222,13 +222,13 @@ def _is_summary(inputs: Tensor, result: Tensor) -> bool:
 def _sum_pool(args: Any, kwargs: dict[str, Any], result: Tensor) -> Tensor:
     """Sum where a maximum pool compares: `max_pool2d` of torch, its arguments as it takes them."""
     names = ("input", "kernel_size", "stride", "padding", "dilation")
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    x = given["input"]
+    options = {**dict(zip(names, args, strict=False)), **kwargs}
+    x = options["input"]
     kernel, padding, dilation = (
         [value] * 2 if isinstance(value, int) else list(value)
-        for value in (given["kernel_size"], given.get("padding", 0), given.get("dilation", 1))
+        for value in (options["kernel_size"], options.get("padding", 0), options.get("dilation", 1))
     )
-    stride = given.get("stride") or kernel
+    stride = options.get("stride") or kernel
     stride = [stride] * 2 if isinstance(stride, int) else list(stride)
     # rounding up makes windows that begin inside the image and end behind its padding
     behind = [

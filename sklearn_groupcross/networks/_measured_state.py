@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ._compatibility import FLOAT_TYPES
-from ._preprocess import Normalise
+from ._preprocess import Normalize
 
 
 def state_of_paths(module: nn.Module) -> Hashable:
@@ -28,7 +28,7 @@ def preprocess_as_key(preprocess: Callable[[Tensor], Tensor] | None) -> Hashable
     TypeError
         If it can be no key.
     """
-    if preprocess is None or isinstance(preprocess, Normalise):
+    if preprocess is None or isinstance(preprocess, Normalize):
         return preprocess
     reference: Hashable = weakref.ref(preprocess)
     hash(reference)  # which a reference takes from what it refers to, while that is there

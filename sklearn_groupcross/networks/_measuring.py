@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ._field import ReceptiveField
 from ._field_rules import POINTWISE, RULES
 from ._local_paths import LocalPaths
 from ._module_state import reading
 from ._network import Network
-from ._receptive_field import ReceptiveField
 from ._tracking import FieldTracker
 
 Unit = tuple[int, int]
@@ -56,8 +56,8 @@ _NO_GRADIENT = "its output has no gradient with respect to the image."
 
 def ends_of(field: ReceptiveField, axis: int, unit: int) -> tuple[float, float]:
     """First and last pixel that a unit sees along an axis."""
-    centre, reach = field.offset[axis] + unit * field.stride[axis], (field.size[axis] - 1) / 2
-    return centre - reach, centre + reach
+    center, reach = field.offset[axis] + unit * field.stride[axis], (field.size[axis] - 1) / 2
+    return center - reach, center + reach
 
 
 def unreached(network: Network, layer: str, unit: Unit) -> ValueError:
@@ -98,8 +98,8 @@ def attempts(
     """
     failed = True
     half = any(p.dtype == torch.float16 for p in network.module.parameters())
-    own = [] if half else [(False, 1), (False, 6)]
-    for as_copy, n_images in [*own, (True, 6)]:
+    as_it_is = [] if half else [(False, 1), (False, 6)]
+    for as_copy, n_images in [*as_it_is, (True, 6)]:
         try:
             found = _footprints(network, layer, input_size, units, n_images, as_copy)
             failed = False

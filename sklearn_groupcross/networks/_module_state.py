@@ -88,9 +88,9 @@ def tracing(module: nn.Module) -> Iterator[None]:
 
 
 def _set_mode(part: nn.Module, *, training: bool) -> None:
-    own = part.__dict__
-    if "training" in own:  # modules look at every value that is set, which takes ten times as long
-        own["training"] = training
+    attributes = part.__dict__
+    if "training" in attributes:  # modules look at every value that is set: ten times as slow
+        attributes["training"] = training
     else:  # scripts
         part.training = training
 
@@ -128,7 +128,7 @@ def watching_batches(module: nn.Module, parts: Sequence[nn.Module]) -> Iterator[
         Those of its parts that are watched.
     """
     seen: list[str] = []
-    watched = {id(part) for part in parts if _normalises_batches(part)}
+    watched = {id(part) for part in parts if _normalizes_batches(part)}
     with ExitStack() as stack:
         for name, part in module.named_modules() if watched else ():
             if id(part) in watched:
@@ -141,7 +141,7 @@ def watching_batches(module: nn.Module, parts: Sequence[nn.Module]) -> Iterator[
         yield seen
 
 
-def _normalises_batches(part: nn.Module) -> bool:
+def _normalizes_batches(part: nn.Module) -> bool:
     return isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is None
 
 

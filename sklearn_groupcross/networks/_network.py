@@ -23,7 +23,7 @@ from ._compatibility import (
 from ._layers import LayerReader
 from ._maps import LayerMap, refuse_structure
 from ._module_state import WRAPPER_PREFIXES, reading, state_of_a_pass, unwrapped, watching_batches
-from ._preprocess import Normalise, prepared, settings_of_timm, settings_of_torchvision
+from ._preprocess import Normalize, prepared, settings_of_timm, settings_of_torchvision
 
 PRECISIONS = ("float32", "bfloat16")
 Several = list[str] | tuple[str, ...]
@@ -171,7 +171,7 @@ class Network:
 
     @classmethod
     def _described(
-        cls, module: nn.Module, settings: tuple[Normalise, int], options: dict[str, Any]
+        cls, module: nn.Module, settings: tuple[Normalize, int], options: dict[str, Any]
     ) -> Network:
         preprocess, size = settings
         defaults = {"preprocess": preprocess, "input_size": size, "name": type(module).__name__}
@@ -354,9 +354,9 @@ class Network:
         is_short = self.precision == "bfloat16" or dtypes & {torch.float16, torch.bfloat16}
         tolerance = 0.05 if is_short else 0.01
         return all(
-            not bool(own.isfinite().all())
-            or bool((own - others[name][:1]).abs().max() <= tolerance * own.abs().max())
-            for name, own in maps.items()
+            not bool(single.isfinite().all())
+            or bool((single - others[name][:1]).abs().max() <= tolerance * single.abs().max())
+            for name, single in maps.items()
         )
 
     @own_state()

@@ -13,7 +13,7 @@ from ._module_state import reading
 
 
 @dataclass(frozen=True)
-class Normalise:
+class Normalize:
     """Subtract a mean from RGB in [0, 1] and divide by a deviation, channel by channel."""
 
     mean: tuple[float, ...]
@@ -86,10 +86,10 @@ def prepared(
     return inputs
 
 
-IMAGENET = Normalise((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-def settings_of_timm(module: nn.Module) -> tuple[Normalise, int]:
+def settings_of_timm(module: nn.Module) -> tuple[Normalize, int]:
     """Normalisation and input size that a model of timm carries in ``pretrained_cfg``.
 
     Raises
@@ -109,10 +109,10 @@ def settings_of_timm(module: nn.Module) -> tuple[Normalise, int]:
     # a model built for another size than its weights were trained at asks for that size
     built_for = getattr(getattr(module, "patch_embed", None), "img_size", None)
     size = _side(built_for or config["input_size"][-2:], type(module).__name__)
-    return Normalise(tuple(config["mean"]), tuple(config["std"])), size
+    return Normalize(tuple(config["mean"]), tuple(config["std"])), size
 
 
-def settings_of_torchvision(weights: Any) -> tuple[Normalise, int]:
+def settings_of_torchvision(weights: Any) -> tuple[Normalize, int]:
     """Normalisation and input size of weights of torchvision, or of their ``transforms()``.
 
     Raises
@@ -134,7 +134,7 @@ def settings_of_torchvision(weights: Any) -> tuple[Normalise, int]:
             "ResNet18_Weights.DEFAULT, or use Network(module, preprocess, input_size=...)."
         )
     size = _side(transforms.crop_size, repr(weights))
-    return Normalise(tuple(transforms.mean), tuple(transforms.std)), size
+    return Normalize(tuple(transforms.mean), tuple(transforms.std)), size
 
 
 def _side(size: int | Sequence[int], owner: str) -> int:

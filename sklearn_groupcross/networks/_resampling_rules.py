@@ -103,13 +103,13 @@ def _resample(kind: str) -> Rule:
         scales = [*scales, None, None][:2]
         axes = []
         for axis, name in ((-1, "column"), (-2, "row")):
-            given = (getattr(place, name), x.shape[axis], output.shape[axis], scales[axis])
+            numbers = (getattr(place, name), x.shape[axis], output.shape[axis], scales[axis])
             if kind == "nearest":
-                axes.append(_nearest(*given))
+                axes.append(_nearest(*numbers))
             elif kind == "nearest_exact":
-                axes.append(_nearest_exact(*given))
+                axes.append(_nearest_exact(*numbers))
             else:
-                axes.append(_interpolated(*given, 1 if kind == "bilinear" else 2))
+                axes.append(_interpolated(*numbers, 1 if kind == "bilinear" else 2))
         column, row = axes
         return None if column is None or row is None else replace(place, column=column, row=row)
 

@@ -38,8 +38,8 @@ def unsqueezed(place: Place, new: int) -> Place:
 
 def slice_of(args: Sequence[Any]) -> tuple[int, int, int, int]:
     """Axis from the end, first element, step and number of elements of a slice of torch."""
-    x, given = args[0], list(args[1:])
-    dim, start, end, step = given + [0, None, None, 1][len(given) :]
+    x, arguments = args[0], list(args[1:])
+    dim, start, end, step = arguments + [0, None, None, 1][len(arguments) :]
     axis = from_end(dim, x)
     elements = range(x.shape[axis])[start:end:step]
     return axis, elements.start, step, len(elements)
@@ -136,10 +136,10 @@ def _index(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
 
 def indexed_axis(x: Tensor, indices: Sequence[Tensor | None], state: State) -> int | None:
     """The one axis, from the end, that a row of numbers is an index of; None for all else."""
-    given = [(dim, i) for dim, i in enumerate(indices) if i is not None]
-    if len(given) != 1 or given[0][1].ndim != 1 or state(given[0][1]) is not None:
+    indexed = [(dim, i) for dim, i in enumerate(indices) if i is not None]
+    if len(indexed) != 1 or indexed[0][1].ndim != 1 or state(indexed[0][1]) is not None:
         return None
-    return given[0][0] - x.ndim
+    return indexed[0][0] - x.ndim
 
 
 def _index_select(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
@@ -154,8 +154,8 @@ def _view(args: Sequence[Any], state: State, output: Tensor) -> Place | None:
     if not isinstance(place, Place):
         return None
     if 1 in place.extents(x):  # an axis of one unit could be any axis of size one: it stays
-        same = output.ndim >= -min(place.axes) and place.extents(output) == place.extents(x)
-        return place if same and math.prod(place.extents(x)) == 1 else None
+        stays = output.ndim >= -min(place.axes) and place.extents(output) == place.extents(x)
+        return place if stays and math.prod(place.extents(x)) == 1 else None
     for before, after in _groups(x.shape, output.shape):
         if not place.axes & set(before):
             continue

@@ -109,6 +109,6 @@ def _patch_size(module: nn.Module) -> tuple[int, int] | None:
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d) and part.stride != (1, 1):
-            same = tuple(part.kernel_size) == tuple(part.stride)
-            return (part.kernel_size[0], part.kernel_size[1]) if same else None
+            side_by_side = tuple(part.kernel_size) == tuple(part.stride)
+            return (part.kernel_size[0], part.kernel_size[1]) if side_by_side else None
     return None

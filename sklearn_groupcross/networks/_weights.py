@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
+import io
 import os
-import urllib.error
-import urllib.request
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from .._files import written_whole
 from ._state_dicts import fitting_state
-from ._weights_file import LARGEST, WeightsFile, decode, read_file
+from ._weights_file import LARGEST, WeightsFile, decode_weights, read_file
 
 
 def load_state(
@@ -44,7 +42,7 @@ def load_state(
         network; the message names it, and the first arrays that do not fit.
     """
     file = weights if isinstance(weights, WeightsFile) else read_file(Path(weights))
-    found = decode(file)
+    found = decode_weights(file)
     try:
         state = fitting_state(found, module.state_dict(), optional)
     except ValueError as error:
@@ -93,30 +91,32 @@ def fetch(url: str, file_name: str, *, blob_id: str = "", sha256: str = "") -> W
         _check_content(file.content, blob_id, sha256, f"The cached file {target}", remedy)
         return file
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        data = _download(url, file_name)
-    except (OSError, http.client.HTTPException) as error:
-        raise OSError(
-            f"Could not download {url} ({error}). Without a network, put that file at {target}."
-        ) from error
-    _check_content(data, blob_id, sha256, f"The download {url}", "Nothing was kept.")
     with written_whole(target) as temporary:
-        temporary.write_bytes(data)
-    return WeightsFile(target, data)
+        try:
+            _download(url, temporary)
+        except OSError as error:
+            raise OSError(
+                f"Could not download {url} ({error}). Without a network, put that file at {target}."
+            ) from error
+        content = read_file(temporary).content
+        _check_content(content, blob_id, sha256, f"The download {url}", "Nothing was kept.")
+    return WeightsFile(target, content)
 
 
-def _download(url: str, description: str) -> bytes:
-    chunks, length = [], 0
-    with urllib.request.urlopen(url, timeout=30) as response:
-        total = int(response.headers.get("Content-Length") or 0) or None
-        with tqdm(total=total, unit="B", unit_scale=True, desc=description) as bar:
-            while chunk := response.read(1 << 20):
-                chunks.append(chunk)
-                bar.update(len(chunk))
-                length += len(chunk)
-                if length > LARGEST:
-                    raise OSError("it does not end")
-    return b"".join(chunks)
+class _BoundedFile(io.BufferedWriter):
+    """A file that grows no larger than any file of weights."""
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > LARGEST:
+            raise OSError("it does not end")
+        return super().write(data)
+
+
+def _download(url: str, target: Path) -> None:
+    from pooch import HTTPDownloader  # with all that it takes to ask a server
+
+    with _BoundedFile(io.FileIO(target, "w")) as file:
+        HTTPDownloader(progressbar=True, chunk_size=1 << 20, timeout=30)(url, file, None)
 
 
 def _check_content(data: bytes, blob_id: str, sha256: str, what: str, remedy: str) -> None:

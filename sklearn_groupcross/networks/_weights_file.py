@@ -51,7 +51,7 @@ def read_file(path: Path) -> WeightsFile:
     return WeightsFile(path, content)
 
 
-def decode(file: WeightsFile) -> Any:
+def decode_weights(file: WeightsFile) -> Any:
     """Return what a ``.safetensors`` file or one of `torch.save` holds.
 
     No code that a file may hold runs, and no more memory is taken than a few times its size.

@@ -70,8 +70,8 @@ def written(
 
 def _is_outside(axis: AxisField, units: range, size: int) -> bool:
     """Whether units are centred beside the image."""
-    centres = [sum(axis.shifted(k)[:2]) / 2 for k in (units[0], units[-1])]
-    return max(centres) < 0 or min(centres) > size - 1
+    centers = [sum(axis.shifted(k)[:2]) / 2 for k in (units[0], units[-1])]
+    return max(centers) < 0 or min(centers) > size - 1
 
 
 def _lift(

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .._ambient import made_plain, own_state
 from ._bvlc_googlenet import BVLCGoogLeNet, preprocess_caffe
+from ._inceptionv1 import InceptionV1, preprocess_lucid
 from ._network import Network
 from ._preprocess import IMAGENET
 from ._weights import fetch, load_state
 from .bundled import BundledNet, load_bundled, preprocess_bundled
 
 Weights = str | os.PathLike[str] | None
+_Module = TypeVar("_Module", bound=nn.Module)
 
-# lucent's copy of the InceptionV1 of lucid; the id is the one git gives the file in its repository
+# lucid's InceptionV1, converted for torch, as lucent takes it; the id is the one git gives the file
+# in its repository
 _INCEPTIONV1_URL = (
     "https://github.com/ProGamerGov/pytorch-old-tensorflow-models/raw/master/inception5h.pth"
 )
@@ -36,8 +39,8 @@ def load_network(name: str, weights: Weights = None) -> Network:
     ----------
     name : {"bundled", "inceptionv1", "googlenet", "bvlc_googlenet"}
         - ``"bundled"``: a small network that ships with the package; no download.
-        - ``"inceptionv1"``: the InceptionV1 of lucid and lucent, the paper's; default layer
-          ``mixed3b``. Its weights are downloaded once, checked and cached.
+        - ``"inceptionv1"``: the InceptionV1 of lucid and lucent, the paper's, with their names of
+          layers; default layer ``mixed3b``. Its weights are downloaded once, checked and cached.
         - ``"googlenet"``: torchvision's; default layer ``inception3b``. Downloaded once.
         - ``"bvlc_googlenet"``: the Caffe model; default layer ``inception_3b_output``. It needs
           `weights`.
@@ -124,22 +127,13 @@ def _load_bundled(weights: Weights) -> Network:
 
 
 def _load_inceptionv1(weights: Weights) -> Network:
-    with warnings.catch_warnings():
-        # lucent 0.1.8 and its kornia use torch.jit and escapes that newer releases deprecate
-        warnings.simplefilter("ignore")
-        from lucent.modelzoo.inceptionv1.InceptionV1 import InceptionV1
-    module = made_plain(lambda: InceptionV1(pretrained=False, redirected_ReLU=False))
+    module = _unfilled(InceptionV1)
     if weights is None:
         file = fetch(_INCEPTIONV1_URL, "inception5h.pth", blob_id=_INCEPTIONV1_BLOB)
     load_state(module, file if weights is None else weights, "inceptionv1")
     return Network(
-        module, _preprocess_lucid, default_layer="mixed3b", name="inceptionv1", channels_last=True
+        module, preprocess_lucid, default_layer="mixed3b", name="inceptionv1", channels_last=True
     )
-
-
-def _preprocess_lucid(images: Tensor) -> Tensor:
-    """Map RGB in [0, 1] to what lucid's InceptionV1 reads: 0-255 minus 117."""
-    return images * 255.0 - 117.0
 
 
 def _load_googlenet(weights: Weights) -> Network:
@@ -164,9 +158,7 @@ def _load_bvlc_googlenet(weights: Weights) -> Network:
             "weights='bvlc_googlenet.safetensors' (on the command line --weights). "
             "Its arrays are named after Caffe's layers, for example conv1_7x7_s2.weight."
         )
-    with torch.device("meta"):
-        module = BVLCGoogLeNet()  # no time for random weights that are overwritten at once
-    module = module.to(torch.float32).to_empty(device="cpu")
+    module = _unfilled(BVLCGoogLeNet)
     module.pool1_norm1.reset_buffers()
     module.conv2_norm2.reset_buffers()
     load_state(module, weights, "bvlc_googlenet")
@@ -177,6 +169,13 @@ def _load_bvlc_googlenet(weights: Weights) -> Network:
         name="bvlc_googlenet",
         channels_last=True,
     )
+
+
+def _unfilled(make: Callable[[], _Module]) -> _Module:
+    """Make a module without taking time for random weights that are overwritten at once."""
+    with torch.device("meta"):
+        module = make()
+    return module.to(torch.float32).to_empty(device="cpu")
 
 
 _LOADERS: dict[str, Callable[[Weights], Network]] = {

@@ -1,8 +1,7 @@
 """The small convolutional network that comes with the package.
 
-It is trained by :mod:`sklearn_groupcross.networks.train_bundled` on synthetic shapes only, and is
-there so that `groupcross demo`, the examples and the tests have line and curve detectors to look at
-without a download.
+It is trained on drawn shapes only (``tools/train_bundled.py``), and is there so that `groupcross
+demo`, the examples and the tests have line and curve detectors to look at without a download.
 """
 
 from __future__ import annotations
@@ -16,20 +15,32 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
 from .._ambient import made_plain, own_state
-from .shapes import KINDS, PERIODS
 
 __all__ = [
+    "BIN",
     "POSE_BINS",
+    "SHAPE_PERIODS",
     "BundledNet",
-    "kind_logits",
     "load_bundled",
-    "pose_targets",
     "preprocess_bundled",
 ]
 
-_BIN = math.pi / 8
-POSE_BINS = tuple(max(1, round(PERIODS[kind] / _BIN)) for kind in KINDS)
-"""Angle bins of 22.5° over each kind's own period: 8 for lines, 16 for curves, 1 for rings."""
+SHAPE_PERIODS: dict[str, float] = {
+    "line": math.pi,
+    "curve": 2 * math.pi,
+    "corner": 2 * math.pi,
+    "ring": 0.0,
+    "grating": math.pi,
+    "checks": math.pi / 2,
+    "dots": 0.0,
+    "edge": 2 * math.pi,
+}
+"""Shapes that the network names, each with the smallest turn in radians after which it looks the
+same; 0 where the angle means nothing."""
+
+BIN = math.pi / 8
+POSE_BINS = tuple(max(1, round(period / BIN)) for period in SHAPE_PERIODS.values())
+"""Angle bins of 22.5° over each shape's own period: 8 for lines, 16 for curves, 1 for rings."""
 
 _MEAN, _STD = 0.5, 0.25
 
@@ -148,54 +159,10 @@ class BundledNet(nn.Module):
         Returns
         -------
         Tensor of shape (n, 70)
-            Logits over kind and angle bin, the bins of one kind side by side, kinds in the order of
-            `KINDS`.
+            Logits over shape and angle bin, the bins of one shape side by side, shapes in the order
+            of `SHAPE_PERIODS`.
         """
         return self.classify(self.features(images))
-
-
-def pose_targets(kinds: Tensor, angles: Tensor) -> Tensor:
-    """Distributions over poses, as targets of a cross-entropy.
-
-    Parameters
-    ----------
-    kinds : Tensor of shape (n,)
-        Index into `KINDS`.
-    angles : Tensor of shape (n,)
-        Radians, counter-clockwise.
-
-    Returns
-    -------
-    Tensor of shape (n, 70)
-        Rows sum to 1. An angle between two bins is shared between them in proportion, so that there
-        is no edge of a bin at which the target jumps.
-    """
-    bins = torch.tensor(POSE_BINS, dtype=torch.int64, device=kinds.device)
-    first = bins.cumsum(0) - bins
-    place = angles / _BIN
-    low = place.floor().long()
-    share = (place - low).to(angles.dtype)
-    n_bins, start = bins[kinds], first[kinds]
-    targets = torch.zeros(len(kinds), sum(POSE_BINS), dtype=angles.dtype, device=kinds.device)
-    targets.scatter_add_(1, (start + low % n_bins)[:, None], (1 - share)[:, None])
-    targets.scatter_add_(1, (start + (low + 1) % n_bins)[:, None], share[:, None])
-    return targets
-
-
-def kind_logits(poses: Tensor) -> Tensor:
-    """Sum out the angle.
-
-    Parameters
-    ----------
-    poses : Tensor of shape (n, 70)
-        Pose logits.
-
-    Returns
-    -------
-    Tensor of shape (n, 8)
-        Logits over `KINDS`: the log of each kind's summed odds.
-    """
-    return torch.stack([block.logsumexp(1) for block in poses.split(POSE_BINS, 1)], 1)
 
 
 @own_state()

@@ -96,15 +96,15 @@ def test_orbits_of_images_with_other_channels(n_channels):
     assert len(confirm_receptive_field(network, "2", field)) == 3
 
 
-def test_grey_of_the_module_or_of_the_image():
+def test_gray_of_the_module_or_of_the_image():
     module = module_of(1)
     images = torch.rand(1, 1, 20, 20)
-    grey = Network(module, n_channels=1, input_size=20)
-    colour = Network(module, lambda x: x.mean(1, keepdim=True), input_size=20)
+    gray = Network(module, n_channels=1, input_size=20)
+    color = Network(module, lambda x: x.mean(1, keepdim=True), input_size=20)
     torch.testing.assert_close(
-        grey.activations(images, "2"), colour.activations(images.expand(-1, 3, -1, -1), "2")
+        gray.activations(images, "2"), color.activations(images.expand(-1, 3, -1, -1), "2")
     )
-    assert receptive_field(grey, "2") == receptive_field(colour, "2")
+    assert receptive_field(gray, "2") == receptive_field(color, "2")
 
 
 @pytest.mark.parametrize("kind", ["activations", "field", "orbits", "node"])
@@ -207,7 +207,7 @@ class Cast(nn.Module):
         (lambda x: x.argmax(1, keepdim=True), r"integers \(int64\)"),
         (lambda x: x > 0.5, r"integers \(bool\)"),
         (torch.fft.fft2, r"complex numbers \(complex64\)"),
-        (lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.quint8), r"quantised .*\(quint8\)"),
+        (lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.quint8), r"quantized .*\(quint8\)"),
     ],
 )
 def test_layers_that_are_no_floating_point_are_refused(cast, message):
@@ -217,16 +217,16 @@ def test_layers_that_are_no_floating_point_are_refused(cast, message):
             read(torch.rand(1, 3, 4, 4), "0")
 
 
-def test_quantised_operations_are_explained():
+def test_quantized_operations_are_explained():
     module = nn.Sequential(nn.Conv2d(3, 2, 1), Cast(lambda x: nn.functional.relu(x)))
 
-    def quantised(x):
+    def quantized(x):
         raise NotImplementedError(
             "Could not run 'quantized::conv2d.new' with arguments from the 'CPU' backend."
         )
 
-    module[1].cast = quantised
-    with pytest.raises(ValueError, match="it was before it was quantised|the module has quantised"):
+    module[1].cast = quantized
+    with pytest.raises(ValueError, match="it was before it was quantized|the module has quantized"):
         Network(module).run(torch.rand(1, 3, 4, 4))
 
 

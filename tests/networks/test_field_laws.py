@@ -162,9 +162,9 @@ def disagreements(field, network, layer):
     for axis, of_units in enumerate(reached(network, layer)):
         assert len(of_units) == field.map_size[axis]
         for unit, seen in enumerate(of_units):
-            centre = field.offset[axis] + unit * field.stride[axis]
-            first = math.ceil(centre - (field.size[axis] - 1) / 2 - 1e-6)
-            last = math.floor(centre + (field.size[axis] - 1) / 2 + 1e-6)
+            center = field.offset[axis] + unit * field.stride[axis]
+            first = math.ceil(center - (field.size[axis] - 1) / 2 - 1e-6)
+            last = math.floor(center + (field.size[axis] - 1) / 2 + 1e-6)
             pixels = np.flatnonzero(seen)
             if not len(pixels):
                 fits = first < 0 or last >= SIDE  # padding alone

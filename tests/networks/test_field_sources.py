@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import gc
-import types
 import warnings
-import weakref
 
 import numpy as np
 import pytest
@@ -19,33 +15,7 @@ from torchvision.models import ResNet18_Weights
 from sklearn_groupcross import Network, OrbitDataset, receptive_field
 from sklearn_groupcross.groups import Trivial
 from sklearn_groupcross.networks import ReceptiveField, confirm_receptive_field
-
-
-class Of(nn.Module):
-    """A function of an image and a few modules, as a layer."""
-
-    def __init__(self, function, *parts):
-        super().__init__()
-        self.function, self.parts, self.out = function, nn.ModuleList(parts), nn.Identity()
-
-    def forward(self, x):
-        return self.out(self.function(x, *self.parts))
-
-
-def field_of(function, *parts, side=32, **options):
-    torch.manual_seed(0)
-    return receptive_field(Network(Of(function, *parts), input_size=side, **options), "out")
-
-
-def conv(stride=2, padding=1, n_in=3, kernel=3):
-    return nn.Conv2d(n_in, 8, kernel, stride=stride, padding=padding)
-
-
-def geometry(field):
-    return field.stride, field.offset, field.size
-
-
-# preprocess
+from tests.networks.modules import Of, conv, field_of, geometry
 
 
 @pytest.mark.parametrize(
@@ -108,111 +78,6 @@ def test_the_refusal_says_what_to_write():
             receptive_field(Network(conv_net(), preprocess, input_size=32), "0")
 
 
-# writes, slices, indices
-
-
-def _partial(x, stem, inner):
-    x = stem(x)
-    x[:, :4] = inner(x[:, :4])
-    return x
-
-
-def _by_index(x, stem, inner):
-    x = stem(x)
-    moved = torch.zeros_like(x)
-    moved[:, [0, 3]] = x[:, [1, 2]]
-    moved[:, 4:] = inner(x)[:, 4:]
-    return moved
-
-
-def _in_parts(x, stem):
-    x = stem(x)
-    head, tail = x.chunk(2, 1)
-    head.add_(F.pad(tail, (1, 1, 1, 1))[:, :, 2:, 2:])
-    return x
-
-
-def _two_views(x, stem, inner):
-    x = stem(x)
-    seen = x[:, :4]
-    x.add_(inner(x))  # what was taken before shows it
-    return seen
-
-
-@pytest.mark.parametrize(
-    ("field", "offset", "size"),
-    [
-        (lambda: field_of(_partial, conv(), nn.Conv2d(4, 4, 3, padding=1)), 0, 7),
-        (lambda: field_of(_by_index, conv(), conv(1, 2, 8, 5)), 0, 11),
-        (lambda: field_of(_in_parts, conv()), 1, 5),
-        (lambda: field_of(_two_views, conv(), conv(1, 1, 8)), 0, 7),
-        (lambda: field_of(lambda x, c: torch.stack([c(x), c(x)], -1).mean(-1), conv()), 0, 3),
-        (
-            lambda: field_of(
-                lambda x, c: (
-                    torch.slice_scatter(c(x), c(x)[:, :2, 1:], 1, 0, 2)
-                    if False
-                    else torch.slice_scatter(c(x), F.pad(c(x)[:, :2, :-1], (0, 0, 1, 0)), 1, 0, 2)
-                ),
-                conv(),
-            ),
-            (0, -1),
-            (3, 5),
-        ),
-    ],
-)
-def test_writes_to_parts_reach_the_whole(field, offset, size):
-    found = field()
-    offset, size = (v if isinstance(v, tuple) else (v, v) for v in (offset, size))
-    assert geometry(found) == ((2, 2), offset, size)
-    assert found.derivation == "derived"
-
-
-def test_exact_readings_of_a_partial_convolution_are_those_of_the_map():
-    torch.manual_seed(0)
-    module = nn.Sequential(
-        nn.Conv2d(3, 8, 4, stride=4), Of(_partial, nn.Identity(), nn.Conv2d(4, 4, 3, padding=1))
-    )
-    network = Network(module, input_size=32)
-    image = np.random.default_rng(0).random((46, 46, 3))
-    orbits = OrbitDataset(
-        [image], network=network, layer="1.out", group=Trivial(), sampling="grid",
-        interpolation="exact",
-    )  # fmt: skip
-    values, units = orbits.as_array()[:, 0], orbits.field.to_units(orbits.positions_).round().long()
-    edge = (orbits.source_size - 32) // 2
-    cut = orbits.images.load(0, orbits.source_size)[None, :, edge : edge + 32, edge : edge + 32]
-    maps = network.activations(cut, "1.out")[0]
-    inner = ((units > 1) & (units < 6)).all(1)
-    expected = maps[:, units[inner, 1], units[inner, 0]].T.numpy()
-    assert inner.sum() > 3
-    np.testing.assert_allclose(values[inner.numpy()], expected, rtol=1e-4, atol=1e-5)
-
-
-# maps that are finer, and borders that go on
-
-
-@pytest.mark.parametrize(
-    ("finer", "size"),
-    [
-        (nn.Upsample(scale_factor=2), 4),
-        (nn.Upsample(scale_factor=2, mode="bilinear"), 6),
-        (nn.ConvTranspose2d(8, 8, 4, 2, 1), 6),
-        (nn.Sequential(nn.Conv2d(8, 8, 1), nn.PixelShuffle(2)), 4),
-    ],
-)
-def test_units_may_be_finer_than_before(finer, size):
-    field = field_of(lambda x, stem, finer: finer(stem(x)), conv(), finer)
-    assert geometry(field) == ((1, 1), (-0.5, -0.5), (size, size))
-    assert field.repeats == (2, 2)
-    with pytest.raises(ValueError, match="2 neighbouring units look at different parts"):
-        OrbitDataset(
-            [np.zeros((46, 46, 3))], network=Network(Of(
-                lambda x, stem, finer: finer(stem(x)), conv(), finer), input_size=32),
-            layer="out", group=Trivial(), interpolation="exact",
-        )  # fmt: skip
-
-
 def test_circular_padding_goes_on_from_the_other_side():
     around = nn.Conv2d(8, 8, 5, padding=2, padding_mode="circular")
     field = field_of(lambda x, stem, around: around(stem(x)), conv(), around)
@@ -221,51 +86,6 @@ def test_circular_padding_goes_on_from_the_other_side():
     # where the map is smaller than the image, its other side is not that of the image
     with pytest.raises(ValueError, match="circular padding behind a layer that leaves out"):
         field_of(lambda x, stem, around: around(stem(x)), conv(padding=0), around)
-
-
-# what is measured
-
-
-def _row_by_row(x, stem):
-    x = stem(x)
-    x[:, :, 3] = x[:, :, 5]
-    return x
-
-
-def _scattered(x, stem):
-    x = stem(x)
-    columns = (torch.arange(x.shape[3]) + 1).clamp(max=x.shape[3] - 1)
-    return torch.zeros_like(x).scatter(3, columns.expand_as(x), x)
-
-
-@pytest.mark.parametrize(
-    ("function", "parts", "expected"),
-    [
-        (lambda x: F.unfold(x, 4, stride=4).unflatten(2, (8, 8)), (), ((4, 4), (1.5, 1.5), (4, 4))),
-        (
-            lambda x, stem: stem(F.interpolate(x, scale_factor=0.5, mode="area")),
-            (conv(1),),
-            ((2, 2), (0.5, 0.5), (6, 6)),
-        ),
-        (
-            lambda x, stem: stem(x).repeat_interleave(2, 2).repeat_interleave(2, 3),
-            (conv(),),
-            ((1, 1), (-0.5, -0.5), (4, 4)),
-        ),
-        # numpy has no gradients: pixels are changed one column after another
-        (
-            lambda x, stem: torch.from_numpy(np.tanh(stem(x).detach().numpy())),
-            (conv(),),
-            ((2, 2), (0, 0), (3, 3)),
-        ),
-    ],
-)
-def test_fields_are_measured_where_operations_are_not_known(function, parts, expected):
-    field = field_of(function, *parts)
-    assert geometry(field) == expected
-    # areas are known as pools; all others are not
-    assert field.derivation == ("derived" if expected[2] == (6, 6) else "measured")
-    assert f"derivation='{field.derivation}'" in repr(field)
 
 
 def _far_within(x, stem):
@@ -296,21 +116,6 @@ def test_a_wrap_is_no_excuse_for_units_within_the_image():
 
 
 @pytest.mark.parametrize(
-    ("function", "operation"),
-    [
-        (_scattered, "scatter"),
-        (_row_by_row, "select"),
-        (lambda x, stem: torch.from_numpy(np.roll(stem(x).detach().numpy(), 1, 3)), "not see"),
-        (lambda x, stem: torch.cat([stem(half) for half in x.chunk(2, 2)], 2), "split"),
-        (lambda x, stem: torch.fft.irfft2(torch.fft.rfft2(stem(x))), "fft"),
-    ],
-)
-def test_what_lies_on_no_grid_is_refused(function, operation):
-    with pytest.raises(ValueError, match=f"{operation}.* mixes all positions. Measured by"):
-        field_of(function, conv())
-
-
-@pytest.mark.parametrize(
     "function",
     [
         lambda x, stem: stem(x) * torch.tensor([1.0, 2.0] * 4).view(1, -1, 1, 1),
@@ -335,83 +140,6 @@ def test_traced_modules_have_fields():
     expected = receptive_field(Network(nn.Sequential(inner), input_size=32), "0")
     assert geometry(receptive_field(Network(Of(lambda x, m: m(x), traced), input_size=32), "out")) \
         == geometry(expected)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "norm",
-    [
-        nn.utils.parametrizations.spectral_norm,
-        nn.utils.parametrizations.weight_norm,
-        lambda part: nn.init.zeros_(part.weight) is None or part,
-    ],
-)
-def test_weights_of_any_make_are_seen_through(norm):
-    torch.manual_seed(0)
-    parts = [norm(conv(1)), nn.ReLU(), norm(conv(1, 1, 8)), nn.ReLU()]
-    network = Network(nn.Sequential(*parts), input_size=16)
-    assert geometry(receptive_field(network, "3")) == ((1, 1), (0, 0), (5, 5))
-
-
-def test_columns_are_not_taken_for_rows():
-    with pytest.raises(ValueError, match="its channels not before its rows and columns"):
-        field_of(lambda x, stem: torch.einsum("nchw->ncwh", stem(x)), conv())
-
-    def turned(x, stem):
-        return torch.from_numpy(stem(x).detach().numpy().transpose(0, 1, 3, 2).copy())
-
-    with pytest.raises(ValueError, match="do not lie"):
-        field_of(turned, conv())
-
-
-# tokens and maps
-
-
-class SpatialReduction(nn.Module):
-    """Overlapping patches, and a convolution without overlap within the attention."""
-
-    def __init__(self):
-        super().__init__()
-        self.patch = nn.Conv2d(3, 8, 7, stride=4, padding=3)
-        self.reduction, self.linear = nn.Conv2d(8, 8, 8, stride=8), nn.Linear(8, 8)
-        self.out = nn.Identity()
-
-    def forward(self, x):
-        x = self.patch(x)
-        context = self.reduction(x).mean((2, 3))
-        return self.out(self.linear(x.flatten(2).transpose(1, 2)) + context[:, None])
-
-
-def test_a_convolution_within_attention_cuts_no_patches():
-    images = torch.rand(1, 3, 64, 64)
-    with pytest.raises(ValueError, match=r"256 tokens, and no convolution .* token_grid="):
-        Network(SpatialReduction(), input_size=64).activations(images, "out")
-    network = Network(SpatialReduction(), input_size=64, token_grid=(16, 16))
-    assert network.activations(images, "out").shape == (1, 8, 16, 16)
-    field = receptive_field(network, "out")
-    assert geometry(field) == ((4, 4), (0, 0), (7, 7))
-    assert field.global_context
-    wrong = Network(SpatialReduction(), input_size=64, token_grid=(8, 8), n_prefix_tokens=192)
-    with pytest.raises(ValueError, match="no place in the image"):
-        receptive_field(wrong, "out")
-
-
-def test_many_tokens_in_front_of_a_grid_are_named_or_refused():
-    class Queries(nn.Module):
-        def __init__(self, n_queries):
-            super().__init__()
-            self.patch, self.out = nn.Conv2d(3, 8, 8, stride=8), nn.Identity()
-            self.queries = nn.Parameter(torch.zeros(1, n_queries, 8))
-
-        def forward(self, x):
-            return self.out(torch.cat([self.queries, self.patch(x).flatten(2).mT], 1))
-
-    images = torch.rand(1, 3, 32, 32)
-    with pytest.raises(ValueError, match="100 tokens in front of it are too many"):
-        Network(Queries(100)).activations(images, "out")
-    network = Network(Queries(100), n_prefix_tokens=100, input_size=32)
-    assert network.activations(images, "out").shape == (1, 8, 4, 4)
-    assert receptive_field(network, "out").stride == (8, 8)
-    assert Network(Queries(5)).activations(images, "out").shape == (1, 8, 4, 4)
 
 
 def test_a_map_is_held_against_its_field():
@@ -456,34 +184,6 @@ def test_a_field_is_confirmed_once_for_a_network(monkeypatch):
     network.module[0].stride = (1, 1)
     assert receptive_field(network, "0").stride == (1, 1)
     assert len(calls) == 3
-
-
-def test_what_was_measured_holds_for_those_weights():
-    module = Of(lambda x, c: c(x).repeat_interleave(2, 2).repeat_interleave(2, 3), conv())
-    weight, whole = module.parts[0].weight, copy.deepcopy(module.state_dict())
-
-    def size():
-        return receptive_field(Network(module, input_size=32), "out").size
-
-    with torch.no_grad():
-        weight.zero_()
-        weight[:, :, 1, 1] = 1
-    assert size() == (2, 2)
-    weight.data[:, :, 1] = 1  # as torch does not count it
-    assert size() == (4, 2)
-    module.load_state_dict(whole)
-    assert size() == (4, 4)
-
-
-def test_what_was_measured_keeps_no_module_alive():
-    for preprocess in (lambda module: lambda x: x + 0 * module[0].bias.sum(), lambda m: m.scaled):
-        module = nn.Sequential(conv())
-        module.scaled = types.MethodType(lambda self, x: x / len(self), module)
-        receptive_field(Network(module, preprocess(module), input_size=32), "0")
-        alive = weakref.ref(module)
-        del module
-        gc.collect()
-        assert alive() is None
 
 
 def test_a_field_is_confirmed_once_for_a_preprocess_and_channels(monkeypatch):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import joblib
 import numpy as np
@@ -18,32 +15,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sklearn_groupcross import Cyclic, Network, OrbitDataset, load_network, receptive_field
-from sklearn_groupcross.networks._module_state import reading
-
-
-class Unsteady(nn.Module):
-    """Whatever behaves differently in training, and some parts called twice or by two names."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(0)
-        self.conv = nn.Conv2d(3, 4, 3)
-        self.drop = nn.Dropout(0.5)
-        self.norm = nn.BatchNorm2d(4)
-        self.act = nn.ReLU()
-        self.block = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), self.act)
-        self.head = nn.Linear(4, 5)
-        for parameter in self.parameters():
-            parameter.data = torch.randn(parameter.shape, generator=generator) / 3
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.act(self.norm(self.drop(self.conv(x))))
-        x = nn.functional.dropout(self.block(x), training=self.training)
-        return self.head(x.mean((-2, -1)))
-
+from tests.networks.modules import Unsteady
 
 IMAGES = torch.rand(3, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+
+
 PARTS = [name for name, _ in Unsteady().named_modules()]
+
+
 READINGS = {
     "activations": lambda network: network.activations(IMAGES, "block"),
     "several": lambda network: network.activations(IMAGES, ["conv", "block.1"])["block.1"],
@@ -97,116 +76,6 @@ def test_wrapping_changes_nothing():
     Network(module)
     assert all(part.training for part in module.modules())
     assert all(parameter.requires_grad for parameter in module.parameters())
-
-
-def in_threads(tasks):
-    """Results of some callables that four threads run; nobody waits for ever."""
-    with ThreadPoolExecutor(4) as threads:
-        return [future.result(timeout=60) for future in [threads.submit(task) for task in tasks]]
-
-
-@pytest.mark.parametrize(
-    ("make", "images", "layers"),
-    [
-        (lambda: load_network("bundled"), torch.rand(2, 3, 96, 96), ["conv1", "relu2", "relu3"]),
-        (lambda: Network(TwoNames()), IMAGES, ["act", "act2", "again.0", "second.1", "unused"]),
-        (lambda: Network(Unsteady().train()), IMAGES, ["conv", "block", "dropout"]),
-    ],
-    ids=["bundled", "several names", "nodes"],
-)
-def test_threads_read_one_network_as_one_thread_does(make, images, layers):
-    network = make()
-    modes = [part.training for part in network.module.modules()]
-    parts = dict(network.module.named_modules(remove_duplicate=False))
-    expected = [make().activations(images, layer) for layer in layers]
-    expected.append(make().run(images))
-
-    def read(k):
-        return network.run(images) if k == len(layers) else network.activations(images, layers[k])
-
-    order = [k for _ in range(12) for k in range(len(expected))]
-    found = in_threads([partial(read, k) for k in order])
-    assert [
-        k for k, one in zip(order, found, strict=True) if not torch.equal(one, expected[k])
-    ] == []
-    assert [part.training for part in network.module.modules()] == modes
-    assert dict(network.module.named_modules(remove_duplicate=False)) == parts
-    assert not any(part._forward_hooks for part in network.module.modules())
-
-
-def test_threads_read_networks_that_share_parts():
-    module = TwoNames()
-    networks = [Network(module), Network(nn.Sequential(module.first, module.act, module.second))]
-    asked = [(networks[0], "act2"), (networks[1], "0"), (networks[1], "2.1")]
-    expected = [network.activations(IMAGES, layer) for network, layer in asked]
-    found = in_threads([partial(n.activations, IMAGES, layer) for n, layer in asked] * 12)
-    assert all(map(torch.equal, found, expected * 12))
-
-
-def test_threads_trace_graphs_while_others_read():
-    """Also from within a reading, as from a function that replaces a layer."""
-    other, readers = Network(Unsteady()), [Network(Unsteady()) for _ in range(8)]
-    expected = other.activations(IMAGES, "dropout")
-
-    def trace(network):
-        return network.activations(IMAGES, "dropout")
-
-    def trace_within(network):
-        traced = []
-
-        def replace(maps):
-            traced.append(trace(Network(Unsteady())))
-            return maps
-
-        network.run_with_replacement(IMAGES, "norm", replace)
-        return traced[0]
-
-    tasks = [partial(f, n) for n in readers for f in (trace_within, trace)]
-    tasks += [partial(other.activations, IMAGES, "dropout") for _ in range(16)]
-    assert all(torch.equal(found, expected) for found in in_threads(tasks))
-
-
-def test_threads_measure_fields_as_one_thread_does():
-    networks = [Network(Unsteady()) for _ in range(2)]
-    layers = ["conv", "norm", "block.0", "block"]
-    expected = [receptive_field(networks[0], layer, 12) for layer in layers]
-    found = in_threads([partial(receptive_field, networks[1], name, 12) for name in layers * 2])
-    assert found == expected * 2
-
-
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-def test_networks_that_are_read_in_threads_can_be_copied(copied):
-    network = load_network("bundled")
-    images = torch.rand(1, 3, 96, 96)
-    expected = network.activations(images)
-    assert torch.equal(copied(network).activations(images), expected)
-
-
-def test_a_reading_waits_for_that_of_another_thread_and_not_for_its_own():
-    module = Unsteady().train()
-    inside, outside, after = threading.Event(), threading.Event(), []
-
-    def hold():
-        with reading(module), reading(module):
-            inside.set()
-            outside.wait(10)
-            after.append("held")
-
-    def follow():
-        with reading(module.block):
-            after.append("read")
-
-    threads = [threading.Thread(target=target) for target in (hold, follow)]
-    threads[0].start()
-    assert inside.wait(10)
-    assert not any(part.training for part in module.modules())
-    threads[1].start()
-    threads[1].join(0.1)
-    outside.set()
-    for thread in threads:
-        thread.join(10)
-    assert after == ["held", "read"]
-    assert all(part.training for part in module.modules())
 
 
 def test_extraction_in_threads_gives_the_same_store(tmp_path):
@@ -350,59 +219,6 @@ def test_a_module_as_preprocess_is_in_evaluation_mode_too():
     assert torch.equal(network.activations(IMAGES, "0"), network.activations(IMAGES, "0"))
     assert torch.equal(preprocess[1].running_mean, torch.zeros(3))
     assert preprocess[0].training
-
-
-class TwoNames(nn.Module):
-    """One activation under two names, one block within two others."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.first = nn.Conv2d(3, 4, 3)
-        self.act = nn.ReLU()
-        self.second = nn.Sequential(nn.Conv2d(4, 4, 3), self.act)
-        self.act2 = self.act
-        self.unused = self.act
-        self.again = self.second
-
-    def forward(self, x):
-        return self.again(self.act2(self.second(self.act(self.first(x)))))
-
-
-def test_of_a_module_with_several_names_each_is_read_where_it_is_called():
-    module = TwoNames()
-    network = Network(module)
-    x, steps = IMAGES, {}
-    with torch.no_grad():
-        steps["act"] = x = module.act(module.first(x))
-        steps["second.0"] = module.second[0](x)
-        steps["second"] = steps["second.1"] = x = module.second(x)
-        steps["act2"] = x
-        steps["again.0"] = module.second[0](x)
-        steps["again"] = steps["again.1"] = module.second(x)
-    assert set(steps) < set(network.layer_names)
-    for name, expected in steps.items():
-        torch.testing.assert_close(network.activations(IMAGES, name), expected, rtol=0, atol=0)
-    together = network.activations(IMAGES, list(steps))
-    for name, expected in steps.items():
-        torch.testing.assert_close(together[name], expected, rtol=0, atol=0)
-    # a name that the forward pass does not use: the first call of what it names
-    torch.testing.assert_close(network.activations(IMAGES, "unused"), steps["act"])
-    assert receptive_field(network, "act2", 12).size == (5, 5)
-    assert receptive_field(network, "again.0", 12).size == (7, 7)
-    # and nothing is left of the copies
-    assert module.act is module.act2 is module.second[1]
-    assert module.second is module.again
-    zeros = network.run_with_replacement(IMAGES, "again", torch.zeros_like)
-    assert not zeros.any()
-    changed = network.run_with_replacement(IMAGES, "second", lambda m: m + 1)
-    torch.testing.assert_close(changed, module.second(steps["act2"] + 1))
-
-
-def test_a_part_that_knows_its_owner_is_no_endless_path():
-    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
-    module[1].owner = module
-    assert Network(module).layer_names == ["0", "1"]
 
 
 def test_wrappers_are_looked_through():

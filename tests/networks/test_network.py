@@ -3,11 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from sklearn_groupcross import Network, load_network
-from sklearn_groupcross.networks import resolve_network
-from tests.tolerances import assert_near
+from tests.networks.test_bvlc_googlenet import load_network_without_weights
 
 
 def test_only_the_part_up_to_the_layer_is_run(small_network):
@@ -31,16 +29,6 @@ def test_a_failed_run_leaves_no_hook(small_network):
     with pytest.raises(ValueError, match="'conv1' reads 3 channels, and .* have 5"):
         small_network.activations(torch.rand(1, 5, 48, 48))
     assert not small_network.module.relu._forward_hooks
-
-
-def test_networks_modules_and_names_are_resolved(small_network):
-    assert resolve_network(small_network) is small_network
-    assert resolve_network(small_network.module).module is small_network.module
-    assert resolve_network("bundled").name == "bundled"
-    with pytest.raises(ValueError, match="Unknown network 'resnet'"):
-        resolve_network("resnet")
-    with pytest.raises(TypeError, match="name that load_network knows; got a int"):
-        resolve_network(7)
 
 
 def test_a_network_wraps_a_module():
@@ -101,72 +89,6 @@ def test_layers_that_give_no_map_are_refused():
         network.activations(images)
     # the whole network may put out anything
     assert isinstance(network.run(images), tuple)
-
-
-@pytest.mark.parametrize(
-    "layer", ["inception_3a_output", "inception_3b_output", "inception_4c_output"]
-)
-def test_bvlc_googlenet_gives_what_caffe_gives(shared_data, layer):
-    network = load_network("bvlc_googlenet", shared_data / "bvlc_googlenet.safetensors")
-    reference = np.load(shared_data / "bvlc_googlenet_reference.npz")
-    maps = network.read_layer(torch.from_numpy(reference["data"])[None], layer)
-    assert np.abs(maps[0].numpy() - reference[layer]).max() <= 2e-3
-
-
-def test_bvlc_googlenet_names_the_same_five_classes(shared_data):
-    network = load_network("bvlc_googlenet", shared_data / "bvlc_googlenet.safetensors")
-    reference = np.load(shared_data / "bvlc_googlenet_reference.npz")
-    with torch.inference_mode():
-        logits = network.module(torch.from_numpy(reference["data"])[None])[0]
-    np.testing.assert_array_equal(
-        logits.argsort(descending=True)[:5].numpy(), np.argsort(-reference["prob"])[:5]
-    )
-
-
-def test_caffe_preprocessing():
-    image = torch.zeros(1, 3, 1, 1)
-    image[0, 0] = 1.0  # red
-    network = load_network_without_weights()
-    torch.testing.assert_close(
-        network.preprocess(image)[0, :, 0, 0], torch.tensor([-104.0, -117.0, 255.0 - 123.0])
-    )
-
-
-def load_network_without_weights():
-    from sklearn_groupcross.networks._bvlc_googlenet import BVLCGoogLeNet, preprocess_caffe
-
-    return Network(BVLCGoogLeNet(), preprocess_caffe)
-
-
-def test_torchvision_googlenet_from_a_file(tmp_path):
-    from torchvision.models import googlenet
-
-    module = googlenet(weights=None, init_weights=False, aux_logits=False).eval()
-    torch.save(module.state_dict(), tmp_path / "weights.pth")
-    network = load_network("googlenet", tmp_path / "weights.pth")
-    maps = network.activations(torch.rand(1, 3, 64, 64))
-    assert maps.shape == (1, 480, 8, 8)
-
-
-def test_lucents_inceptionv1_from_a_file(tmp_path):
-    from lucent.modelzoo.inceptionv1.InceptionV1 import InceptionV1
-
-    state = InceptionV1(pretrained=False, redirected_ReLU=False).state_dict()
-    save_file(state, tmp_path / "weights.safetensors")
-    network = load_network("inceptionv1", tmp_path / "weights.safetensors")
-    maps = network.activations(torch.rand(1, 3, 64, 64))
-    assert network.default_layer == "mixed3b"
-    assert maps.shape == (1, 480, 8, 8)
-
-
-def test_unknown_networks_are_refused():
-    with pytest.raises(ValueError, match="the known ones are bundled, inceptionv1"):
-        load_network("resnet")
-
-
-def test_bvlc_needs_its_weights():
-    with pytest.raises(ValueError, match="needs a weights file"):
-        load_network("bvlc_googlenet")
 
 
 class InPlace(torch.nn.Module):
@@ -239,37 +161,9 @@ def test_bfloat16_is_near_float32(shared_data):
         Network(network.module, precision="float16")
 
 
-def test_fast_normalisation_is_torchs():
-    from sklearn_groupcross.networks._bvlc_googlenet import CaffeLRN
-
-    maps = 100 * torch.randn(2, 64, 5, 7, generator=torch.Generator().manual_seed(0))
-    expected = torch.nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)(maps)
-    assert_near(CaffeLRN(64)(maps), expected, 5 + 1)  # five squares, and a power
-    # Caffe's files have no arrays for it
-    assert not CaffeLRN(64).state_dict()
-
-
 def test_a_replacement_is_not_written_to():
     network = load_network_without_weights()
     images, kept = torch.rand(1, 3, 64, 64), torch.randn(1, 192, 16, 16)
     before = kept.clone()
     network.run_with_replacement(images, "conv2_3x3", lambda maps: kept)
     torch.testing.assert_close(kept, before, rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("name", ["googlenet", "inceptionv1"])
-def test_known_networks_run_to_their_ends(name, tmp_path):
-    if name == "googlenet":
-        from torchvision.models import googlenet
-
-        module = googlenet(weights=None, init_weights=False, aux_logits=False)
-    else:
-        from lucent.modelzoo.inceptionv1.InceptionV1 import InceptionV1
-
-        module = InceptionV1(pretrained=False, redirected_ReLU=False)
-    save_file(module.state_dict(), tmp_path / "weights.safetensors")
-    network = load_network(name, tmp_path / "weights.safetensors")
-    output = network.run(torch.rand(1, 3, 224, 224))
-    with torch.inference_mode():
-        expected = module.eval()(network.preprocess(torch.zeros(1, 3, 224, 224)))
-    assert output.shape == expected.shape

@@ -91,7 +91,7 @@ class ReceptiveField:
         """
         positions = _as_floats(positions)
         offset, stride = positions.new_tensor(self.offset), positions.new_tensor(self.stride)
-        return (positions + self._centre - offset) / stride
+        return (positions + self._center - offset) / stride
 
     def to_positions(self, units: Tensor | ArrayLike) -> Tensor:
         """Map unit indices, (..., 2), fractional or not, to pixel positions from the image centre.
@@ -100,7 +100,7 @@ class ReceptiveField:
         """
         units = _as_floats(units)
         offset, stride = units.new_tensor(self.offset), units.new_tensor(self.stride)
-        return units * stride + offset - self._centre
+        return units * stride + offset - self._center
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
@@ -164,13 +164,13 @@ class ReceptiveField:
         if turned:
             # the farthest pixel that a reading at distance r may see is r + the diagonal away
             diagonal = math.hypot(*(reach + stride for stride, _, reach, _ in self._axes()))
-            if diagonal > self._centre:
+            if diagonal > self._center:
                 raise ValueError(
                     f"No field of {self.size[0]} × {self.size[1]} px stays clear of the corners of "
                     f"a turned image of {self.input_size} px: use a larger input_size or an "
                     "earlier layer."
                 )
-            return self._centre - diagonal
+            return self._center - diagonal
         if self.has_interior:
             return self._disk_of(self.interior_units())
         columns, rows = self.map_size
@@ -210,13 +210,13 @@ class ReceptiveField:
         if side <= self.input_size:
             return side, (first[0], first[1])
         column, row = (
-            min(max(round((self._centre - offset) / stride), 0), n_units - 1)
+            min(max(round((self._center - offset) / stride), 0), n_units - 1)
             for stride, offset, _, n_units in self._axes()
         )
         return self.input_size, (column, row)
 
     @property
-    def _centre(self) -> float:
+    def _center(self) -> float:
         return (self.input_size - 1) / 2
 
     def _axes(self) -> Iterator[tuple[float, float, float, int]]:
@@ -232,7 +232,7 @@ class ReceptiveField:
             (offset + run[0] * stride, offset + run[-1] * stride)
             for run, (stride, offset, _, _) in zip(units, self._axes(), strict=True)
         ]
-        return min(min(self._centre - first, last - self._centre) for first, last in ends)
+        return min(min(self._center - first, last - self._center) for first, last in ends)
 
 
 def _as_floats(values: Tensor | ArrayLike) -> Tensor:
