@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from .._ambient import own_state, warn_caller
+from .._ambient import own_state
 from .._device import resolve_device
 from .._files import written_whole
 from .._integers import check_integer
-from ..actions import PositionedAction, centre_crop
-from ..groups import PlanarGroup
+from .._read_ahead import read_ahead
+from .._stacks._rows import check_finite
+from .._version import __version__
+from ..actions import PositionedAction
+from ..groups import FiniteGroup
 from ..networks import Network, ReceptiveField, receptive_field, resolve_network
 from ._extract import extract, fill_array, write_array
-from ._extraction import INTERPOLATIONS, OrbitReader, check_patches
-from ._finite import check_finite
-from ._images import as_source, load_ahead
+from ._image_reading import ImageReading
+from ._images import as_source
+from ._reader import INTERPOLATIONS, OrbitReader, check_patches
 from ._sampling import (
     allot_positions,
     choose_by_energy,
@@ -36,7 +38,13 @@ from ._sampling import (
     row_starts,
     warn_of_padding,
 )
-from ._settings import default_source_size, resolve_action, resolve_batch_size, resolve_layers
+from ._settings import (
+    default_source_size,
+    network_digest,
+    resolve_action,
+    resolve_batch_size,
+    resolve_layers,
+)
 from ._store import OrbitStore
 
 _FLOAT32: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
@@ -60,19 +68,20 @@ class OrbitDataset(Dataset[Tensor]):
     layer : str or sequence of str, optional
         Several layers are read in one pass, and their channels stand side by side
         (`layer_channels`). Default: the network's default layer.
-    group : PlanarGroup, optional
-        For example ``Dihedral(16)``: turns and mirrors, with the defaults of `ImageAction`.
+    group : PlanarGroup or str, optional
+        For example ``Dihedral(16)`` or ``"dihedral:16"``: turns and mirrors, with the defaults of
+        `ImageAction`.
     action : PositionedAction, optional
         How the group moves images, instead of `group`: for example
         ``ImageAction(Dihedral(8)) * HueAction(6)``.
-    sampling : {"disk", "energy", "centre", "grid"}, default="disk"
+    sampling : {"disk", "energy", "center", "grid"}, default="disk"
         ``"disk"`` draws positions uniformly and continuously within `radius`. ``"energy"`` draws
         four times as many and keeps a quarter, with probability by the mean norm of the orbit's
-        blocks: fewer samples of sky and walls. ``"centre"`` reads the image centre alone.
+        blocks: fewer samples of sky and walls. ``"center"`` reads the image centre alone.
         ``"grid"`` reads at the layer's units, as is usual elsewhere; with
         ``interpolation="bilinear"`` this makes the identity block larger than the others.
     n_positions : int, optional
-        Positions of an image. Default: 80 for ``"disk"`` and ``"energy"``, 1 for ``"centre"``,
+        Positions of an image. Default: 80 for ``"disk"`` and ``"energy"``, 1 for ``"center"``,
         all units within the radius for ``"grid"``, of which a smaller number is drawn at random.
     max_samples : int, optional
         Budget of all images together: where they would give more, each gives fewer. A budget
@@ -111,12 +120,12 @@ class OrbitDataset(Dataset[Tensor]):
         Geometry of the units of the (last) layer.
     source_size : int
         Side in pixels to which images are scaled before they are turned.
-    n_positions_ : ndarray of shape (n_images,), int64
+    n_positions_per_image : ndarray of shape (n_images,), int64
         Positions of every image.
-    positions_ : ndarray of shape (n_samples, 2)
+    positions : ndarray of shape (n_samples, 2)
         (column, row) of every sample in pixels from the image centre. With ``"energy"`` they
         depend on the activations, so that all images have to be read for it.
-    image_ids_ : ndarray of shape (n_samples,)
+    image_ids : ndarray of shape (n_samples,)
         Number of the image of every sample: ``groups=`` of `sklearn.model_selection.GroupKFold`,
         which keeps the positions of one image together.
 
@@ -140,8 +149,8 @@ class OrbitDataset(Dataset[Tensor]):
     --------
     >>> from sklearn.datasets import load_sample_images
     >>> from sklearn_groupcross import Dihedral, OrbitDataset
-    >>> photographs = load_sample_images().images
-    >>> orbits = OrbitDataset(photographs, network="bundled", group=Dihedral(4), n_positions=5)
+    >>> images = load_sample_images().images
+    >>> orbits = OrbitDataset(images, network="bundled", group=Dihedral(4), n_positions=5)
     >>> orbits.as_array().shape[:2]
     (10, 8)
     """
@@ -151,7 +160,7 @@ class OrbitDataset(Dataset[Tensor]):
         images: Any,
         *,
         network: Network | nn.Module | str,
-        group: PlanarGroup | None = None,
+        group: FiniteGroup | str | None = None,
         action: PositionedAction | None = None,
         layer: str | Sequence[str] | None = None,
         sampling: str = "disk",
@@ -169,7 +178,7 @@ class OrbitDataset(Dataset[Tensor]):
                 f"interpolation is one of {', '.join(INTERPOLATIONS)}; got {interpolation!r}."
             )
         self.device = resolve_device(device)
-        self.batch_size = resolve_batch_size(batch_size, self.device)
+        n_at_once = resolve_batch_size(batch_size, self.device)
         self.network = resolve_network(network)
         self.images = as_source(images, self.network.n_channels)
         self.layers = resolve_layers(self.network, layer)
@@ -180,20 +189,34 @@ class OrbitDataset(Dataset[Tensor]):
         self.source_size = default_source_size(self.field.input_size, self.action)
         if interpolation == "exact":
             check_patches(self.network, self.layers, self.fields)
-        self.interpolation = interpolation
+        self._reading = ImageReading(
+            OrbitReader(
+                self.action, self.network, self.layers, self.fields, interpolation, n_at_once
+            ),
+            self.device,
+        )
         self.sampling = sampling
         self.radius = resolve_radius(
             radius, self.fields, self.action, interpolation, self.source_size, sampling
         )
         if radius is None:
             warn_of_padding(self.layers, self.fields, interpolation, self.radius)
-        self.n_positions_ = allot_positions(
+        self.n_positions_per_image = allot_positions(
             sampling, n_positions, max_samples, len(self.images), len(self._units())
         )
         self.random_state = check_integer("random_state", random_state, 0)
-        self._starts = row_starts(self.n_positions_)
-        self._has_read = False
+        self._starts = row_starts(self.n_positions_per_image)
         self._chosen: dict[int, Tensor] = {}  # positions that depend on activations
+
+    @property
+    def interpolation(self) -> str:
+        """How activations are read at positions between units."""
+        return self._reading.reader.interpolation
+
+    @property
+    def batch_size(self) -> int:
+        """Transformed images that pass through the network at once, as far as memory goes."""
+        return self._reading.reader.batch_size
 
     @property
     def field(self) -> ReceptiveField:
@@ -258,7 +281,7 @@ class OrbitDataset(Dataset[Tensor]):
         """
         image = self.images.load(index, self.source_size)
         seed_id = index if seed_id is None else seed_id
-        return self._read(image, index, seed_id, int(self.n_positions_[index]))
+        return self._read(image, index, seed_id, int(self.n_positions_per_image[index]))
 
     @own_state()
     def _read(
@@ -270,7 +293,7 @@ class OrbitDataset(Dataset[Tensor]):
                 torch.empty(0, 2, **_FLOAT32),
             )
         image = image.to(self.device, non_blocking=True)
-        self._try_network(image)
+        self.try_network(image)
         rng = self._generator(seed_id)
         if self.sampling != "energy":
             positions = self._draw(n_positions, rng)
@@ -283,8 +306,7 @@ class OrbitDataset(Dataset[Tensor]):
             return self._read_finite(image, index, positions).cpu(), positions
         return orbits[chosen.to(orbits.device)].cpu(), positions
 
-    @own_state()
-    def _try_network(self, image: Tensor) -> None:
+    def try_network(self, image: Tensor) -> None:
         """Warn, the first time, if readings depend on chance or the other images of a batch.
 
         Parameters
@@ -292,27 +314,13 @@ class OrbitDataset(Dataset[Tensor]):
         image : Tensor of shape (n_channels, source_size, source_size)
             Any image that is to be read.
         """
-        if self._has_read:
-            return
-        self.network.to(self.device)
-        square = centre_crop(image[None].to(self.device), self.field.input_size)
-        cause = self.network.unsteadiness(square, self.layers)
-        if cause is not None:
-            warn_caller(
-                f"What network {self.network.name!r} gives for an image at {self.layer} depends on "
-                f"{cause}: a dropout or a normalisation runs as in training, or preprocess is "
-                "random. Orbits change with it from one reading, or one batch_size, to another.",
-                UserWarning,
-            )
-        self._has_read = True
+        self._reading.try_network(image)
 
     def _read_finite(
         self, image: Tensor, index: int, positions: Tensor, interpolation: str | None = None
     ) -> Tensor:
         orbits = self.read_orbits(image, positions, interpolation)
-        if not torch.isfinite(orbits).all():
-            label = f"The orbits of image {index} ({self.images.name(index)!r})"
-            check_finite(orbits.cpu().numpy(), label)
+        check_finite(orbits, label=f"The stack of image {index} ({self.images.name(index)!r})")
         return orbits
 
     @own_state()
@@ -335,25 +343,7 @@ class OrbitDataset(Dataset[Tensor]):
         orbits : Tensor of shape (n_positions, order, n_channels)
             On the dataset's device.
         """
-        self.network.to(self.device)
-        image, positions = image.to(self.device), positions.to(self.device)
-        reader = OrbitReader(
-            self.action,
-            self.network,
-            self.layers,
-            self.fields,
-            interpolation or self.interpolation,
-            self.batch_size,
-        )
-        while True:
-            try:
-                return reader.read(image, positions)
-            except torch.OutOfMemoryError:
-                if self.batch_size == 1:
-                    raise
-                torch.cuda.empty_cache()
-                self.batch_size //= 2
-                reader = replace(reader, batch_size=self.batch_size)
+        return self._reading.read(image, positions, interpolation)
 
     def _generator(self, image_id: int) -> np.random.Generator:
         return generator_of_image(self.random_state, image_id)
@@ -362,7 +352,7 @@ class OrbitDataset(Dataset[Tensor]):
         return grid_positions(self.field, self.radius)
 
     def _draw(self, n_positions: int, rng: np.random.Generator) -> Tensor:
-        if self.sampling == "centre":
+        if self.sampling == "center":
             return torch.zeros(n_positions, 2, **_FLOAT32)
         if self.sampling == "grid":
             return choose_units(self._units(), n_positions, rng)
@@ -382,7 +372,7 @@ class OrbitDataset(Dataset[Tensor]):
             on the activations, and the image is read for them, once.
         """
         if self.sampling != "energy":
-            return self._draw(int(self.n_positions_[index]), self._generator(index))
+            return self._draw(int(self.n_positions_per_image[index]), self._generator(index))
         if index not in self._chosen:
             self._chosen[index] = self.read_image(index)[1]
         return self._chosen[index]
@@ -393,14 +383,31 @@ class OrbitDataset(Dataset[Tensor]):
         return int(self._starts[-1])
 
     @property
-    def positions_(self) -> NDArray[np.float32]:
+    def positions(self) -> NDArray[np.float32]:
         """(column, row) of every sample in pixels from the image centre."""
         return torch.cat([self.positions_of(i) for i in range(len(self))]).numpy()
 
     @property
-    def image_ids_(self) -> NDArray[np.int64]:
+    def image_ids(self) -> NDArray[np.int64]:
         """Number of the image that every sample comes from."""
-        return np.repeat(np.arange(len(self)), self.n_positions_)
+        return np.repeat(np.arange(len(self)), self.n_positions_per_image)
+
+    def metadata(self) -> dict[str, Any]:
+        """All that orbits depend on besides images and group, as JSON can hold it."""
+        return {
+            "network": self.network.name,
+            "network_digest": network_digest(self.network),
+            "layers": {n: [s.start, s.stop] for n, s in self.layer_channels.items()},
+            "action": repr(self.action),
+            "sampling": self.sampling,
+            "radius": self.radius,
+            "interpolation": self.interpolation,
+            "input_size": self.field.input_size,
+            "source_size": self.source_size,
+            "precision": self.network.precision,
+            "random_state": self.random_state,
+            "package_version": __version__,
+        }
 
     def check_images(self, progress: bool = False) -> None:
         """Decode every image once, so that a damaged file is found before hours of work.
@@ -426,7 +433,7 @@ class OrbitDataset(Dataset[Tensor]):
         seed_ids : iterable of int, optional
             Numbers by which positions are drawn. Default: `indices`.
         n_positions : iterable of int, optional
-            How many positions of each image. Default: `n_positions_`.
+            How many positions of each image. Default: `n_positions_per_image`.
 
         Yields
         ------
@@ -436,9 +443,10 @@ class OrbitDataset(Dataset[Tensor]):
         """
         wanted = list(indices)
         seeds = wanted if seed_ids is None else list(seed_ids)
-        counts = self.n_positions_[wanted].tolist() if n_positions is None else list(n_positions)
-        images = load_ahead(self._load_pinned, wanted)
-        for index, seed_id, count, image in zip(wanted, seeds, counts, images, strict=True):
+        if n_positions is None:
+            n_positions = self.n_positions_per_image[wanted].tolist()
+        images = read_ahead(self._load_pinned, wanted)
+        for index, seed_id, count, image in zip(wanted, seeds, n_positions, images, strict=True):
             yield index, *self._read(image, index, seed_id, count)
 
     def _load_pinned(self, index: int) -> Tensor:
@@ -464,7 +472,7 @@ class OrbitDataset(Dataset[Tensor]):
         Returns
         -------
         orbits : ndarray or memmap of shape (n_samples, order, n_channels), float32
-            C order; `image_ids_` and `positions_` say where each sample comes from.
+            C order; `image_ids` and `positions` say where each sample comes from.
 
         Raises
         ------

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import expm
 
-from ..groups import MAX_ORDER_FOR_ALL_SUBGROUPS, FiniteGroup, Subgroup
+from ..groups import FiniteGroup, Subgroup, check_nameable
 
 #: Numbers that are drawn at once: 32 MiB in double precision, whatever the number of samples.
 CHUNK_SIZE = 2**22
@@ -45,12 +45,9 @@ def choose_stabilizers(
     if isinstance(stabilizers, str):
         if stabilizers == "trivial":
             return [group.generated_subgroup([])] * n_families
-        if group.order > MAX_ORDER_FOR_ALL_SUBGROUPS:
-            raise ValueError(
-                f"stabilizers='random' draws from all subgroups, which are listed for groups of "
-                f"at most {MAX_ORDER_FOR_ALL_SUBGROUPS} elements; {group!r} has {group.order}. "
-                "Pass stabilizers='trivial', or subgroups from group.generated_subgroup."
-            )
+        check_nameable(
+            group, "Pass stabilizers='trivial', or subgroups from group.generated_subgroup."
+        )
         return None
     chosen = [stabilizers] * n_families if isinstance(stabilizers, Subgroup) else list(stabilizers)
     for subgroup in chosen:
@@ -147,8 +144,8 @@ def diffusion(group: FiniteGroup, steps: float) -> NDArray[np.float64]:
     conjugates = {
         group.multiply(group.multiply(g, 1), group.inverse(g)) for g in range(group.order)
     }
-    neighbours = sorted(conjugates | {group.inverse(k) for k in conjugates})
-    walk = np.mean([np.eye(group.order)[group.right_translation(k)] for k in neighbours], axis=0)
+    neighbors = sorted(conjugates | {group.inverse(k) for k in conjugates})
+    walk = np.mean([np.eye(group.order)[group.right_translation(k)] for k in neighbors], axis=0)
     return expm(steps**2 * (walk - np.eye(group.order)))
 
 

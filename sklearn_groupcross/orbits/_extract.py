@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import BACKENDS, get_active_backend
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from .._ambient import warn_caller
 from .._files import reserve_space
 from .._integers import check_integer
-from .._version import __version__
 from .._workers import end_with_parent
+from ..groups import FiniteGroup
 from ..networks import Network
+from ._images import ImageSource
 from ._sampling import row_starts
 from ._store import OrbitStore
 from ._store_chunk import npy_header
 from ._store_format import StoredImage
-
-if TYPE_CHECKING:
-    from ._dataset import OrbitDataset
 
 # A store has so many chunks at least, and no chunk is larger than this many bytes.
 _CHUNKS, _LARGEST_CHUNK = 16, 64 * 2**20
@@ -39,8 +36,34 @@ _PATIENCE = 10.0
 _STARTED_HERE = ("loky", "multiprocessing")
 
 
+class Extractable(Protocol):
+    """What extraction asks of an `OrbitDataset`, which says what each member is."""
+
+    network: Network
+    images: ImageSource
+    source_size: int
+    n_positions_per_image: NDArray[np.int64]
+
+    @property
+    def group(self) -> FiniteGroup: ...
+    @property
+    def n_channels(self) -> int: ...
+    @property
+    def n_samples(self) -> int: ...
+    def __len__(self) -> int: ...
+    def check_images(self, progress: bool = False) -> None: ...
+    def try_network(self, image: Tensor) -> None: ...
+    def metadata(self) -> dict[str, Any]: ...
+    def iterate(
+        self,
+        indices: Iterable[int],
+        seed_ids: Iterable[int] | None = None,
+        n_positions: Iterable[int] | None = None,
+    ) -> Iterator[tuple[int, Tensor, Tensor]]: ...
+
+
 def extract(
-    dataset: OrbitDataset,
+    dataset: Extractable,
     path: str | os.PathLike[str],
     *,
     dtype: str,
@@ -53,23 +76,23 @@ def extract(
     _check_n_jobs(n_jobs)
     images = [
         StoredImage(dataset.images.name(i), dataset.images.digest(i), int(n_rows))
-        for i, n_rows in enumerate(dataset.n_positions_)
+        for i, n_rows in enumerate(dataset.n_positions_per_image)
     ]
     _report_copies(images)
-    there = OrbitStore(path, allow_incomplete=True).images if append else None
+    stored_images = OrbitStore(path, allow_incomplete=True).images if append else None
     store = OrbitStore.create(
         path,
         group=dataset.group,
         n_channels=dataset.n_channels,
-        images=images if there is None else there,
-        metadata=describe(dataset),
+        images=images if stored_images is None else stored_images,
+        metadata=dataset.metadata(),
         dtype=dtype,
         chunk_bytes=_chunk_bytes(dataset, dtype) if chunk_bytes is None else chunk_bytes,
     )
-    if there is not None:
-        known = {image.digest for image in there}
+    if stored_images is not None:
+        stored_digests = {image.digest for image in stored_images}
         # none are new where a call is repeated: then what is pending is written
-        if new := [image for image in images if image.digest not in known]:
+        if new := [image for image in images if image.digest not in stored_digests]:
             store.append(new)
     index_of = _match(store, images)
     dataset.images.check_all(index_of.values(), progress=progress)
@@ -90,26 +113,26 @@ def extract(
     return OrbitStore(path)
 
 
-def _try_network(dataset: OrbitDataset, indices: Iterable[int]) -> None:
+def _try_network(dataset: Extractable, indices: Iterable[int]) -> None:
     """Warn here of what readings depend on: else each task would look, and warn its own process."""
-    with_positions = (index for index in indices if dataset.n_positions_[index])
+    with_positions = (index for index in indices if dataset.n_positions_per_image[index])
     first = next(with_positions, None)
     if first is not None:
         before = dataset.network.device
-        dataset._try_network(dataset.images.load(first, dataset.source_size))
+        dataset.try_network(dataset.images.load(first, dataset.source_size))
         dataset.network.to(before)  # workers move their own
 
 
-def fill_array(dataset: OrbitDataset, progress: bool) -> NDArray[np.float32]:
+def fill_array(dataset: Extractable, progress: bool) -> NDArray[np.float32]:
     """Read the orbits of all images into an array in memory."""
     array = np.empty(_shape(dataset), dtype=np.float32)
-    starts = row_starts(dataset.n_positions_)
+    starts = row_starts(dataset.n_positions_per_image)
     for index, orbits in _read_all(dataset, progress):
         array[starts[index] : starts[index + 1]] = orbits
     return array
 
 
-def write_array(dataset: OrbitDataset, path: Path, progress: bool) -> None:
+def write_array(dataset: Extractable, path: Path, progress: bool) -> None:
     """Write the orbits of all images to a ``.npy`` file, one after the other.
 
     The file is written to, not mapped: a disk that fills is then an error, and not the end of the
@@ -129,11 +152,11 @@ def write_array(dataset: OrbitDataset, path: Path, progress: bool) -> None:
             file.write(np.ascontiguousarray(orbits, dtype="<f4").reshape(-1).view(np.uint8).data)
 
 
-def _shape(dataset: OrbitDataset) -> tuple[int, int, int]:
+def _shape(dataset: Extractable) -> tuple[int, int, int]:
     return dataset.n_samples, dataset.group.order, dataset.n_channels
 
 
-def _read_all(dataset: OrbitDataset, progress: bool) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _read_all(dataset: Extractable, progress: bool) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Number and orbits of every image, all of which were seen to be sound."""
     dataset.check_images(progress)
     read = dataset.iterate(range(len(dataset)))
@@ -143,14 +166,14 @@ def _read_all(dataset: OrbitDataset, progress: bool) -> Iterator[tuple[int, NDAr
         yield index, orbits.numpy()
 
 
-def _chunk_bytes(dataset: OrbitDataset, dtype: str) -> int:
+def _chunk_bytes(dataset: Extractable, dtype: str) -> int:
     """About a sixteenth of all: the layout is the same for any number of processes."""
     n_values = dataset.n_samples * dataset.group.order * dataset.n_channels
     return min(_LARGEST_CHUNK, -(-n_values * np.dtype(dtype).itemsize // _CHUNKS))
 
 
 def _write_chunk(
-    dataset: OrbitDataset,
+    dataset: Extractable,
     path: str | os.PathLike[str],
     chunk: int,
     index_of: Mapping[int, int],
@@ -172,35 +195,6 @@ def _write_chunk(
             if bar is not None:
                 bar.update()
     return len(numbers)
-
-
-def describe(dataset: OrbitDataset) -> dict[str, Any]:
-    """All that orbits depend on besides images and group, as JSON can hold it."""
-    return {
-        "network": dataset.network.name,
-        "network_digest": network_digest(dataset.network),
-        "layers": {n: [s.start, s.stop] for n, s in dataset.layer_channels.items()},
-        "action": repr(dataset.action),
-        "sampling": dataset.sampling,
-        "radius": dataset.radius,
-        "interpolation": dataset.interpolation,
-        "input_size": dataset.field.input_size,
-        "source_size": dataset.source_size,
-        "precision": dataset.network.precision,
-        "random_state": dataset.random_state,
-        "package_version": __version__,
-    }
-
-
-def network_digest(network: Network) -> str:
-    """SHA-256 of a module's structure and of all its weights."""
-    state = hashlib.sha256(repr(network.module).encode())
-    for name, tensor in sorted(network.module.state_dict().items()):
-        state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        # as bytes: numpy knows no bfloat16
-        flat = tensor.detach().cpu().contiguous().flatten()
-        state.update(flat.view(torch.uint8).numpy().data)
-    return state.hexdigest()
 
 
 def _match(store: OrbitStore, images: Sequence[StoredImage]) -> dict[int, int]:
@@ -231,12 +225,12 @@ def _processes(n_jobs: int | None, n_tasks: int) -> tuple[int, dict[str, Any]]:
     Those that joblib starts on this machine watch the process that they work for, and there are no
     more of them than tasks. Dask and Ray see to their own.
     """
-    wanted = effective_n_jobs(n_jobs)
+    n_workers = effective_n_jobs(n_jobs)
     backend, _ = get_active_backend()
     started_here = tuple(BACKENDS[name] for name in _STARTED_HERE if name in BACKENDS)
     if isinstance(backend, started_here):
-        return max(1, min(wanted, n_tasks)), {"initializer": end_with_parent}
-    return wanted, {}
+        return max(1, min(n_workers, n_tasks)), {"initializer": end_with_parent}
+    return n_workers, {}
 
 
 def _report_copies(images: Sequence[StoredImage]) -> None:

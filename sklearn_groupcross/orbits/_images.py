@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -215,18 +214,6 @@ def as_source(images: Any, n_channels: int) -> ImageSource:
             f"{images.n_channels}: ImageSource(..., n_channels={n_channels})."
         )
     return images
-
-
-def load_ahead(load: Callable[[int], Tensor], indices: Iterable[int]) -> Iterator[Tensor]:
-    """Load images one after another, the next in a thread of its own while one is worked on."""
-    with ThreadPoolExecutor(1) as pool:
-        under_way: deque[Future[Tensor]] = deque()
-        for index in indices:
-            under_way.append(pool.submit(load, index))
-            if len(under_way) == 2:
-                yield under_way.popleft().result()
-        if under_way:
-            yield under_way.pop().result()
 
 
 def _list_images(images: Any, n_channels: int) -> list[Path | np.ndarray]:

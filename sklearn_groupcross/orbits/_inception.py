@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..actions import PositionedAction
-from ..groups import Dihedral, PlanarGroup
+from ..groups import Dihedral, FiniteGroup
 from ..networks import load_network
 from ._dataset import OrbitDataset
 
@@ -19,7 +19,7 @@ class InceptionOrbitDataset(OrbitDataset):
     ----------
     images : path, sequence of paths, array or sequence of arrays
         See `ImageSource`.
-    group : PlanarGroup, default=Dihedral(32)
+    group : PlanarGroup or str, default=Dihedral(32)
         Unless an action is given.
     action : PositionedAction, optional
         See `OrbitDataset`.
@@ -37,7 +37,7 @@ class InceptionOrbitDataset(OrbitDataset):
         self,
         images: Any,
         *,
-        group: PlanarGroup | None = None,
+        group: FiniteGroup | str | None = None,
         action: PositionedAction | None = None,
         layer: str | Sequence[str] | None = None,
         network: str = "inceptionv1",

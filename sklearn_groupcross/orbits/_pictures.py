@@ -118,10 +118,10 @@ def _problem_of_values(picture: Image.Image, file_format: str | None) -> str:
 def _to_rgb(picture: Image.Image) -> Picture:
     """Convert by the value range of each mode: Pillow itself would clip."""
     if picture.mode.startswith("I"):  # 16 bits a pixel, grey: more than bytes can tell
-        grey = np.array(picture, dtype=np.float64) / _WHITE
+        gray = np.array(picture, dtype=np.float64) / _WHITE
         if isinstance(picture.info.get("transparency"), int):
-            grey[np.asarray(picture) == picture.info["transparency"]] = 1.0
-        return grey
+            gray[np.asarray(picture) == picture.info["transparency"]] = 1.0
+        return gray
     if "A" in picture.getbands() or "transparency" in picture.info:
         # what lies behind transparent pixels is arbitrary, often black: show them on white
         picture = picture.convert("RGBA")

@@ -95,7 +95,7 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, message: str, timeout: float = 0) -> Iterator[None]:
+def hold_lock(path: Path, message: str, timeout: float = 0) -> Iterator[None]:
     """Hold a lock that the operating system frees when the process ends, however it ends.
 
     Where the file system knows no locks, one is warned.

@@ -10,14 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import (
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
 
 from .._ambient import own_state
-from ..groups import FiniteGroup, Subgroup
+from .._sklearn import Interval, StrOptions, validate_parameter_constraints
+from ..groups import FiniteGroup, Subgroup, as_group
 from ._dictionary import (
     MEAN_SQUARE_CODE,
     choose_stabilizers,
@@ -30,7 +26,7 @@ from ._dictionary import (
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
 _CONSTRAINTS: dict[str, list[Any]] = {
     "n_samples": _POSITIVE,
-    "group": [FiniteGroup],
+    "group": [FiniteGroup, str],
     "n_channels": _POSITIVE,
     "n_families": _POSITIVE,
     "n_active": _POSITIVE,
@@ -58,7 +54,7 @@ class _Network(NamedTuple):
 def make_orbits(
     n_samples: int = 1000,
     *,
-    group: FiniteGroup,
+    group: FiniteGroup | str,
     n_channels: int = 32,
     n_families: int = 4,
     n_active: int = 4,
@@ -81,7 +77,7 @@ def make_orbits(
     Parameters
     ----------
     n_samples : int, default=1000
-    group : FiniteGroup
+    group : FiniteGroup or str
     n_channels : int, default=32
     n_families : int, default=4
     n_active : int, default=4
@@ -142,7 +138,7 @@ def make_orbits(
         energies : ndarray of shape (n_atoms,), float64
             Share of each atom's energy that its subgroup fixes.
         group : FiniteGroup
-            As given.
+            That of the orbits.
 
         and with ``observation="network"`` also
 
@@ -179,6 +175,7 @@ def make_orbits(
     ((20, 6, 8), (24, 6, 8))
     """
     validate_parameter_constraints(_CONSTRAINTS, dict(locals()), caller_name="make_orbits")
+    group = as_group(group)
     if n_latent is not None and observation == "linear":
         raise ValueError(
             f"n_latent={n_latent} has a meaning with observation='network' only; with 'linear' "

@@ -16,9 +16,9 @@ from torch import Tensor
 from .._ambient import own_state
 from .._device import resolve_device
 from ..actions import ImageAction
-from ..groups import PlanarGroup
+from ..groups import FiniteGroup, as_group
 from ..networks import Network, receptive_field
-from ._extraction import interpolate_map
+from ._reader import interpolate_map
 
 
 class Shape(Protocol):
@@ -93,8 +93,8 @@ class Arc:
 
     def distance(self, points: Tensor) -> Tensor:
         """Signed distance from the border; see `Shape`."""
-        from_centre = torch.hypot(points[..., 0], points[..., 1] + self.radius)
-        stroke = (from_centre - self.radius).abs() - self.width / 2
+        from_center = torch.hypot(points[..., 0], points[..., 1] + self.radius)
+        stroke = (from_center - self.radius).abs() - self.width / 2
         # the half circle nearest to the point: a whole circle would come back into the picture
         return torch.maximum(stroke, -self.radius - points[..., 1])
 
@@ -102,7 +102,7 @@ class Arc:
 @own_state()
 def draw_probe(
     shape: Shape,
-    group: PlanarGroup,
+    group: FiniteGroup | str,
     size: int,
     *,
     at: tuple[float, float] = (0.0, 0.0),
@@ -120,7 +120,7 @@ def draw_probe(
     ----------
     shape : Shape
         `Edge`, `Corner`, `Arc`, or anything with their method.
-    group : PlanarGroup
+    group : PlanarGroup or str
         ``Cyclic(32)`` gives 32 orientations.
     size : int
         Side of the pictures in pixels.
@@ -160,15 +160,15 @@ def draw_probe(
     # a row times g is the column g⁻¹u: the inverse of an orthogonal matrix is its transpose
     moved = points @ matrices[:, None]
     coverage = (0.5 - shape.distance(moved)).clamp(0, 1)
-    grey = background + (foreground - background) * coverage
-    return grey.to(torch.float32)[:, None].expand(-1, 3, -1, -1).contiguous()
+    gray = background + (foreground - background) * coverage
+    return gray.to(torch.float32)[:, None].expand(-1, 3, -1, -1).contiguous()
 
 
 @own_state()
 def probe_orbits(
     shapes: Sequence[Shape],
     network: Network,
-    group: PlanarGroup,
+    group: FiniteGroup | str,
     *,
     layer: str | None = None,
     n_positions: int = 8,
@@ -180,14 +180,14 @@ def probe_orbits(
     """Orbits of a network's activations over drawn shapes.
 
     Each shape is drawn about some positions between units, under every element of the group, and
-    read there by bilinear interpolation, like the orbits of photographs. Over many positions, what
+    read there by bilinear interpolation, like the orbits of images. Over many positions, what
     the grid of units and pools does to one of them averages out.
 
     Parameters
     ----------
     shapes : sequence of Shape
     network : Network
-    group : PlanarGroup
+    group : PlanarGroup or str
         Not necessarily that of a crosscoder: its `encode` reads blocks one by one.
     layer : str, optional
         Default: the network's default layer.
@@ -218,7 +218,7 @@ def probe_orbits(
     """
     if n_positions < 1:
         raise ValueError(f"Probes are drawn at 1 position or more; got {n_positions}.")
-    layer = network.check_layer(layer)
+    layer, group = network.check_layer(layer), as_group(group)
     network.to(resolve_device(device))
     field = receptive_field(network, layer)
     if not field.global_context:  # a patch in which four units see no padding is enough

@@ -14,10 +14,10 @@ from .._ambient import warn_caller
 from .._integers import check_integer
 from ..actions import PositionedAction
 from ..networks import ReceptiveField
-from ._extraction import exact_reach
+from ._reader import exact_reach
 
 #: What `OrbitDataset` calls ``sampling``.
-SAMPLINGS = ("disk", "energy", "centre", "grid")
+SAMPLINGS = ("disk", "energy", "center", "grid")
 DEFAULT_POSITIONS = 80
 # Of so many positions for every one that is wanted, "energy" chooses.
 _CANDIDATES = 4
@@ -30,7 +30,7 @@ def allot_positions(
 
     Parameters
     ----------
-    sampling : {"disk", "energy", "centre", "grid"}
+    sampling : {"disk", "energy", "center", "grid"}
     n_positions : int or None
         Budget of an image.
     max_samples : int or None
@@ -60,7 +60,7 @@ def allot_positions(
     for name, budget in (("n_positions", n_positions), ("max_samples", max_samples)):
         if budget is not None:
             check_integer(name, budget, 1)
-    most = {"centre": 1, "grid": n_units}.get(sampling)
+    most = {"center": 1, "grid": n_units}.get(sampling)
     if n_positions is None:
         n_positions = DEFAULT_POSITIONS if most is None else most
     if most is not None and n_positions > most:
@@ -137,9 +137,9 @@ def choose_by_energy(orbits: Tensor, n_positions: int, rng: np.random.Generator)
 
 def grid_positions(field: ReceptiveField, radius: float) -> Tensor:
     """Centres of the layer's units within a disk, row by row, of shape (n, 2)."""
-    centre = (field.input_size - 1) / 2
+    center = (field.input_size - 1) / 2
     columns, rows = (
-        np.arange(n) * stride + offset - centre
+        np.arange(n) * stride + offset - center
         for n, stride, offset in zip(field.map_size, field.stride, field.offset, strict=True)
     )
     grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
@@ -173,7 +173,7 @@ def resolve_radius(
     interpolation : {"bilinear", "exact"}
     source_size : int
         Side of the images before they are turned, in pixels.
-    sampling : {"disk", "energy", "centre", "grid"}, default="disk"
+    sampling : {"disk", "energy", "center", "grid"}, default="disk"
         At the centre, a mask need not leave room for other fields.
 
     Returns
@@ -188,7 +188,7 @@ def resolve_radius(
     """
     largest = min(_largest_radius(field, action, interpolation, source_size) for field in fields)
     if radius is None:
-        if largest < 0 and sampling != "centre":
+        if largest < 0 and sampling != "center":
             size = max(max(field.size) for field in fields)
             visible = action.visible_radius(fields[0].input_size)
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +11,7 @@ from torch import nn
 
 from .._integers import check_integer
 from ..actions import ImageAction, PositionedAction
-from ..groups import PlanarGroup
+from ..groups import FiniteGroup, as_group
 from ..networks import Network
 
 #: What a `PositionedAction` has.
@@ -24,7 +25,9 @@ _MEMBERS = (
 )
 
 
-def resolve_action(group: PlanarGroup | None, action: PositionedAction | None) -> PositionedAction:
+def resolve_action(
+    group: FiniteGroup | str | None, action: PositionedAction | None
+) -> PositionedAction:
     """Take the action, or the turns and mirrors of the group.
 
     Raises
@@ -45,7 +48,7 @@ def resolve_action(group: PlanarGroup | None, action: PositionedAction | None) -
             f"{action!r} lacks {', '.join(missing)}. For functions of inputs that have no "
             "positions see stack_orbits."
         )
-    if group is not None and group != action.group:
+    if group is not None and as_group(group) != action.group:
         raise ValueError(f"The action is one of {action.group!r}, and group is {group!r}.")
     return action
 
@@ -53,7 +56,7 @@ def resolve_action(group: PlanarGroup | None, action: PositionedAction | None) -
 def default_source_size(input_size: int, action: PositionedAction) -> int:
     """Side to scale images to, of the input's parity: a little more than any turn needs.
 
-    It is 320 for 224, a size in which photographs often come, and then they are not resampled.
+    It is 320 for 224, a size in which images often come, and then they are not resampled.
     Behind a mask no margin is needed.
     """
     if math.isfinite(action.visible_radius(input_size)):
@@ -99,3 +102,14 @@ def resolve_layers(network: Network, layer: str | Sequence[str] | None) -> tuple
         if names.count(name) > 1:
             raise ValueError(f"Layer {name!r} is named {names.count(name)} times: name it once.")
     return names
+
+
+def network_digest(network: Network) -> str:
+    """SHA-256 of a module's structure and of all its weights."""
+    state = hashlib.sha256(repr(network.module).encode())
+    for name, tensor in sorted(network.module.state_dict().items()):
+        state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        # as bytes: numpy knows no bfloat16
+        flat = tensor.detach().cpu().contiguous().flatten()
+        state.update(flat.view(torch.uint8).numpy().data)
+    return state.hexdigest()

@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 from .._ambient import own_state
 from .._device import resolve_device
 from .._plain import as_plain, as_tensor
-from ..actions import Action
-from ..actions._laws import transform_checked
+from .._stacks._rows import check_finite
+from ..actions import Action, apply_action
 
 
 @own_state()
@@ -88,13 +88,13 @@ def stack_orbits(
         for start in tqdm(starts, desc="stacking orbits", disable=not progress, leave=False):
             piece = source[start : start + at_once]
             # a copy: the function may write into what it is given
-            some = piece if isinstance(piece, Tensor) else as_tensor(piece.copy())
-            some = some.to(where)
-            some = some.to(dtype) if some.is_floating_point() else some
-            views = transform_checked(action, some)
+            batch = piece if isinstance(piece, Tensor) else as_tensor(piece.copy())
+            batch = batch.to(where)
+            batch = batch.to(dtype) if batch.is_floating_point() else batch
+            views = apply_action(action, batch)
             values = [_checked(function(v), len(v)) for v in views.flatten(0, 1).split(batch_size)]
-            rows = torch.cat(values).float().cpu().unflatten(0, (len(some), order)).numpy()
-            _check_finite(rows, start)
+            rows = torch.cat(values).float().cpu().unflatten(0, (len(batch), order)).numpy()
+            check_finite(rows, range(start, start + len(rows)), "The function's result")
             if orbits is None:
                 orbits = np.empty((len(source), *rows.shape[1:]), dtype=np.float32)
             elif rows.shape[1:] != orbits.shape[1:]:
@@ -152,13 +152,3 @@ def _checked(values: object, n: int) -> Tensor:
         f"The function returns real values of shape (m, n_channels) for m = {n} transformed "
         f"inputs; got {values.dtype} of shape {tuple(values.shape)}.{hint}"
     )
-
-
-def _check_finite(rows: NDArray[np.float32], start: int) -> None:
-    wrong = np.argwhere(~np.isfinite(rows))
-    if len(wrong):
-        i, g, channel = wrong[0].tolist()
-        raise ValueError(
-            f"The function returns {rows[i, g, channel]} in channel {channel} for input "
-            f"{start + i} under element {g}."
-        )

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._files import is_temporary, remove_all_remains
-from ..groups import FiniteGroup
-from ._plain_files import locked, make_folder
+from ..groups import FiniteGroup, as_group
+from ._plain_files import hold_lock
 from ._store_chunk import ChunkFiles
-from ._store_difference import explain_difference
 from ._store_format import Manifest, StoredImage
+from ._store_making import extend_store, make_store
 from ._store_mapping import ChunkedArray, MappedChunks, Snapshot
 from ._store_reading import StoredOrbits
-from ._store_schema import FORMAT_VERSION, MANIFEST
+from ._store_schema import FORMAT_VERSION
 from ._store_verify import StoreReport, verify_chunks
 from ._store_writer import ChunkWriter
-
-_LOCK = ".manifest.lock"
-# Seconds to wait for another process that changes the manifest: it takes well under one.
-_PATIENCE = 60.0
 
 
 class OrbitStore(StoredOrbits):
@@ -126,7 +120,7 @@ class OrbitStore(StoredOrbits):
         cls,
         path: str | os.PathLike[str],
         *,
-        group: FiniteGroup,
+        group: FiniteGroup | str,
         n_channels: int,
         images: Sequence[StoredImage],
         metadata: Mapping[str, Any] | None = None,
@@ -142,7 +136,7 @@ class OrbitStore(StoredOrbits):
         ----------
         path : path
             Its folder, by convention ``NAME.orbits``.
-        group : FiniteGroup
+        group : FiniteGroup or str
         n_channels : int
         images : sequence of StoredImage
             All images whose orbits it will hold, in the order of its rows.
@@ -169,27 +163,14 @@ class OrbitStore(StoredOrbits):
         """
         path = Path(path)
         plan = Manifest.plan(
-            group=group,
+            group=as_group(group),
             n_channels=n_channels,
             dtype=dtype,
             metadata={} if metadata is None else metadata,
             images=images,
             chunk_bytes=chunk_bytes,
         )
-        make_folder(path)
-        remove_all_remains(path)
-        if not (path / MANIFEST).exists():
-            if any(not _is_own_trace(p) for p in path.iterdir()):
-                raise ValueError(f"{path} is a folder with other files in it, and no orbit store.")
-        elif not explain_difference(path, Manifest.read(path), plan):
-            return cls(path)  # which may be read-only, where nothing is pending
-        with _manifest_locked(path):  # two processes may begin at once
-            if not (path / MANIFEST).exists():
-                plan.write(path)
-            elif difference := explain_difference(path, there := Manifest.read(path), plan):
-                if not _remove_chunks_without_rows(path, there):
-                    raise ValueError(difference)
-                plan.write(path)
+        make_store(path, plan)
         return cls(path)
 
     def append(self, images: Sequence[StoredImage]) -> None:
@@ -206,11 +187,7 @@ class OrbitStore(StoredOrbits):
         OSError
             If the folder is read-only or full.
         """
-        with _manifest_locked(self.path):
-            remove_all_remains(self.path)
-            manifest = Manifest.read(self.path).with_more(images)  # another process may have added
-            manifest.write(self.path)
-        self._adopt(manifest)
+        self._adopt(extend_store(self.path, images))
 
     def writer(self, chunk: int, *, timeout: float = 0) -> ChunkWriter:
         """Give the writer of a chunk, for a ``with``: only one at a time may be open.
@@ -246,16 +223,16 @@ class OrbitStore(StoredOrbits):
         BlockingIOError
             If one of their chunks is being written.
         """
-        wanted = set(map(int, images))
+        discarded = set(map(int, images))
         for files in self._files:
-            if wanted.isdisjoint(files.images):
+            if discarded.isdisjoint(files.images):
                 continue
-            with locked(files.lock, f"Chunk {files.chunk} of {self.path} is being written."):
+            with hold_lock(files.lock, f"Chunk {files.chunk} of {self.path} is being written."):
                 # of a damaged journal nothing can be kept, nor need be where all is discarded
                 kept = {}
-                if not wanted.issuperset(files.images):
-                    there = files.journal.read_to_write()
-                    kept = {i: checksum for i, checksum in there.items() if i not in wanted}
+                if not discarded.issuperset(files.images):
+                    checksums = files.journal.read_to_write()
+                    kept = {i: checksum for i, checksum in checksums.items() if i not in discarded}
                 files.journal.rewrite(kept)
         self._adopt(self._manifest)
 
@@ -263,7 +240,7 @@ class OrbitStore(StoredOrbits):
 
     @property
     def images(self) -> tuple[StoredImage, ...]:
-        """All images, also those whose orbits are pending; `image_ids_` are their numbers."""
+        """All images, also those whose orbits are pending; `image_ids` are their numbers."""
         return self._manifest.images
 
     def pending(self) -> list[int]:
@@ -285,11 +262,11 @@ class OrbitStore(StoredOrbits):
                     "have the rows that are there."
                 )
             if pending:
-                there = np.ones(len(self.images), dtype=bool)
-                there[pending] = False
+                is_present = np.ones(len(self.images), dtype=bool)
+                is_present[pending] = False
                 # reckoned from the rows that are there: what a manifest claims may be any number
-                n_rows = np.diff(self._manifest.row_starts)[there]
-                skipped = self._manifest.row_starts[:-1][there] - (np.cumsum(n_rows) - n_rows)
+                n_rows = np.diff(self._manifest.row_starts)[is_present]
+                skipped = self._manifest.row_starts[:-1][is_present] - (np.cumsum(n_rows) - n_rows)
                 self._present = np.arange(n_rows.sum()) + np.repeat(skipped, n_rows)
             self._chunks.snapshot = snapshot
         return self._present
@@ -343,30 +320,3 @@ class OrbitStore(StoredOrbits):
             ``report.ok``, ``report.problems``, ``report.damaged_images``.
         """
         return verify_chunks(self._manifest, self._files, progress)
-
-
-def _manifest_locked(path: Path) -> AbstractContextManager[None]:
-    message = f"The manifest of {path} has been locked for {_PATIENCE:g} s by another process."
-    return locked(path / _LOCK, message, _PATIENCE)
-
-
-def _remove_chunks_without_rows(path: Path, manifest: Manifest) -> bool:
-    """Clear a store in which nothing is written, and no chunk in work; whether it was one."""
-    files = [ChunkFiles(path, manifest, chunk) for chunk in range(manifest.n_chunks)]
-    if any(chunk.journal.read() for chunk in files):
-        return False
-    for chunk in files:
-        try:
-            with locked(chunk.lock, "in work"):
-                if chunk.journal.read():  # written since
-                    return False
-                for file in (chunk.journal.path, chunk.orbits, chunk.positions):
-                    file.unlink(missing_ok=True)
-        except BlockingIOError:
-            return False
-    return True
-
-
-def _is_own_trace(path: Path) -> bool:
-    """Whether a file is what a store's killed beginning leaves."""
-    return path.name == _LOCK or is_temporary(path)

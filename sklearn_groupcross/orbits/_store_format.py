@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..groups import FiniteGroup, group_from_json, group_to_json
-from ..groups._serialisation import group_to_saved_json
 from ._store_schema import (
     MANIFEST,
     ManifestContent,
@@ -93,9 +92,7 @@ class Manifest:
         ValueError
             Naming what is wrong.
         """
-        if not isinstance(group, FiniteGroup):
-            raise ValueError(f"A store's group is one of sklearn_groupcross.groups; got {group!r}.")
-        group_to_saved_json(group)  # not only when it is written, after a folder was made
+        group_to_json(group)  # not only when it is written, after a folder was made
         if n_channels < 1 or chunk_bytes < 1:
             raise ValueError(
                 "n_channels and chunk_bytes are at least 1; "

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from .._files import folder_to_disk, written_whole
-from .._schema import read_json
+from .._schema import Whole, read_json
 from ._plain_files import named_in_errors, open_plain, refuse_link, refuse_missing_folder
 
 # No line is longer, and none that was torn by a power cut leaves more than a block of a disk.
@@ -21,7 +21,7 @@ _LONGEST_LINE, _LONGEST_REST = 256, 2**16
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
     """One image: its number, the checksum of its rows, and that of this line."""
 
-    image: Annotated[int, msgspec.Meta(ge=0)]
+    image: Whole
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     crc32: str | None = None  # lines of before there was one are read as well
 

@@ -115,13 +115,13 @@ class MappedChunks:
         if self.snapshot is None:  # rows are counted by it
             raise RuntimeError("Rows were asked for before it was known which there are.")
         absent = set(self.snapshot.pending).intersection(files.images)
-        there = {image: c for image, c in checksums.items() if image not in absent}
-        if _seal(there) != self.snapshot.seals[chunk]:
+        present = {image: c for image, c in checksums.items() if image not in absent}
+        if _seal(present) != self.snapshot.seals[chunk]:
             raise ValueError(
                 f"The store at {files.orbits.parent} has changed since it was opened: images of "
                 f"{files.orbits.name} were discarded or written anew. Open it again."
             )
-        return there
+        return present
 
     def _verify_images(self, chunk: int, rows: NDArray[np.int64]) -> None:
         """Compare the images of some rows with their checksums, unless that is done already."""
@@ -133,13 +133,13 @@ class MappedChunks:
         first, stop = files.images.start, files.images.stop
         ends = starts[first + 1 : stop + 1] - starts[first]
         for image in (first + np.unique(np.searchsorted(ends, rows, side="right"))).tolist():
-            wanted = unverified.get(image)
-            if wanted is None:
+            checksum = unverified.get(image)
+            if checksum is None:
                 continue
             at = self._manifest.row_in_chunk(chunk, image)
             name, _, n_rows = self._manifest.images[image]
             span = slice(at, at + n_rows)
-            if checksum_of(orbits[span], positions[span]) != wanted:
+            if checksum_of(orbits[span], positions[span]) != checksum:
                 raise ValueError(
                     f"{files.orbits} or {files.positions.name} is damaged: rows {at} to "
                     f"{at + n_rows - 1}, image {image} ({name!r}), are not what was written. "

@@ -65,12 +65,12 @@ class StoredOrbits(Dataset[NDArray[np.floating]]):
         return self.shape[0]
 
     @property
-    def image_ids_(self) -> NDArray[np.int64]:
+    def image_ids(self) -> NDArray[np.int64]:
         """Number of the image of every sample: ``groups=`` of `GroupKFold`."""
         return np.searchsorted(self._manifest.row_starts, self._rows(), side="right") - 1
 
     @property
-    def positions_(self) -> NDArray[np.float32]:
+    def positions(self) -> NDArray[np.float32]:
         """(column, row) of every sample in pixels from the image centre, (n_samples, 2)."""
         return self._positions.gather(self._rows(), (slice(None),), (2,))
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from .._files import written_whole
-from .._schema import read_json
+from .._schema import Count, RowCount, Whole, read_json
 from .._version import __version__
 
 FORMAT, FORMAT_VERSION = "sklearn_groupcross.OrbitStore", 1
@@ -20,8 +20,6 @@ MANIFEST = "manifest.json"
 _LARGEST = 2**30
 # Of all rows of a store together, in bytes: no file system holds more.
 _MOST_BYTES = 2**62
-
-_Count = Annotated[int, msgspec.Meta(ge=1, le=2**40)]
 
 
 class _Beginning(msgspec.Struct):
@@ -39,12 +37,12 @@ class ManifestContent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     format_version: int = FORMAT_VERSION
     version: str
     group: dict[str, Any]
-    n_channels: _Count
+    n_channels: Count
     dtype: Literal["float16", "float32"]
     metadata: dict[str, Any]
     chunk_bytes: Annotated[int, msgspec.Meta(ge=1)]
-    chunk_starts: Annotated[list[Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(min_length=1)]
-    images: Annotated[list[tuple[str, str, _Count]], msgspec.Meta(min_length=1)]
+    chunk_starts: Annotated[list[Whole], msgspec.Meta(min_length=1)]
+    images: Annotated[list[tuple[str, str, RowCount]], msgspec.Meta(min_length=1)]
     checksum: str = ""
 
 
@@ -59,7 +57,7 @@ def write_manifest(folder: Path, content: ManifestContent) -> None:
     fields = _fields(content)
     fields["checksum"] = _checksum(fields)
     with written_whole(folder / MANIFEST, follow_links=False) as temporary:
-        temporary.write_text(json.dumps(fields))
+        temporary.write_text(json.dumps(fields), encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> ManifestContent:

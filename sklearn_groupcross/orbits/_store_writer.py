@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._finite import check_finite
-from ._plain_files import locked, open_plain, refuse_link
+from .._stacks._rows import check_finite
+from ._plain_files import hold_lock, open_plain, refuse_link
 from ._store_chunk import ChunkFiles, checksum_of, write_at
 from ._store_format import Manifest
 
@@ -44,7 +44,7 @@ class ChunkWriter:
         files = self._files
         with ExitStack() as opened:
             opened.enter_context(
-                locked(
+                hold_lock(
                     files.lock,
                     f"Chunk {files.chunk} of {files.orbits.parent} is being written by another "
                     "process or thread. Take another chunk, or wait.",
@@ -117,8 +117,10 @@ class ChunkWriter:
         label = f"image {image} ({name!r})"
         shape = (n_rows, self._manifest.group.order, self._manifest.n_channels)
         rows = {
-            "orbits": _as_finite(orbits, shape, self._manifest.dtype, f"The orbits of {label}"),
-            "positions": _as_finite(positions, (n_rows, 2), "float32", f"The positions of {label}"),
+            "orbits": _as_finite(orbits, shape, self._manifest.dtype, f"The stack of {label}"),
+            "positions": _as_finite(
+                positions, (n_rows, 2), "float32", f"The array of positions of {label}"
+            ),
         }
         first_row = self._manifest.row_in_chunk(self._files.chunk, image)
         for kind, array in rows.items():
@@ -134,16 +136,16 @@ def _as_finite(values: ArrayLike, shape: tuple[int, ...], dtype: str, label: str
     array = np.asarray(values)
     if array.shape != shape or array.dtype.kind != "f":
         raise ValueError(
-            f"{label} have shape {array.shape} and dtype {array.dtype}; expected floating numbers "
+            f"{label} has shape {array.shape} and dtype {array.dtype}; expected floating numbers "
             f"of shape {shape}."
         )
     with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused below
         rounded = np.require(array, np.dtype(dtype).newbyteorder("<"), "C")
     if np.isfinite(rounded).all():
         return rounded
-    check_finite(array, label)
+    check_finite(array, label=label)
     raise ValueError(
-        f"{label} reach {np.abs(array).max():g}, but {dtype} ends at {np.finfo(dtype).max:g}: "
+        f"{label} reaches {np.abs(array).max():g}, but {dtype} ends at {np.finfo(dtype).max:g}: "
         'write a store of dtype="float32", with extract(..., dtype="float32"), --dtype float32 or '
         'OrbitStore.create(..., dtype="float32").'
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, OrbitStore
-from sklearn_groupcross.crosscoder import _rows
+from sklearn_groupcross._stacks import _rows
 from sklearn_groupcross.orbits import StoredImage
 
 GROUP, N_CHANNELS = Dihedral(3), 10
@@ -122,7 +122,7 @@ def fill_what_is_free(path):
 
 def anonymous_bytes():
     """Memory that the system cannot drop, unlike the pages of mapped files."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) * 1024
 
 

@@ -43,14 +43,14 @@ def test_it_is_a_torch_dataset(small_dataset):
 
 
 def test_positions_are_continuous_within_the_disk_and_belong_to_their_image(small_dataset):
-    positions = small_dataset.positions_
+    positions = small_dataset.positions
     assert positions.shape == (240, 2)
     distance = np.linalg.norm(positions, axis=1)
     assert distance.max() <= small_dataset.radius
     # uniform in the disk: half of them within 1/√2 of the radius
     assert np.mean(distance < small_dataset.radius / 2**0.5) == pytest.approx(0.5, abs=0.1)
     assert len(np.unique(positions % 1)) > 400
-    assert np.bincount(small_dataset.image_ids_).tolist() == [40] * 6
+    assert np.bincount(small_dataset.image_ids).tolist() == [40] * 6
 
 
 def test_positions_of_an_image_do_not_depend_on_the_others(
@@ -67,7 +67,7 @@ def test_another_seed_draws_other_positions(small_network, smooth_images):
         OrbitDataset(smooth_images, network=small_network, group=Trivial(), random_state=seed)
         for seed in (0, 1)
     )
-    assert not np.allclose(first.positions_, second.positions_)
+    assert not np.allclose(first.positions, second.positions)
 
 
 def test_batches_do_not_change_the_orbits(small_dataset, small_network, smooth_images):
@@ -194,8 +194,8 @@ def test_block_norms_agree_when_positions_are_continuous(shared_data):
     assert np.abs(norms / norms.mean() - 1).max() < 0.05
 
 
-def test_image_ids_keep_photographs_together(small_dataset):
-    ids = small_dataset.image_ids_
+def test_image_ids_keep_images_together(small_dataset):
+    ids = small_dataset.image_ids
     array = small_dataset.as_array().reshape(len(ids), -1)
     for train, test in GroupKFold(3).split(array, groups=ids):
         assert not set(ids[train]) & set(ids[test])
@@ -208,7 +208,7 @@ def test_patches_show_what_a_sample_looks_at(small_dataset, smooth_images):
     patches = small_dataset.patches([0, 41], size=9, elements=[0, 2])
     assert patches.shape == (2, 2, 9, 9, 3)
     image = small_dataset.images.load(1, small_dataset.source_size)
-    column, row = small_dataset.positions_[41] + (small_dataset.source_size - 1) / 2
+    column, row = small_dataset.positions[41] + (small_dataset.source_size - 1) / 2
     middle = image[:, round(row), round(column)].numpy()
     np.testing.assert_allclose(patches[1, 0, 4, 4], middle, atol=0.1)
     # turned by half about its own centre
@@ -227,7 +227,7 @@ def test_patches_of_samples_from_the_end_and_of_none(small_dataset):
 
 def test_damaged_images_are_found_before_the_work(small_network, smooth_images, tmp_path):
     Image.fromarray(smooth_images[0]).save(tmp_path / "good.png")
-    (tmp_path / "text.jpg").write_text("no image")
+    (tmp_path / "text.jpg").write_text("no image", encoding="utf-8")
     dataset = OrbitDataset(tmp_path, network=small_network, group=Trivial())
     with pytest.raises(ValueError, match=r"^\S*text.jpg is not an image"):
         dataset.check_images()
@@ -257,11 +257,6 @@ def test_bad_options_are_refused(small_network, smooth_images, options, message)
 def test_a_network_of_another_kind_is_refused(smooth_images):
     with pytest.raises(TypeError, match="name that load_network knows; got a ndarray"):
         OrbitDataset(smooth_images, network=smooth_images, group=Dihedral(4))
-
-
-def test_inception_dataset_names_its_networks(smooth_images):
-    with pytest.raises(ValueError, match="got 'bundled'"):
-        InceptionOrbitDataset(smooth_images, network="bundled")
 
 
 @pytest.mark.cuda

@@ -54,7 +54,7 @@ def test_an_arc_is_a_stroke_of_its_width():
     assert coverage[30, 30] == 1  # it passes through the point
 
 
-def test_the_point_and_the_greys():
+def test_the_point_and_the_grays():
     at = draw_probe(Edge(), Cyclic(4), 20, at=(3.5, -2.5), foreground=0.2, background=0.9)
     assert at.unique().tolist() == pytest.approx([0.2, 0.55, 0.9])
     assert (at[0, 0, 7] - 0.55).abs().max() < 1e-6  # the row whose pixels the border halves

@@ -28,7 +28,7 @@ def test_the_grid_lies_on_the_units(small_network):
 def test_without_a_number_the_grid_is_whole(small_network, smooth_images):
     whole = dataset(small_network, smooth_images, sampling="grid", n_positions=None)
     n_units = len(grid_positions(whole.field, whole.radius))
-    assert whole.n_positions_.tolist() == [n_units] * 6
+    assert whole.n_positions_per_image.tolist() == [n_units] * 6
     some = dataset(small_network, smooth_images, sampling="grid", n_positions=7)
     first = some.positions_of(0)
     assert len(first) == len(first.unique(dim=0)) == 7
@@ -36,19 +36,19 @@ def test_without_a_number_the_grid_is_whole(small_network, smooth_images):
     assert {tuple(p) for p in first.tolist()} < everything
 
 
-def test_the_centre_is_one_position(small_network, smooth_images):
-    centre = dataset(small_network, smooth_images, sampling="centre", n_positions=None)
-    assert centre.as_array().shape == (6, 8, 12)
-    assert not centre.positions_.any()
+def test_the_center_is_one_position(small_network, smooth_images):
+    center = dataset(small_network, smooth_images, sampling="center", n_positions=None)
+    assert center.as_array().shape == (6, 8, 12)
+    assert not center.positions.any()
     with pytest.raises(ValueError, match="at most 1 position an image"):
-        dataset(small_network, smooth_images, sampling="centre", n_positions=2)
+        dataset(small_network, smooth_images, sampling="center", n_positions=2)
 
 
 def test_a_budget_of_all_images_is_shared_out(small_network, smooth_images):
     fewer = dataset(small_network, smooth_images, max_samples=20)
-    assert fewer.n_positions_.tolist() == [4, 4, 3, 3, 3, 3]
-    orbits, ids = fewer.as_array(), fewer.image_ids_
-    assert len(orbits) == len(ids) == len(fewer.positions_) == fewer.n_samples == 20
+    assert fewer.n_positions_per_image.tolist() == [4, 4, 3, 3, 3, 3]
+    orbits, ids = fewer.as_array(), fewer.image_ids
+    assert len(orbits) == len(ids) == len(fewer.positions) == fewer.n_samples == 20
     np.testing.assert_array_equal(orbits[ids == 2], fewer[2])
     assert fewer.patches([4, 19], size=9).shape == (2, 1, 9, 9, 3)
     with pytest.warns(
@@ -56,7 +56,7 @@ def test_a_budget_of_all_images_is_shared_out(small_network, smooth_images):
     ) as said:
         few = dataset(small_network, smooth_images, max_samples=4)
     assert said[0].filename == __file__
-    assert few.n_positions_.tolist() == [1, 1, 1, 1, 0, 0]
+    assert few.n_positions_per_image.tolist() == [1, 1, 1, 1, 0, 0]
     assert few.as_array().shape == (4, 8, 12)
 
 
@@ -72,7 +72,7 @@ def test_energy_prefers_strong_orbits(small_network, smooth_images):
     assert norms[0] > 1.01 * norms[1]
     # positions are those at which the orbits were read
     again = energy.read_orbits(
-        energy.images.load(2, energy.source_size), torch.from_numpy(energy.positions_[200:300])
+        energy.images.load(2, energy.source_size), torch.from_numpy(energy.positions[200:300])
     )
     # convolutions of 75 and 72 products, and an interpolation, of images in other batches
     assert_near(again, energy.as_array()[200:300], 75 + 72 + 4)
@@ -93,7 +93,7 @@ def test_energy_draws_by_the_mean_over_all_blocks():
 @pytest.mark.parametrize("sampling", ["disk", "energy", "grid"])
 def test_the_same_seed_draws_the_same(small_network, smooth_images, sampling):
     first, same, other = (
-        dataset(small_network, smooth_images, sampling=sampling, random_state=seed).positions_
+        dataset(small_network, smooth_images, sampling=sampling, random_state=seed).positions
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, same)
@@ -131,8 +131,8 @@ def test_a_mask_smaller_than_the_field_is_refused(small_network, smooth_images):
         dataset(small_network, smooth_images, **options)
     # who names a radius means it, and the centre is the centre
     assert dataset(small_network, smooth_images, radius=3, **options).radius == 3
-    centre = dataset(small_network, smooth_images, sampling="centre", n_positions=1, **options)
-    assert not centre.positions_.any()
+    center = dataset(small_network, smooth_images, sampling="center", n_positions=1, **options)
+    assert not center.positions.any()
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "exact"])
@@ -191,7 +191,7 @@ def test_layers_are_named(small_network, smooth_images, layer, error, message):
     [
         ({"random_state": -1}, "random_state is at least 0"),
         ({"input_size": -3}, "input_size is at least 1"),
-        ({"sampling": "everywhere"}, "one of disk, energy, centre, grid"),
+        ({"sampling": "everywhere"}, "one of disk, energy, center, grid"),
         ({"n_positions": 0}, "n_positions is at least 1"),
         ({"max_samples": 0}, "max_samples is at least 1"),
         ({"sampling": "grid", "n_positions": 10_000}, "at most"),

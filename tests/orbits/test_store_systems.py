@@ -4,67 +4,28 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sklearn_groupcross import Dihedral, OrbitDataset, OrbitStore, _files, _locks
-from sklearn_groupcross.orbits import (
-    _plain_files,
-    _store_chunk,
-    _store_journal,
-)
+from sklearn_groupcross import Dihedral, OrbitDataset, OrbitStore
 from tests.orbits.stores import contents, create, expected, fill, images, rows_of
 
 
-class Windows:
-    """What of `os` is otherwise on Windows: folders are not opened, nor open files replaced."""
-
-    name = "nt"
-    missing = ("O_NOFOLLOW", "O_NONBLOCK", "posix_fallocate", "getuid", "geteuid", "link")
-
-    def __getattr__(self, name):
-        if name in self.missing:
-            raise AttributeError(name)
-        return getattr(os, name)
-
-    def open(self, path, flags, mode=0o777):
-        if os.path.isdir(path):
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return os.open(path, flags, mode)
-
-    def replace(self, source, target):
-        opened = {os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")}
-        mapped = Path("/proc/self/maps").read_text()
-        for path in map(os.path.realpath, (source, target)):
-            if path in opened or path in mapped:
-                raise PermissionError(errno.EACCES, "The file is in use", str(path))
-        os.replace(source, target)
-
-
-@pytest.fixture
-def windows(monkeypatch):
-    if not os.path.isdir("/proc/self/fd"):
-        pytest.skip("there is no /proc/self/fd to tell which files are open")
-    for module in (_files, _locks, _plain_files, _store_chunk, _store_journal):
-        monkeypatch.setattr(module, "os", Windows())
-    monkeypatch.setattr(_files, "fcntl", None)
-    monkeypatch.setattr(_plain_files, "_FLAGS", 0)
+@pytest.mark.usefixtures("elsewhere")
+def test_stores_are_made_filled_read_and_mended(tmp_path):
+    store = fill(create(tmp_path / "new" / "store"), at_most=4)
+    store = fill(create(store.path))
+    np.testing.assert_array_equal(OrbitStore(store.path), expected(store)[0])
+    store.append(images(2, first=12))
+    fill(store)
+    store.discard([0, 5])
+    assert fill(store).verify().ok
+    np.testing.assert_array_equal(OrbitStore(store.path), expected(store)[0])
 
 
 @pytest.mark.usefixtures("windows")
 class TestWindows:
-    def test_stores_are_made_filled_read_and_mended(self, tmp_path):
-        store = fill(create(tmp_path / "new" / "store"), at_most=4)
-        store = fill(create(store.path))
-        np.testing.assert_array_equal(OrbitStore(store.path), expected(store)[0])
-        store.append(images(2, first=12))
-        fill(store)
-        store.discard([0, 5])
-        assert fill(store).verify().ok
-        np.testing.assert_array_equal(OrbitStore(store.path), expected(store)[0])
-
     def test_links_are_refused_there_too(self, tmp_path):
         store = create(tmp_path / "store")
         (store.path / "chunk-00000.npy").symlink_to(tmp_path / "outside")

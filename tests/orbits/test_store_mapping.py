@@ -45,7 +45,7 @@ def test_what_is_being_read_stays_as_it_was(store, discarded):
     overwrite(store)
     np.testing.assert_array_equal(reader, before)
     after = np.array(OrbitStore(store.path))
-    changed = np.isin(store.image_ids_, discarded)
+    changed = np.isin(store.image_ids, discarded)
     assert not np.array_equal(after, before)
     np.testing.assert_array_equal(after[~changed], before[~changed])
 
@@ -56,7 +56,7 @@ def test_rows_that_changed_before_they_were_mapped_are_an_error(store, name, cha
     reader = OrbitStore(store.path)
     assert len(reader) == 54  # it has been seen which rows there are; nothing is mapped
     store.discard([0])
-    read = np.asarray if name == "orbits" else lambda reader: reader.positions_
+    read = np.asarray if name == "orbits" else lambda reader: reader.positions
     message = r"store has changed since .*chunk-00000\.npy.* Open it again"
     if change == "in work":
         with store.writer(0), pytest.raises(ValueError, match=message):
@@ -141,9 +141,9 @@ class TestVerifyOnRead:
             for read in (
                 lambda: reader[rows],
                 lambda: reader.read_blocks(rows, 1),
-                lambda: view.positions_,
+                lambda: view.positions,
             ):
-                if image in shared.image_ids_[rows]:
+                if image in shared.image_ids[rows]:
                     with pytest.raises(ValueError, match=rf"image {image} \('photo {image}.jpg'\)"):
                         read()
                 else:
@@ -155,7 +155,7 @@ class TestVerifyOnRead:
     def test_what_is_whole_is_read_as_always(self, shared):
         reader = OrbitStore(shared.path, verify_on_read=True)
         np.testing.assert_array_equal(reader, expected(shared)[0])
-        np.testing.assert_array_equal(reader.positions_, expected(shared)[1])
+        np.testing.assert_array_equal(reader.positions, expected(shared)[1])
         assert not any(reader._chunks._unverified.values())
 
     def test_several_threads_may_read(self, shared):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sklearn_groupcross import Cyclic, OrbitStore
-from tests.orbits.stores import contents, create, expected, fill, images, rows_of
+from tests.orbits.stores import contents, create, expected, fill, images
 
 
 class TestReopening:
@@ -74,16 +74,16 @@ class TestReopening:
             create(tmp_path / "store", dtype="float32")
 
     def test_a_folder_with_other_files_is_left_alone(self, tmp_path):
-        (tmp_path / "thesis.tex").write_text("precious")
+        (tmp_path / "thesis.tex").write_text("precious", encoding="utf-8")
         with pytest.raises(ValueError, match="no orbit store"):
             create(tmp_path)
         assert os.listdir(tmp_path) == ["thesis.tex"]
 
     def test_a_beginning_that_was_killed_is_no_obstacle(self, tmp_path):
-        (tmp_path / ".manifest.lock").write_text("")
+        (tmp_path / ".manifest.lock").write_text("", encoding="utf-8")
         remains = tmp_path / ".groupcross-0123456789ab-x"
         remains.mkdir()
-        (remains / "manifest.json").write_text("{")
+        (remains / "manifest.json").write_text("{", encoding="utf-8")
         assert fill(create(tmp_path)).verify().ok
         assert not remains.exists()
 
@@ -107,45 +107,3 @@ def test_append_of_another_process_is_kept(tmp_path):
     first.append(images(1, first=12))
     second.append(images(1, first=13))
     assert [image.name for image in second.images[-2:]] == ["photo 12.jpg", "photo 13.jpg"]
-
-
-class TestWhatIsNotWritten:
-    @pytest.fixture
-    def writer(self, tmp_path):
-        with create(tmp_path / "store").writer(0) as writer:
-            yield writer
-
-    @pytest.mark.parametrize(
-        ("value", "message"),
-        [
-            (7e4, r"image 0 \('photo 0.jpg'\) reach 70000, but float16 ends .*dtype=\"float32\""),
-            (np.nan, "image 0 .*contain NaN"),
-            (-np.inf, "image 0 .*contain infinity"),
-        ],
-    )
-    def test_values_that_do_not_fit(self, writer, value, message):
-        orbits, positions = rows_of(0, 3, np.float32)
-        orbits[1, 2, 3] = value
-        with pytest.raises(ValueError, match=f"The orbits of {message}"):
-            writer.write(0, orbits, positions)
-        assert writer.pending_images == [0, 1, 2]
-
-    def test_shapes(self, writer):
-        orbits, positions = rows_of(0, 3)
-        with pytest.raises(ValueError, match=r"shape \(2, 6, 10\).* expected .*\(3, 6, 10\)"):
-            writer.write(0, orbits[:2], positions)
-        with pytest.raises(ValueError, match=r"The positions of .*\(2, 2\)"):
-            writer.write(0, orbits, positions[:2])
-        with pytest.raises(ValueError, match="dtype int64"):
-            writer.write(0, orbits.astype(np.int64), positions)
-
-    def test_other_images_and_the_same_twice(self, writer):
-        with pytest.raises(ValueError, match=r"Image 5 is not in this chunk.*\[0, 1, 2\]"):
-            writer.write(5, *rows_of(5, 4))
-        writer.write(0, *rows_of(0, 3))
-        with pytest.raises(ValueError, match="Image 0 is written already"):
-            writer.write(0, *rows_of(0, 3))
-
-    def test_outside_of_a_with(self, tmp_path):
-        with pytest.raises(RuntimeError, match="with store.writer"):
-            create(tmp_path / "other").writer(0).write(0, *rows_of(0, 3))

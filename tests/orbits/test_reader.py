@@ -86,9 +86,9 @@ def test_energy_chooses_by_maps_and_reads_exactly(small_network, smooth_images):
         OrbitDataset(smooth_images, sampling="energy", interpolation=way, **options)
         for way in ("bilinear", "exact")
     )
-    np.testing.assert_array_equal(by_maps.positions_, exact.positions_)
+    np.testing.assert_array_equal(by_maps.positions, exact.positions)
     image = exact.images.load(0, exact.source_size)
-    again = exact.read_orbits(image, torch.from_numpy(exact.positions_[:5]), "exact")
+    again = exact.read_orbits(image, torch.from_numpy(exact.positions[:5]), "exact")
     # patches in other batches: convolutions of 75 and 72 products
     assert_near(exact[0], again, 75 + 72)
 
