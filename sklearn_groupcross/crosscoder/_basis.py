@@ -10,7 +10,8 @@ import torch
 from scipy.linalg import hadamard
 from torch import Tensor
 
-from ..groups import FiniteGroup
+from .._stacks._coefficients import coefficients_by_column
+from ..groups import CompactFourier, FiniteGroup
 
 # Coefficients that are mixed with one another, at most; a power of 2.
 _MIXED = 64
@@ -60,7 +61,7 @@ class OrbitBasis:
         return cls(
             group,
             tuple(each.cpu() for each in axes),
-            torch.tensor(_columns(group), dtype=torch.float32, device="cpu"),
+            _columns(CompactFourier(group)),
             tuple(
                 torch.tensor(rho.matrices, dtype=torch.float32, device="cpu")
                 for rho in group.irreps
@@ -85,15 +86,15 @@ class OrbitBasis:
 
     def compress(self, stacks: Tensor) -> Tensor:
         """Coordinates (n, r) of orbit stacks (n, |G| d); what is outside of their span is lost."""
-        return torch.cat([self._mix(self._project(some)) for some in stacks.split(_ROWS_AT_ONCE)])
+        return torch.cat([self._mix(self._project(rows)) for rows in stacks.split(_ROWS_AT_ONCE)])
 
     def expand(self, coordinates: Tensor, elements: slice = slice(None)) -> Tensor:
         """Orbit stacks (n, |G| d) with given coordinates (n, r), or blocks of some elements."""
         columns, n_channels = self.columns[elements], self.axes[0].shape[1]
         stacks = coordinates.new_empty(len(coordinates), len(columns), n_channels)
         for start in range(0, len(coordinates), _ROWS_AT_ONCE):
-            some = slice(start, start + _ROWS_AT_ONCE)
-            torch.matmul(columns, self._coefficients(coordinates[some]), out=stacks[some])
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            torch.matmul(columns, self._coefficients(coordinates[rows]), out=stacks[rows])
         return stacks.flatten(1)
 
     def translate(self, coordinates: Tensor, h: int) -> Tensor:
@@ -117,10 +118,12 @@ class OrbitBasis:
 
     def _project(self, stacks: Tensor) -> Tensor:
         """Coefficients along the axes, (n, r)."""
-        parts = _components(stacks, self.group, self.columns)
+        blocks = stacks.reshape(len(stacks), self.group.order, -1)
+        fourier = CompactFourier(self.group)
+        parts = coefficients_by_column(blocks, self.columns.T, fourier)
         return torch.cat(
             [
-                (part @ axes.T).reshape(len(stacks), -1)
+                (part.flatten(2) @ axes.T).reshape(len(stacks), -1)
                 for part, axes in zip(parts, self.axes, strict=True)
             ],
             dim=1,
@@ -131,8 +134,9 @@ class OrbitBasis:
         n, blocks = len(coordinates), []
         parts = self._parts(self._mix(coordinates))
         for rho, axes, part in zip(self.group.irreps, self.axes, parts, strict=True):
-            its = (part @ axes).reshape(n, rho.dimension, rho.multiplicity, -1)
-            blocks.append(its.transpose(1, 2).reshape(n, rho.multiplicity * rho.dimension, -1))
+            by_column = (part @ axes).reshape(n, rho.dimension, rho.multiplicity, -1)
+            by_row = by_column.transpose(1, 2)
+            blocks.append(by_row.reshape(n, rho.multiplicity * rho.dimension, -1))
         return torch.cat(blocks, dim=1)
 
     def _mix(self, coefficients: Tensor) -> Tensor:
@@ -189,12 +193,12 @@ def fit_basis(
     """
     squares, n = _squares(stacks, group)
     total = sum(float(square.diagonal().sum()) for square in squares)
-    both = squares
+    weighed = squares
     if beside is not None and total > 0:
         scale = (total / max(float(beside.double().square().sum()), 1e-30)) ** 0.5
-        its, _ = _squares((scale * some for some in beside.split(_ROWS_AT_ONCE)), group)
-        both = [a + b for a, b in zip(squares, its, strict=True)]
-    spectra = [torch.linalg.eigh(square) for square in both]
+        beside_squares, _ = _squares((scale * rows for rows in beside.split(_ROWS_AT_ONCE)), group)
+        weighed = [a + b for a, b in zip(squares, beside_squares, strict=True)]
+    spectra = [torch.linalg.eigh(square) for square in weighed]
     values = torch.cat([spectrum.eigenvalues for spectrum in spectra]).clamp_min(0.0)
     # an axis of ρ brings D coordinates, which share what it holds
     costs = torch.cat(
@@ -210,9 +214,9 @@ def fit_basis(
     chosen[order[:enough]] = True
     axes, inside, start = [], 0.0, 0
     for spectrum, square in zip(spectra, squares, strict=True):
-        its_axes = spectrum.eigenvectors[:, chosen[start : start + len(square)]].T.flip(0)
-        inside += float(((its_axes @ square) * its_axes).sum())
-        axes.append(its_axes.float().contiguous())
+        chosen_axes = spectrum.eigenvectors[:, chosen[start : start + len(square)]].T.flip(0)
+        inside += float(((chosen_axes @ square) * chosen_axes).sum())
+        axes.append(chosen_axes.float().contiguous())
         start += len(square)
     kept = min(inside / total, 1.0) if total > 0 else 1.0
     return FittedBasis(OrbitBasis.of(group, tuple(axes)), kept, (1 - kept) * total / max(1, n))
@@ -220,17 +224,19 @@ def fit_basis(
 
 def _squares(stacks: Iterable[Tensor], group: FiniteGroup) -> tuple[list[Tensor], int]:
     """Squares of stacks in each irrep, (D / t * d, D / t * d), on the CPU; and their number."""
-    columns = torch.tensor(_columns(group), dtype=torch.float32, device="cpu")
+    fourier = CompactFourier(group)
+    columns = _columns(fourier)
     squares: list[Tensor] = []
     n = 0
-    for some in stacks:
-        parts = _components(some, group, columns.to(some.device))
-        rows = [part.reshape(-1, part.shape[2]) for part in parts]
+    for chunk in stacks:
+        blocks = chunk.reshape(len(chunk), group.order, -1)
+        parts = coefficients_by_column(blocks, columns.T.to(chunk.device), fourier)
+        rows = [part.flatten(2).flatten(0, 1) for part in parts]
         products = [(each.T @ each).double().cpu() for each in rows]
         if squares:
             products = [a.add_(b) for a, b in zip(squares, products, strict=True)]
         squares = products
-        n += len(some)
+        n += len(chunk)
     return squares, n
 
 
@@ -238,23 +244,7 @@ def _count_coordinates(group: FiniteGroup, axes: tuple[Tensor, ...]) -> int:
     return sum(len(each) * rho.dimension for each, rho in zip(axes, group.irreps, strict=True))
 
 
-def _columns(group: FiniteGroup) -> np.ndarray:
+def _columns(fourier: CompactFourier) -> Tensor:
     """Orthonormal coefficients, (order, order): of elements, by irrep and (a, b) within each."""
-    matrices = [
-        np.sqrt(rho.dimension / group.order) * (rho.independent_rows @ rho.matrices)
-        for rho in group.irreps
-    ]
-    return np.concatenate([matrix.reshape(group.order, -1) for matrix in matrices], axis=1)
-
-
-def _components(stacks: Tensor, group: FiniteGroup, columns: Tensor) -> list[Tensor]:
-    """Orthonormal coefficients of orbit stacks: for each irrep (n, D, D / t * d), by column b."""
-    n = len(stacks)
-    coefficients = columns.T @ stacks.reshape(n, group.order, -1)
-    sizes = [rho.multiplicity * rho.dimension for rho in group.irreps]
-    return [
-        part.reshape(n, rho.multiplicity, rho.dimension, -1)
-        .transpose(1, 2)
-        .reshape(n, rho.dimension, -1)
-        for part, rho in zip(coefficients.split(sizes, dim=1), group.irreps, strict=True)
-    ]
+    orthogonal = fourier.forward * np.sqrt(fourier.weights)[:, None]
+    return torch.tensor(np.ascontiguousarray(orthogonal.T), dtype=torch.float32, device="cpu")

@@ -1,16 +1,44 @@
-"""Which rows each step reads, and reading them ahead of time."""
+"""What goes into a step and comes out of it: which rows, their samples, what was found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How often and in what portions the data are read.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        The rows to train on.
+    first_epoch, first_step : int
+        Where these passes begin, if others came before.
+    """
+
+    rows: NDArray[np.int64]
+    batch_size: int
+    n_epochs: int
+    augment: bool
+    seed: int
+    first_epoch: int = 0
+    first_step: int = 0
+
+    @property
+    def n_batches(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.rows) // self.batch_size)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps in all."""
+        return self.n_batches * self.n_epochs
 
 
 @dataclass(frozen=True)
@@ -38,6 +66,30 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What a step found, beside the gradients that it left at the parameters.
+
+    Attributes
+    ----------
+    loss : Tensor, scalar
+    squared_error : Tensor, scalar
+        Mean over samples of the squared error of the reconstruction.
+    n_active : Tensor, scalar
+        Active codes of all samples together.
+    fires : Tensor of shape (m,), bool
+        Atoms with an active code.
+    smallest : Tensor, scalar
+        Smallest active code; infinite if there is none.
+    """
+
+    loss: Tensor
+    squared_error: Tensor
+    n_active: Tensor
+    fires: Tensor
+    smallest: Tensor
 
 
 def generator_for(seed: int, *purpose: int) -> torch.Generator:
@@ -83,22 +135,3 @@ def plan_epoch(
         translations = [0] * len(parts)
     # Within a batch the order is free: increasing rows are read faster.
     return [Batch(np.sort(part), h) for part, h in zip(parts, translations, strict=True)]
-
-
-T = TypeVar("T")
-
-
-def read_ahead(read: Callable[[Batch], T], batches: Sequence[Batch]) -> Iterator[T]:
-    """Read batches in order, the next one while the last is worked on.
-
-    An error in the reading thread is raised here, where its batch would have come.
-    """
-    if not batches:
-        return
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="orbits") as reader:
-        coming = reader.submit(read, batches[0])
-        for following in [*batches[1:], None]:
-            block = coming.result()
-            if following is not None:
-                coming = reader.submit(read, following)
-            yield block

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from .._ambient import warn_caller
@@ -23,29 +22,9 @@ from ._parameters import Units
 from ._persistence import CHECKPOINT_FORMAT, history_to_arrays
 from ._tensor_file import read_tensors, write_tensors
 
-
-def fingerprint(array: ArrayLike) -> str:
-    """Digest of an array's values, type and shape."""
-    values = np.asarray(array)
-    if values.dtype == object:  # its bytes would be addresses
-        values = values.astype(str)
-    digest = hashlib.blake2b(f"{values.dtype.str} {values.shape} ".encode())
-    digest.update(values.tobytes())
-    return digest.hexdigest()
-
-
-def identity_of_seed(random_state: int | np.random.RandomState | None) -> int | str | None:
-    """What of `random_state` tells one run from another: the seed, or the digest of a state.
-
-    None stays None: a run without a seed goes on with any that was stopped.
-    """
-    if not isinstance(random_state, np.random.RandomState):
-        return None if random_state is None else int(random_state)
-    # not as the old tuple: only Mersenne twisters have it
-    state = json.dumps(
-        random_state.get_state(legacy=False), sort_keys=True, default=np.ndarray.tolist
-    )
-    return hashlib.blake2b(state.encode()).hexdigest()
+#: Seconds between two writes: no more than minutes are lost, and of states of gigabytes, which take
+#: some ten seconds, writing is a few per cent of a run.
+SECONDS_BETWEEN = 300.0
 
 
 class Checkpoint:
@@ -63,8 +42,6 @@ class Checkpoint:
         All that the result depends on, the data's digest included, as JSON can hold it.
     model : dict
         Parameters and fitted values with which the checkpoint can be loaded as an estimator.
-    interval : float
-        Seconds between two writes.
     keep : bool, default=False
         Whether the state at the end of training is written as well, and stays until `remove`:
         the same fit then takes up the whole run, and has nothing left to train.
@@ -85,7 +62,6 @@ class Checkpoint:
         folder: str | os.PathLike[str],
         configuration: dict[str, Any],
         model: dict[str, Any],
-        interval: float,
         *,
         keep: bool = False,
     ) -> None:
@@ -93,7 +69,7 @@ class Checkpoint:
             json.dumps(configuration, sort_keys=True).encode(), digest_size=8
         ).hexdigest()
         self._configuration, self._model = configuration, model
-        self._interval, self._last = interval, time.monotonic()
+        self._last = time.monotonic()
         self.keep = keep
         place = Path(folder)
         if place.exists() and not place.is_dir():
@@ -120,8 +96,8 @@ class Checkpoint:
 
     @property
     def is_due(self) -> bool:
-        """Whether the last write is longer ago than the interval."""
-        return time.monotonic() - self._last >= self._interval
+        """Whether it is time to write again."""
+        return time.monotonic() - self._last >= SECONDS_BETWEEN
 
     def write(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Write the state of a run; on failure warn, and keep the one before.
@@ -197,7 +173,7 @@ class Checkpoint:
         ValueError
         """
         pairs: dict[str, tuple[Any, Any]] = {
-            "centre": (state.arrays["centre"], units.centre.cpu().numpy()),
+            "center": (state.arrays["center"], units.center.cpu().numpy()),
             "scale": (state.values["scale"], units.scale),
             "variance": (state.values["variance"], variance),
         }

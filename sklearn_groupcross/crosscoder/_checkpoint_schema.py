@@ -11,19 +11,17 @@ from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._schema import check_json
-from ..groups import FiniteGroup, Trivial
+from .._schema import Count, NonNegative, Positive, Share, Whole, check_json
+from ..groups import FiniteGroup, as_group
+from ._activations import ACTIVATIONS
 from ._model_schema import (
     OF_EPOCHS,
     OF_STEPS,
     OF_VALIDATION,
+    ActivationName,
     Arrays,
     Columns,
-    Count,
     JsonParameters,
-    NonNegative,
-    Positive,
-    Whole,
     check_array,
     check_columns,
     check_names,
@@ -33,13 +31,13 @@ from ._model_schema import (
     order_of,
     saying,
 )
+from ._options import TrainingOptions
 from ._persistence import HISTORY, WITHOUT_EFFECT, parameters_from_json
 
-_Share = Annotated[float, Meta(ge=0, le=1)]
 # Training options that are parameters under the same name, or none of them if those are None.
 _SAME = (
-    "activation", "l1", "l1_weight", "encoder_input", "augment", "learning_rate", "warm_up",
-    "decay", "l1_warm_up", "max_grad_norm", "compression",
+    "activation", "l1", "encoder_input", "augment", "learning_rate", "warm_up",
+    "decay", "compression",
 )  # fmt: skip
 _MAY_BE_NONE = {"n_features": "n_atoms", "k": "k"}
 
@@ -49,18 +47,15 @@ class _Options(Struct, forbid_unknown_fields=True):
 
     n_channels: Count
     n_atoms: Count
-    activation: Literal["relu", "topk", "batch_topk", "jumprelu"]
+    activation: ActivationName
     k: Count | None
     l1: NonNegative
-    l1_weight: Literal["joint", "blockwise"]
     encoder_input: Literal["identity", "orbit"]
     augment: bool
     n_steps: Count
     learning_rate: Positive
-    warm_up: _Share
-    decay: _Share
-    l1_warm_up: _Share
-    max_grad_norm: Positive
+    warm_up: Share
+    decay: Share
     dead_features: Literal["auxk", "resample"] | None
     dead_samples: Annotated[int, Meta(ge=1, le=2**62)]
     precision: Literal["float32", "tf32", "bfloat16"]
@@ -79,7 +74,7 @@ class _Values(Struct, forbid_unknown_fields=True):
     step: Count
     scale: Positive
     variance: NonNegative
-    kept: _Share | UnsetType = UNSET
+    kept: Share | UnsetType = UNSET
     lost: float | UnsetType = UNSET
     early_stopping: _EarlyStopping | UnsetType = UNSET
 
@@ -108,7 +103,7 @@ class RunState:
         Fitted attributes that the data decide.
     group : FiniteGroup
     arrays : dict of str to ndarray
-        Those of `Trainer.state` and `EarlyStopping.state`.
+        Those of `state_of` a trainer.
     values : dict
         Likewise.
     """
@@ -119,6 +114,12 @@ class RunState:
     group: FiniteGroup
     arrays: dict[str, NDArray[Any]]
     values: dict[str, Any]
+
+    @property
+    def options(self) -> TrainingOptions:
+        """Options of the run, on the CPU: to look at what it has learned."""
+        device = torch.device("cpu")
+        return TrainingOptions(group=self.group, device=device, **self.values["options"])
 
     def tensors(self) -> dict[str, Tensor]:
         """The arrays as tensors, copied: torch is not to write into what numpy holds."""
@@ -157,7 +158,7 @@ def check_checkpoint(arrays: Arrays, header: dict[str, Any], known: list[str]) -
     _check_ranges(tensors, options)
     with saying("is over no group"):
         parameters = parameters_from_json(model.parameters)
-    group = parameters["group"] or Trivial()
+        group = as_group(parameters["group"])
     _check_tensors(tensors, values, group)
     history = {name.removeprefix(HISTORY): each.tolist() for name, each in histories.items()}
     return RunState(
@@ -182,7 +183,7 @@ def _check_same(content: _Checkpoint) -> None:
         != (type(content.configuration.get(name)), content.configuration.get(name))
     ]
     differing += [name for name in _SAME if parameters[name] != getattr(options, name)]
-    has_k = options.k is not None
+    has_k = ACTIVATIONS[options.activation].uses_k
     for name, option in _MAY_BE_NONE.items():
         if parameters[name] not in (None, getattr(options, option)) and (name != "k" or has_k):
             differing.append(name)
@@ -192,9 +193,9 @@ def _check_same(content: _Checkpoint) -> None:
 
 def _check_sizes(values: _Values, parameters: dict[str, Any]) -> None:
     options = values.options
-    if (options.activation in ("topk", "batch_topk")) != (options.k is not None):
+    if (options.k is not None) != ACTIVATIONS[options.activation].uses_k:
         raise ValueError(f"has k={options.k} with activation={options.activation!r}.")
-    if options.k is not None and options.k > options.n_atoms:
+    if (options.k or 0) > options.n_atoms:
         raise ValueError(f"has k={options.k} active codes of {options.n_atoms} atoms.")
     if values.step > options.n_steps:
         raise ValueError(f"stands at step {values.step} of {options.n_steps}.")
@@ -250,7 +251,7 @@ def _check_tensors(tensors: Arrays, values: _Values, group: FiniteGroup) -> None
     n_atoms, n_channels = options.n_atoms, options.n_channels
     n_columns = group.order * n_channels
     one_block = (1 if options.augment else group.order, n_channels)
-    shapes: dict[str, tuple[int, ...]] = {"centre": one_block}
+    shapes: dict[str, tuple[int, ...]] = {"center": one_block}
     bias = one_block
     if options.compression is not None:
         axes = {f"basis.{number}": irrep for number, irrep in enumerate(group.irreps)}
@@ -268,8 +269,7 @@ def _check_tensors(tensors: Arrays, values: _Values, group: FiniteGroup) -> None
         "decoder": (n_atoms, n_columns),
         "decoder_bias": bias,
     }
-    if options.activation == "jumprelu":
-        weights["log_threshold"] = (n_atoms,)
+    weights |= dict.fromkeys(ACTIVATIONS[options.activation].own_parameters, (n_atoms,))
     for name, shape in weights.items():
         shapes |= {
             name: shape,
@@ -282,7 +282,7 @@ def _check_tensors(tensors: Arrays, values: _Values, group: FiniteGroup) -> None
         shapes["best.threshold"] = ()
     for name, shape in shapes.items():
         array = tensors.get(name)
-        is_wide = name == "centre" and is_double(array)  # of data far from zero
+        is_wide = name == "center" and is_double(array)  # of data far from zero
         check_array(name, array, shape, np.float64 if is_wide else np.float32)
     others = {"idle", "fired", "threshold", "active_share", "dead", "records"}
     check_nothing_else(tensors, shapes.keys() | others)

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from .._read_ahead import read_ahead
+from .._stacks._rows import Rows
 from ..groups import FiniteGroup
 from ._basis import FittedBasis, OrbitBasis, fit_basis
-from ._batches import Batch, Samples, generator_for, read_ahead
+from ._batches import Batch, Samples, generator_for
 from ._options import TrainingOptions
 from ._parameters import Units
-from ._rows import Rows
 
 # Rows from which a basis is made: more of them move its axes little.
 _ROWS_FOR_BASIS = 8_192
@@ -55,8 +56,8 @@ class Feed:
             shape = (len(rows), basis.n_coordinates)
             self._coordinates = torch.empty(shape, dtype=torch.float32, device="cpu")
             for part in rows.slices():
-                centred = units.apply_(rows.read(part, dtype=units.centre.dtype).to(device))
-                self._coordinates[part] = basis.compress(centred).cpu()
+                centered = units.apply_(rows.read(part, dtype=units.center.dtype).to(device))
+                self._coordinates[part] = basis.compress(centered).cpu()
 
     def samples(self, batches: Sequence[Batch]) -> Iterator[Samples]:
         """Samples of batches, in order; the next are read while the last are worked on.
@@ -71,7 +72,7 @@ class Feed:
 
     def _read(self, batch: Batch) -> list[Tensor]:
         """Columns of the data, and kept coordinates if there are any, as they are stored."""
-        dtype = self._units.centre.dtype
+        dtype = self._units.center.dtype
         if self._coordinates is None:
             parts = [self._rows.read(batch.rows, dtype=dtype, memory=self._room(len(batch.rows)))]
         else:
@@ -86,7 +87,7 @@ class Feed:
     def _room(self, n: int) -> Tensor:
         """Memory for n rows, which was not handed out the last time."""
         if not self._memory or len(self._memory[0]) < n:
-            shape, dtype = (n, self._rows.shape[1]), self._units.centre.dtype
+            shape, dtype = (n, self._rows.shape[1]), self._units.center.dtype
             self._memory = [torch.empty(shape, dtype=dtype, device="cpu") for _ in range(2)]
         self._memory.reverse()
         return self._memory[0][:n]
@@ -129,7 +130,7 @@ def basis_of(
         chosen = shuffled[:_ROWS_FOR_BASIS].sort().values
     n_rows = max(1, _BYTES_A_PART // (4 * options.width))
     stacks = (
-        units.apply_(rows.read(part.numpy(), dtype=units.centre.dtype)).to(options.device)
+        units.apply_(rows.read(part.numpy(), dtype=units.center.dtype)).to(options.device)
         for part in chosen.split(n_rows)
     )
     return fit_basis(stacks, options.group, options.compression, atoms)

@@ -9,19 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
-from sklearn.exceptions import UndefinedMetricWarning
 from torch import Tensor
 
-from .._ambient import warn_caller
 from .._plain import as_tensor
-from ._activations import topk
-from ._moments import Moments
-from ._objective import preactivations
-from ._parallel import sharing
+from .._stacks._moments import Moments, warn_of_one_sample
+from .._stacks._rows import Rows, check_finite
+from ._activations import Activation
+from ._active._parallel import sharing
+from ._active._screening import RoughEncoder
+from ._active._sparse_codes import rebuild
 from ._parameters import Parameters
-from ._rows import Rows, check_finite
-from ._screening import RoughEncoder, largest_codes
-from ._sparse_codes import rebuild
 
 # Threads that change from one job to the next lose time, so that parts of the samples are long;
 # the sparse product also reads all atoms once for each.
@@ -36,37 +33,25 @@ class FittedDictionary:
     ----------
     parameters : Parameters
         In the units of the data.
-    threshold : Tensor, scalar or of shape (m,), or None
-        What a code has to exceed; None where `k` decides.
-    k : int or None
-        Codes kept of each sample.
+    threshold : Tensor, scalar or of shape (m,)
+        What a code has to exceed, if the activation asks for that.
+    rule : Activation
     """
 
     parameters: Parameters
-    threshold: Tensor | None
-    k: int | None
+    threshold: Tensor
+    rule: Activation
 
     def encode(self, block: Tensor, out: Tensor | None = None) -> Tensor:
         """Codes (n, m) of the blocks that the encoder reads; written into zeros if they are given.
 
         Memory that the system hands out as zeros need not be filled with them again.
         """
-        if self.threshold is not None:
-            values = preactivations(block, self.parameters, out)
-            return values.masked_fill_(values <= self.threshold, 0.0)
-        assert self.k is not None
-        out = block.new_zeros(len(block), len(self.parameters.encoder)) if out is None else out
-        if self._rough is None:
-            return out.copy_(topk(preactivations(block, self.parameters), self.k))
-        with sharing() as run:
-            largest_codes(
-                block, self._rough, self.parameters, self.k, run, of_batch=False
-            ).write_into(out, run)
-        return out
+        return self.rule.infer(block, self.parameters, self.threshold, self._rough, out)
 
     @cached_property
     def _rough(self) -> RoughEncoder | None:
-        rough = None if self.k is None else RoughEncoder.of(self.parameters, self.k)
+        rough = self.rule.rough_encoder(self.parameters)
         if rough is not None:
             with sharing() as run:
                 rough.refresh(run)
@@ -111,9 +96,9 @@ def decode(
     decoder = dictionary.parameters.decoder
     orbits = np.empty((codes.shape[0], decoder.shape[1]), dtype=codes.dtype)
     for part in Rows(orbits).slices(max(codes.shape[1], orbits.shape[1]), _BYTES_OF_ORBITS):
-        some = codes[part]
-        some = some.toarray() if hasattr(some, "toarray") else some
-        tensor = as_tensor(some, decoder.dtype).to(decoder.device)
+        block = codes[part]
+        block = block.toarray() if hasattr(block, "toarray") else block
+        tensor = as_tensor(block, decoder.dtype).to(decoder.device)
         orbits[part] = dictionary.decode(tensor).cpu().numpy()
     return orbits
 
@@ -138,8 +123,3 @@ def explained_variance(rows: Rows, dictionary: FittedDictionary) -> float:
         return float("nan")
     total = moments.variance * len(rows)
     return 1.0 - error / total if total > 0 else float(error == 0)
-
-
-def warn_of_one_sample(score: str) -> None:
-    """Warn, as scikit-learn's scores do, that one sample has no variance to explain."""
-    warn_caller(f"{score} is not well-defined with less than two samples.", UndefinedMetricWarning)

@@ -11,15 +11,13 @@ import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 from numpy.typing import NDArray
 
-from .._schema import check_json
-from ..groups import FiniteGroup, Trivial, group_from_json, order_from_json
+from .._schema import Count, NonNegative, Positive, Share, Whole, check_json
+from ..groups import FiniteGroup, as_group, group_from_json, order_from_json
+from ._activations import ACTIVATIONS
 from ._persistence import HISTORY, parameters_from_json
 
 Arrays = Mapping[str, NDArray[Any]]
-Count = Annotated[int, Meta(ge=1, le=2**31)]
-Whole = Annotated[int, Meta(ge=0, le=2**62)]
-NonNegative = Annotated[float, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
+ActivationName = Annotated[str, Meta(pattern=rf"\A({'|'.join(ACTIVATIONS)})\Z")]
 OF_EPOCHS = ("loss", "fvu", "l0", "dead")
 OF_STEPS = ("step_loss", "step_fvu", "step_l0")
 OF_VALIDATION = ("validation_fvu", "validation_loss")
@@ -39,11 +37,13 @@ class Columns(Struct, forbid_unknown_fields=True):
 
 class _Fitted(Columns, forbid_unknown_fields=True, kw_only=True):
     group_: dict[str, Any]
+    activation_: ActivationName
     k_: Count | None
     scale_: Positive
     n_coordinates_: Whole
-    kept_variance_: Annotated[float, Meta(ge=0, le=1)]
+    kept_variance_: Share
     n_iter_: Whole
+    n_steps_: Whole
     threshold_: NonNegative | UnsetType | None = UNSET  # or it is an array
 
 
@@ -104,16 +104,17 @@ def check_model(
     histories = {name: array for name, array in arrays.items() if name.startswith(HISTORY)}
     weights = {name: array for name, array in arrays.items() if name not in histories}
     _check_weights(fitted, weights)
-    _check_histories(histories, fitted.n_iter_)
+    _check_histories(histories, fitted)
     with saying("is over no group"):
         group = group_from_json(fitted.group_)
         parameters = parameters_from_json(model.parameters)
     if "group" not in model.changed:
         check_same_group(parameters["group"], group)
-    activation = parameters["activation"]
-    threshold = weights.get("threshold_", fitted.threshold_)
-    if "activation" not in model.changed and not is_of(activation, fitted.k_, threshold):
-        raise ValueError(f"has a k_ and a threshold_ that are not of activation={activation!r}.")
+    if "activation" not in model.changed and parameters["activation"] != fitted.activation_:
+        raise ValueError(
+            f"was fitted with activation={fitted.activation_!r}; its parameter is "
+            f"{parameters['activation']!r}."
+        )
     attributes = {
         **to_builtins(fitted),
         **weights,
@@ -126,9 +127,11 @@ def check_model(
 
 
 def order_of(description: Any) -> int:
-    """Order of a group that is described, or of the trivial one."""
+    """Order of a group that a parameter describes or names, or of the trivial one."""
     with saying("is over no group"):
-        return 1 if description is None else order_from_json(description)
+        if description is None or isinstance(description, str):
+            return as_group(description).order
+        return order_from_json(description)
 
 
 def check_names(parameters: dict[str, Any], known: list[str]) -> None:
@@ -168,16 +171,11 @@ def check_columns(columns: Columns, order: int) -> None:
         raise ValueError(f"names {len(names)} of {expected} columns.")
 
 
-def is_of(activation: Any, k: int | None, threshold: Any) -> bool:
-    """Whether a model has what chooses active codes with an `activation`."""
-    if threshold is None or k is not None:
-        return activation == ("topk" if threshold is None else "batch_topk") and k is not None
-    return activation == ("jumprelu" if isinstance(threshold, np.ndarray) else "relu")
-
-
-def check_same_group(parameter: FiniteGroup | None, group: FiniteGroup) -> None:
+def check_same_group(parameter: FiniteGroup | str | None, group: FiniteGroup) -> None:
     """Check that a model is over the group that its parameters say."""
-    if (Trivial() if parameter is None else parameter) != group:
+    with saying("is over no group"):
+        expected = as_group(parameter)
+    if expected != group:
         raise ValueError(f"was fitted with group={group!r}; its parameter is {parameter!r}.")
 
 
@@ -232,7 +230,7 @@ def _words(constraints: list[Any]) -> set[str]:
     return {constraint for constraint in constraints if isinstance(constraint, str)}
 
 
-def _check_histories(histories: Arrays, n_steps: int) -> None:
+def _check_histories(histories: Arrays, fitted: _Fitted) -> None:
     """Of epochs, of steps and, with early stopping, of validation; NaN is a diverging run's."""
     lengths: dict[str, int] = {}
     for name in (*OF_EPOCHS, *OF_STEPS, *OF_VALIDATION):
@@ -246,8 +244,14 @@ def _check_histories(histories: Arrays, n_steps: int) -> None:
     if len({HISTORY + name in histories for name in OF_VALIDATION}) > 1:
         raise ValueError(f"lacks the history of {' or of '.join(OF_VALIDATION)}.")
     check_nothing_else(histories, {HISTORY + n for n in (*OF_EPOCHS, *OF_STEPS, *OF_VALIDATION)})
-    if lengths["step"] > n_steps:
-        raise ValueError(f"has a history of {lengths['step']} steps, and n_iter_={n_steps}.")
+    # a pass that was cut short is counted, and not in the history yet
+    n_passes, n_steps = fitted.n_iter_, fitted.n_steps_
+    is_cut_short = lengths["step"] < n_steps
+    if lengths["step"] > n_steps or lengths["epoch"] + is_cut_short != n_passes:
+        raise ValueError(
+            f"has a history of {lengths['epoch']} epochs and {lengths['step']} steps, with "
+            f"n_iter_={n_passes} and n_steps_={n_steps}."
+        )
 
 
 def _check_weights(fitted: _Fitted, weights: Arrays) -> None:
@@ -273,9 +277,12 @@ def _check_weights(fitted: _Fitted, weights: Arrays) -> None:
     check_nothing_else(weights, set(shapes))
     if fitted.threshold_ is UNSET and weights["threshold_"].min() < 0:
         raise ValueError("has a negative threshold_.")
-    if fitted.k_ is None and fitted.threshold_ is None:
-        raise ValueError("has neither k_ nor threshold_, one of which chooses active codes.")
-    if fitted.k_ is not None and fitted.k_ > n_atoms:
+    threshold = weights["threshold_"] if fitted.threshold_ is UNSET else fitted.threshold_
+    if not ACTIVATIONS[fitted.activation_].fits(fitted.k_, threshold):
+        raise ValueError(
+            f"has a k_ and a threshold_ that are not of activation={fitted.activation_!r}."
+        )
+    if (fitted.k_ or 0) > n_atoms:
         raise ValueError(f"has k_={fitted.k_} active codes of {n_atoms} atoms.")
     if fitted.n_coordinates_ > n_columns:
         raise ValueError(f"has n_coordinates_={fitted.n_coordinates_} of {n_columns} columns.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from ..groups import FiniteGroup
+from ._activations import ACTIVATIONS, Activation
 
 _NOT_JSON = ("group", "device")
 
@@ -38,15 +40,12 @@ class TrainingOptions:
     activation: str
     k: int | None
     l1: float
-    l1_weight: str
     encoder_input: str
     augment: bool
     n_steps: int | None
     learning_rate: float
     warm_up: float
     decay: float
-    l1_warm_up: float
-    max_grad_norm: float
     dead_features: str | None
     dead_samples: int
     precision: str
@@ -79,8 +78,7 @@ class TrainingOptions:
         """Columns of the data that the encoder reads; they are the first."""
         return self.width if self.reads_orbit else self.n_channels
 
-    @property
-    def atom_norm(self) -> float:
-        """Norm of an atom at the start."""
-        # Small atoms let L1 choose among them before they are committed; TopK needs no such start.
-        return 0.1 if self.activation == "relu" else 1.0
+    @cached_property
+    def rule(self) -> Activation:
+        """What the `activation` does; everything that depends on which it is asks here."""
+        return ACTIVATIONS[self.activation](self.n_atoms, self.width, self.k)

@@ -33,10 +33,9 @@ def warn_of_failure(history: dict[str, list[float]], options: TrainingOptions) -
         what = f"The reconstruction is no better than the mean of X (fvu {unexplained:.3g})"
     else:
         return
-    has_penalty = options.activation in ("relu", "jumprelu")
     warn_caller(
         f"{what} after {len(history['fvu'])} epochs. Try "
-        + (f"a lower l1 (it is {options.l1:g}), " if has_penalty else "")
+        + (f"a lower l1 (it is {options.l1:g}), " if options.rule.uses_l1 else "")
         + f"a lower learning_rate ({options.learning_rate:g}), more max_epochs, or an OrbitScaler "
         "if few channels drown the rest.",
         ConvergenceWarning,

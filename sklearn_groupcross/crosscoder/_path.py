@@ -12,10 +12,14 @@ from sklearn.base import clone
 
 from .._ambient import own_state
 from .._plain import as_numpy
+from ._activations import ACTIVATIONS
+from ._adoption import columns_of, set_fitted
+from ._data import prepare_data
 from ._estimator import GroupCrosscoder
-from ._parameters import Parameters
+from ._resolution import check_parameters, draw_seed, resolve_options, resolve_passes
+from ._start import start
 from ._trainer import Trainer
-from ._training import train
+from ._training import finish, train
 
 
 @own_state(gradients=True)
@@ -75,21 +79,22 @@ def crosscoder_path(
     path = [clone(estimator).set_params(l1=l1) for l1 in penalties]
     first, others = path[0], path[1:]
     progress = bool(estimator.verbose)
-    rows, summary = first._learn_from(X, reset=True)
-    passes = first._passes(np.arange(len(rows)), first._draw_seed())
-    trainer = first._start(first._options(passes), rows, summary)
+    rows, summary = prepare_data(first, X, reset=True)
+    passes = resolve_passes(first, np.arange(len(rows)), draw_seed(first.random_state))
+    options = resolve_options(first, passes)
+    trainer = start(options, rows, summary, dict_init=first.dict_init)
     interrupted = train(rows, [trainer], passes, progress=progress)
-    first._finish(trainer, rows)
+    finish(first, trainer, rows)
     if others and interrupted is None:
         more = replace(
             passes, n_epochs=math.ceil(refine * passes.n_epochs), first_epoch=passes.n_epochs
         )
         for fitted in others:
-            fitted._set_fitted(first._known_of_data())
+            set_fitted(fitted, columns_of(first))
         trainers = [
             Trainer(
-                replace(fitted._options(more), l1_start=first.l1),
-                _start_of(trainer.parameters, fitted.l1, first.l1),
+                replace(resolve_options(fitted, more), l1_start=first.l1),
+                trainer.options.rule.with_l1(trainer.parameters, fitted.l1, first.l1),
                 trainer.units,
                 trainer.variance,
                 trainer.fitted_basis,
@@ -97,19 +102,11 @@ def crosscoder_path(
             for fitted in others
         ]
         interrupted = train(rows, trainers, more, progress=progress)
-        for fitted, its_trainer in zip(others, trainers, strict=True):
-            fitted._finish(its_trainer, rows)
+        for fitted, refined in zip(others, trainers, strict=True):
+            finish(fitted, refined, rows)
     if interrupted is not None:
         raise interrupted.error("The path was stopped before it was complete.")
     return path
-
-
-def _start_of(parameters: Parameters, l1: float, first_l1: float) -> Parameters:
-    """Weights to start from: those of the first penalty, JumpReLU's thresholds in proportion."""
-    if parameters.log_threshold is None or first_l1 == 0:
-        return parameters
-    raised = parameters.log_threshold.detach() + math.log(l1 / first_l1)
-    return replace(parameters, log_threshold=raised)
 
 
 def _check(estimator: GroupCrosscoder, l1s: Sequence[float], refine: float) -> list[float]:
@@ -132,13 +129,14 @@ def _check(estimator: GroupCrosscoder, l1s: Sequence[float], refine: float) -> l
         )
     if not 0 < refine <= 1:
         raise ValueError(f"refine is a share of max_epochs, in (0, 1]; got {refine!r}.")
-    if estimator.activation not in ("relu", "jumprelu"):
+    check_parameters(estimator)
+    if not ACTIVATIONS[estimator.activation].uses_l1:
+        able = " or ".join(f'"{name}"' for name, rule in ACTIVATIONS.items() if rule.uses_l1)
         raise ValueError(
             f"l1 has no effect with activation={estimator.activation!r}: a path over it needs "
-            '"relu" or "jumprelu".'
+            f"{able}."
         )
     for name in ("early_stopping", "checkpoint_dir"):
         if getattr(estimator, name):
             raise ValueError(f"crosscoder_path does not do {name}; leave it at its default.")
-    estimator.check_parameters()
     return sorted(penalties.tolist())

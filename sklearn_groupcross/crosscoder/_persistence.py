@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..groups import FiniteGroup, group_from_json
-from ..groups._serialisation import group_to_saved_json
+from ..groups import FiniteGroup, group_from_json, group_to_json
 
 #: Formats of the files that `GroupCrosscoder` writes; the number changes with their content.
-MODEL_FORMAT = "sklearn_groupcross.GroupCrosscoder/3"
-CHECKPOINT_FORMAT = "sklearn_groupcross.GroupCrosscoder.checkpoint/4"
+MODEL_FORMAT = "sklearn_groupcross.GroupCrosscoder/4"
+CHECKPOINT_FORMAT = "sklearn_groupcross.GroupCrosscoder.checkpoint/5"
 
 #: Parameters that change neither the weights nor the codes of a run, and may differ on resuming.
-WITHOUT_EFFECT = ("verbose", "checkpoint_interval", "sparse_output")
+WITHOUT_EFFECT = ("verbose", "sparse_output")
 #: Begins the names of arrays that hold the history: JSON has no NaN.
 HISTORY = "history_."
 
@@ -51,13 +50,14 @@ def history_to_arrays(history: dict[str, list[float]]) -> dict[str, NDArray[np.f
 def parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
     """Constructor parameters from what `parameters_to_json` made."""
     group = parameters["group"]
-    return {**parameters, "group": None if group is None else group_from_json(group)}
+    is_described = isinstance(group, dict)  # otherwise a name, or None
+    return {**parameters, "group": group_from_json(group) if is_described else group}
 
 
 def value_to_json(value: Any) -> Any:
     """Turn a parameter or a fitted attribute into what JSON can hold."""
     if isinstance(value, FiniteGroup):
-        return group_to_saved_json(value)
+        return group_to_json(value)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

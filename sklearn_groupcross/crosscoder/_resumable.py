@@ -15,22 +15,6 @@ class Resumable:
     _keeps_checkpoint = False
     _checkpoint: Checkpoint | None = None
 
-    @contextmanager
-    def _keeping_checkpoint(self) -> Iterator[None]:
-        """Let `fit` leave its checkpoint until the block has ended well.
-
-        Results of a run are written in the block. If the process ends before they are, or the
-        block raises, the next identical `fit` takes the whole run from the checkpoint: it gives the
-        same bits at once.
-        """
-        self._keeps_checkpoint = True
-        try:
-            yield
-            self._discard_checkpoint()
-        finally:
-            del self._keeps_checkpoint
-            self._release_checkpoint()
-
     def _release_checkpoint(self) -> None:
         """Leave the checkpoint of the last run, if there is one, to whoever takes it up."""
         if self._checkpoint is not None:
@@ -57,3 +41,42 @@ class Resumable:
         """State of the estimator to be pickled: the lock of a file belongs to this process."""
         own = ("_checkpoint", "_keeps_checkpoint")
         return {name: value for name, value in state.items() if name not in own}
+
+
+@contextmanager
+def keeping_checkpoint(crosscoder: Resumable) -> Iterator[None]:
+    """Let `fit` leave its checkpoint until the results of the run are saved.
+
+    Results are written in the block. If the process ends before they are, or the block raises, the
+    next identical `fit` takes the whole run from the checkpoint: it gives the same bits at once.
+    When the block has ended well the checkpoint is deleted.
+
+    Parameters
+    ----------
+    crosscoder : GroupCrosscoder
+        With a `checkpoint_dir`; without one, nothing is kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+    >>> from sklearn_groupcross.crosscoder import keeping_checkpoint
+    >>> orbits = make_orbits(200, group=Dihedral(3), n_channels=8, random_state=0).orbits
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     crosscoder = GroupCrosscoder(
+    ...         group=Dihedral(3), n_features=12, random_state=0, checkpoint_dir=folder
+    ...     )
+    ...     with keeping_checkpoint(crosscoder):
+    ...         crosscoder.fit(orbits).save(Path(folder, "crosscoder.safetensors"))
+    ...         n_kept = len(list(Path(folder).glob("*.checkpoint.safetensors")))
+    ...     n_kept, [path.name for path in Path(folder).iterdir()]
+    (1, ['crosscoder.safetensors'])
+    """
+    crosscoder._keeps_checkpoint = True
+    try:
+        yield
+        crosscoder._discard_checkpoint()
+    finally:
+        del crosscoder._keeps_checkpoint
+        crosscoder._release_checkpoint()

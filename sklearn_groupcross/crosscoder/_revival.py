@@ -1,112 +1,107 @@
-"""Dead atoms: two ways to bring them back."""
+"""Dead atoms that are brought back by pointing them at samples."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ._batches import generator_for
+from ._batches import Samples, generator_for
 from ._options import TrainingOptions
+from ._parameters import Parameters
 from ._schedule import l1_at
 
-if TYPE_CHECKING:
-    from ._batches import Samples
-    from ._trainer import Trainer
-
-# Weight of the auxiliary loss, which is normalised by the error that it explains (Gao et al. 2024,
-# "Scaling and evaluating sparse autoencoders", arXiv:2406.04093, appendix A.2).
-_AUX_WEIGHT = 1 / 32
-# A resampled atom's encoder is weaker than its neighbours', so that it disturbs little (Bricken et
+# A resampled atom's encoder is weaker than its neighbors', so that it disturbs little (Bricken et
 # al. 2023, "Towards monosemanticity", appendix "Neuron resampling").
 _RESAMPLED_GAIN = 0.2
-_SMALLEST_THRESHOLD = 1e-3  # of JumpReLU, in the units of codes
-#: Resampling happens so many times in a run, evenly spaced, and not after this share of it: what
-#: is brought back late has no time to learn.
-N_RESAMPLINGS, LAST_RESAMPLING = 10, 0.7
+# Resampling happens so many times in a run, evenly spaced, and not after this share of it: what
+# is brought back late has no time to learn.
+_N_RESAMPLINGS, _LAST_RESAMPLING = 10, 0.7
 
 
-def auxk_loss(values: Tensor, error: Tensor, decoder: Tensor, options: TrainingOptions) -> Tensor:
-    """How badly the dead atoms explain what the living ones leave over.
+@dataclass(frozen=True)
+class NewAtoms:
+    """What takes the place of dead atoms.
 
-    Parameters
+    Attributes
     ----------
-    values : Tensor of shape (n, n_dead)
-        Pre-activations of the dead atoms, at least one.
-    error : Tensor of shape (n, w)
-        Orbits less their reconstruction; nothing is learned through it.
-    decoder : Tensor of shape (n_dead, w)
-        The dead atoms.
-
-    Returns
-    -------
-    loss : Tensor, scalar
-        A share of the error's mean square, in the units of the main loss.
+    atoms : Tensor of shape (n_new,), int64
+    rows : dict of str to Tensor
+        Of the parameters, by name: a new row, or number, for each of the atoms.
     """
-    error = error.detach()
-    n_used = min(max(1, options.n_channels // 2), values.shape[1])
-    # No ReLU: dead atoms are mostly negative, where it would give them no gradient.
-    strongest, chosen = values.topk(n_used, dim=1)
-    codes = torch.zeros_like(values).scatter(1, chosen, strongest)
-    # no bias: the error has no mean to speak of, since the decoder's bias has taken it already
-    explained = codes.to(options.matmul_dtype) @ decoder.to(options.matmul_dtype)
-    squared_error = (error - explained).square().sum() / len(error)
-    return _AUX_WEIGHT * squared_error / options.width
+
+    atoms: Tensor
+    rows: dict[str, Tensor]
+
+
+def resamples_at(step: int, options: TrainingOptions) -> bool:
+    """Whether dead atoms are resampled before a step."""
+    n_steps = options.n_steps
+    if options.dead_features != "resample" or n_steps is None or step == 0:
+        return False
+    return step % max(1, n_steps // _N_RESAMPLINGS) == 0 and step <= _LAST_RESAMPLING * n_steps
 
 
 @torch.no_grad()
-def resample(trainer: Trainer, batch: Samples) -> int:
+def resample(
+    parameters: Parameters,
+    options: TrainingOptions,
+    batch: Samples,
+    reconstruction: Tensor,
+    dead: Tensor,
+    read_part: Callable[[Tensor], Tensor],
+    step: int,
+) -> NewAtoms:
     """Point dead atoms at samples of a batch that are badly reconstructed.
 
     Parameters
     ----------
-    trainer : Trainer
+    parameters : Parameters
+        Not changed.
+    options : TrainingOptions
     batch : Samples
+    reconstruction : Tensor of shape (n, w)
+        Of the batch's targets.
+    dead : Tensor of shape (n_dead,), int64
+    read_part : callable
+        Gives what the encoder would read of targets (n, w).
+    step : int
+        Steps made so far.
 
     Returns
     -------
-    n_resampled : int
+    new : NewAtoms
+        In place of the first of the dead atoms: fewer than these where samples are.
     """
-    options, parameters = trainer.options, trainer.parameters
-    dead = trainer.dead_atoms()
-    error = batch.targets - trainer.reconstruction(batch.inputs)
-    squared_error = error.square().sum(1)
-    if options.activation == "jumprelu":
-        # An atom gains a sample no more than its whole error. Where one active code costs more, it
-        # should stay dead: its new threshold would be too low, and rises by the learning rate only.
-        price = (l1_at(trainer.step, options) / 2) ** 2
-        squared_error = squared_error * (squared_error / options.width > price)
+    error = batch.targets - reconstruction
+    squared_error = options.rule.worth(error.square().sum(1), l1_at(step, options))
     badness = squared_error.square().cpu()
     n_new = min(len(dead), int((badness > 0).sum()))
     if n_new == 0:
-        return 0
-    generator = generator_for(options.seed, 2, trainer.step)
+        return NewAtoms(dead[:0], {})
+    generator = generator_for(options.seed, 2, step)
     chosen = torch.multinomial(badness, n_new, generator=generator).to(error.device)
-    dead, directions = dead[:n_new], error[chosen]
+    directions = error[chosen]
     alive = torch.ones(options.n_atoms, dtype=torch.bool, device=error.device)
-    alive[trainer.dead_atoms()] = False
+    alive[dead] = False
 
     def typical_norm(weights: Tensor) -> float:
-        return float(weights[alive].norm(dim=1).mean()) if bool(alive.any()) else options.atom_norm
+        norms = weights[alive].norm(dim=1)
+        return float(norms.mean()) if len(norms) else options.rule.atom_norm
 
-    encoder = torch.nn.functional.normalize(trainer.read_part(directions), dim=1)
+    encoder = torch.nn.functional.normalize(read_part(directions), dim=1)
     encoder *= _RESAMPLED_GAIN * typical_norm(parameters.encoder)
     decoder = torch.nn.functional.normalize(directions, dim=1)
-    bias = trainer.read_part(parameters.flat_bias()[None])[0]
-    changes = {
-        "encoder": encoder,
-        "encoder_bias": -(encoder @ bias),
-        "decoder": decoder * typical_norm(parameters.decoder),
-    }
-    if parameters.log_threshold is not None:
-        # half of what the atom makes of its own sample: it fires there, and not at every noise
-        own = (encoder * (batch.inputs[chosen] - bias)).sum(dim=1)
-        changes["log_threshold"] = (own / 2).clamp_min(_SMALLEST_THRESHOLD).log()
-    for name, value in changes.items():
-        tensor = parameters.named()[name]
-        tensor[dead] = value
-        for moment in ("exp_avg", "exp_avg_sq"):
-            trainer.optimiser.state[tensor][moment][dead] = 0.0
-    trainer.idle[dead] = 0
-    return n_new
+    bias = read_part(parameters.flat_bias()[None])[0]
+    own = (encoder * (batch.inputs[chosen] - bias)).sum(dim=1)
+    return NewAtoms(
+        dead[:n_new],
+        {
+            "encoder": encoder,
+            "encoder_bias": -(encoder @ bias),
+            "decoder": decoder * typical_norm(parameters.decoder),
+            **options.rule.resampled(own),
+        },
+    )

@@ -12,26 +12,25 @@ from sklearn.base import (
     BaseEstimator,
     OneToOneFeatureMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.utils import Tags, check_array
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
 from .._plain import as_numpy
-from .._whole import all_or_nothing
-from ..groups import FiniteGroup, Trivial
-from ._moments import Moments
-from ._rows import Rows, check_finite, is_row_readable
-from ._summary import FAR
-from ._validation import (
+from .._sklearn import StrOptions, fit_context
+from .._stacks._moments import Moments
+from .._stacks._rows import Rows, check_finite, is_row_readable
+from .._stacks._validation import (
     FLOATS,
     check_group_parameter,
     count_channels,
     flatten_orbits,
     validate_rows,
 )
+from .._whole import all_or_nothing
+from ..groups import FiniteGroup, as_group
+from ._summary import FAR
 
 # A relative variance that rounding alone may leave: such channels are constant.
 _ROUNDING = 1e-20
@@ -48,10 +47,10 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    group : FiniteGroup, optional
-        The group whose elements index the blocks. Default: `Trivial`, one block. Flat orbit
-        stacks do not say how many blocks they have: without their group every column is a channel
-        of its own and has its own mean, as with ``StandardScaler``.
+    group : FiniteGroup or str, optional
+        The group whose elements index the blocks, or its name, such as ``"dihedral:4"``. Default:
+        `Trivial`, one block. Flat orbit stacks do not say how many blocks they have: without their
+        group every column is a channel of its own and has its own mean, as with ``StandardScaler``.
     with_mean : bool, default=True
         Subtract the mean of each channel over all samples and blocks.
     scaling : {"norm", "channel"} or None, default="norm"
@@ -101,14 +100,14 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        "group": [FiniteGroup, None],
+        "group": [FiniteGroup, str, None],
         "with_mean": ["boolean"],
         "scaling": [StrOptions({"norm", "channel"}), None],
     }
 
     def __init__(
         self,
-        group: FiniteGroup | None = None,
+        group: FiniteGroup | str | None = None,
         *,
         with_mean: bool = True,
         scaling: str | None = "norm",
@@ -141,7 +140,7 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 del self.n_samples_seen_
             return self.partial_fit(X, y)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @own_state()
     def partial_fit(self, X: ArrayLike, y: Any = None) -> OrbitScaler:
         """Learn from more orbit stacks, as if they had come with those before.
@@ -167,7 +166,7 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _learn(self, X: ArrayLike) -> None:
         first_call = not self.__sklearn_is_fitted__()
         if first_call:
-            group = Trivial() if self.group is None else self.group
+            group = as_group(self.group)
         else:
             group = self.group_
         rows = validate_rows(self, X, group, reset=first_call)
@@ -246,11 +245,11 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Root mean square of what is left after centring; 1 where that is nothing."""
         if self.scaling is None:
             return 1.0
-        centre = self.mean_ if self.with_mean else np.zeros_like(self.mean_)
-        square = self.var_ + np.square(self.mean_ - centre)
+        center = self.mean_ if self.with_mean else np.zeros_like(self.mean_)
+        square = self.var_ + np.square(self.mean_ - center)
         if self.scaling == "norm":
-            square, centre = square.mean(), np.sqrt(np.square(centre).mean())
-        nothing = square <= _ROUNDING * np.square(centre)
+            square, center = square.mean(), np.sqrt(np.square(center).mean())
+        nothing = square <= _ROUNDING * np.square(center)
         spread = np.sqrt(np.where(nothing, 1.0, square))
         return float(spread) if spread.ndim == 0 else spread
 

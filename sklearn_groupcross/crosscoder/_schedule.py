@@ -19,16 +19,13 @@ def learning_rate_factor(step: int, options: TrainingOptions) -> float:
 
 def l1_at(step: int, options: TrainingOptions) -> float:
     """Penalty weight: it rises, since a full one kills atoms before they are of use."""
-    rise = _rise(step, options.l1_warm_up, options.n_steps)
+    rise = _rise(step, options.warm_up, options.n_steps)
     return options.l1_start + (options.l1 - options.l1_start) * rise
 
 
 def is_warming_up(step: int, options: TrainingOptions) -> bool:
     """Whether learning rate or penalty still rise after so many steps."""
-    return (
-        min(_rise(step, share, options.n_steps) for share in (options.warm_up, options.l1_warm_up))
-        < 1
-    )
+    return _rise(step, options.warm_up, options.n_steps) < 1
 
 
 def _rise(step: int, share: float, n_steps: int | None) -> float:

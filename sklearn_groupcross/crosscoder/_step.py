@@ -1,42 +1,16 @@
-"""What one step finds out: gradients, and what is remembered of it."""
+"""A step of training with all atoms."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from . import _gathering
-from ._batches import Samples
-from ._objective import preactivations, price_of, reconstruct, sparse_codes
+from ._activations._largest import Largest
+from ._active import _gathering
+from ._batches import Samples, StepOutcome
+from ._objective import auxk_loss
 from ._options import TrainingOptions
 from ._parameters import Parameters
-from ._revival import auxk_loss
-
-
-@dataclass(frozen=True)
-class StepOutcome:
-    """What a step found, beside the gradients that it left at the parameters.
-
-    Attributes
-    ----------
-    loss : Tensor, scalar
-    squared_error : Tensor, scalar
-        Mean over samples of the squared error of the reconstruction.
-    n_active : Tensor, scalar
-        Active codes of all samples together.
-    fires : Tensor of shape (m,), bool
-        Atoms with an active code.
-    smallest : Tensor, scalar
-        Smallest active code; infinite if there is none.
-    """
-
-    loss: Tensor
-    squared_error: Tensor
-    n_active: Tensor
-    fires: Tensor
-    smallest: Tensor
 
 
 def dense_step(
@@ -61,14 +35,14 @@ def dense_step(
     dead : Tensor of shape (n_dead,), int64, or None
         Atoms that AuxK lets explain what is left over.
     """
-    values = preactivations(samples.inputs, parameters)
+    rule, values = options.rule, parameters.preactivations(samples.inputs)
     price = None
-    if _gathering.pays(parameters, options):
-        codes, reconstruction = _gathering.gathered(values, parameters, options)
+    if isinstance(rule, Largest) and _gathering.is_faster_gathered(parameters, rule, options):
+        codes, reconstruction = _gathering.gathered(values, parameters, rule, options.matmul_dtype)
     else:
-        codes, active = sparse_codes(values, parameters, options)
-        reconstruction = reconstruct(codes, parameters, options.matmul_dtype)
-        price = price_of(codes, active, parameters, options, l1)
+        codes, gates = rule.codes(values, parameters)
+        reconstruction = parameters.reconstruct(codes, options.matmul_dtype)
+        price = rule.price(codes, gates, parameters, l1)
     error = samples.targets - reconstruction
     squared_error = error.square().sum() / len(samples)
     loss = squared_error / options.width

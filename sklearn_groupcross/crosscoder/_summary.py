@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ._moments import Moments
-from ._rows import Rows, check_finite
+from .._stacks._moments import Moments
+from .._stacks._rows import Rows, check_finite
 
 #: From this distance from zero, in units of the spread, float32 would lose digits that matter: of
 #: centred values it has 14 bits or fewer.
@@ -42,7 +42,7 @@ class DataSummary:
         return float(np.sqrt(self.mean @ self.mean / self.variance))
 
 
-def summarise(rows: Rows, *, with_digest: bool = False) -> DataSummary:
+def summarize(rows: Rows, *, with_digest: bool = False) -> DataSummary:
     """Compute the statistics some rows at a time, and refuse NaN and infinity.
 
     Raises

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from .._files import written_whole
 from .._schema import read_json
 from .._version import __version__
-from ._tensor_layout import Layout, Place, read_layout
+from ._tensor_layout import ArrayEntry, Layout, read_layout
 
 # The digest is of the whole file, with zeros where it stands itself.
 _DIGEST_SIZE = 32
@@ -98,7 +98,7 @@ def _read_arrays(file: BinaryIO, layout: Layout) -> tuple[dict[str, NDArray[Any]
     places = list(_PLACE_OF_DIGEST.finditer(layout.head))
     digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
     digest.update(_PLACE_OF_DIGEST.sub(_NO_DIGEST.encode(), layout.head))
-    arrays = {place.name: _read_array(file, place, digest) for place in layout.places}
+    arrays = {entry.name: _read_array(file, entry, digest) for entry in layout.entries}
     stated = [place.group().decode() for place in places]
     are_bits = all(
         array.size == 0 or array.view(np.uint8).max() <= 1
@@ -108,8 +108,8 @@ def _read_arrays(file: BinaryIO, layout: Layout) -> tuple[dict[str, NDArray[Any]
     return arrays, stated == [digest.hexdigest()] and are_bits
 
 
-def _read_array(file: BinaryIO, place: Place, digest: hashlib.blake2b) -> NDArray[Any]:
-    array = np.empty(place.shape, place.dtype)
+def _read_array(file: BinaryIO, entry: ArrayEntry, digest: hashlib.blake2b) -> NDArray[Any]:
+    array = np.empty(entry.shape, entry.dtype)
     if array.size:
         view = array.reshape(-1).view(np.uint8).data
         file.readinto(view)  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
-from .._schema import read_json
+from .._schema import Whole, read_json
 
 _DTYPES = {
     "BOOL": np.dtype(np.bool_),
@@ -26,17 +26,15 @@ _LARGEST_HEADER = 64 * 2**20
 # Bytes that an array would have if none of its axes were empty; numpy refuses larger shapes.
 _LARGEST_SHAPE = 2**50
 
-_Whole = Annotated[int, Meta(ge=0, le=2**62)]
-
 
 class _Entry(Struct, forbid_unknown_fields=True):
     dtype: Literal["BOOL", "F16", "F32", "F64", "I32", "I64"]
-    shape: Annotated[list[_Whole], Meta(max_length=8)]
-    data_offsets: tuple[_Whole, _Whole]
+    shape: Annotated[list[Whole], Meta(max_length=8)]
+    data_offsets: tuple[Whole, Whole]
 
 
 @dataclass(frozen=True)
-class Place:
+class ArrayEntry:
     """One array.
 
     Attributes
@@ -60,13 +58,13 @@ class Layout:
     head : bytes
         All of it, as it stands in the file.
     metadata : dict of str to str
-    places : list of Place
+    entries : list of ArrayEntry
         In the order of the file.
     """
 
     head: bytes
     metadata: dict[str, str]
-    places: list[Place]
+    entries: list[ArrayEntry]
 
 
 def read_layout(file: BinaryIO, source: str | os.PathLike[str]) -> Layout:
@@ -88,9 +86,10 @@ def read_layout(file: BinaryIO, source: str | os.PathLike[str]) -> Layout:
     header = file.read(n_bytes)
     raw = read_json(header, dict[str, msgspec.Raw], source)
     metadata = read_json(raw.pop("__metadata__", b"{}"), dict[str, str], source)
-    entries = {name: read_json(entry, _Entry, source) for name, entry in raw.items()}
-    places, end = [], 0
-    for name, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
+    stated = {name: read_json(entry, _Entry, source) for name, entry in raw.items()}
+    entries: list[ArrayEntry] = []
+    end = 0
+    for name, entry in sorted(stated.items(), key=lambda item: item[1].data_offsets):
         begin, stop = entry.data_offsets
         dtype, shape = _DTYPES[entry.dtype], tuple(entry.shape)
         full = math.prod(max(n, 1) for n in shape) * dtype.itemsize
@@ -100,10 +99,10 @@ def read_layout(file: BinaryIO, source: str | os.PathLike[str]) -> Layout:
             or full > _LARGEST_SHAPE
         ):
             raise ValueError(f"{source} is damaged: the array {name!r} has no place of its size.")
-        places.append(Place(name, dtype, shape, stop - begin))
+        entries.append(ArrayEntry(name, dtype, shape, stop - begin))
         end = stop
     if 8 + n_bytes + end != size:
         raise ValueError(
             f"{source} is damaged: it has {size} bytes in place of {8 + n_bytes + end}."
         )
-    return Layout(length + header, metadata, places)
+    return Layout(length + header, metadata, entries)

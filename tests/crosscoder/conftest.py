@@ -6,6 +6,11 @@ import threading
 import pytest
 
 
+@pytest.fixture
+def checkpoint_every_step(monkeypatch):
+    monkeypatch.setattr("sklearn_groupcross.crosscoder._checkpoint.SECONDS_BETWEEN", 0.0)
+
+
 @pytest.fixture(autouse=True)
 def interruptible():
     """Ctrl-C as in a terminal: a shell starts what runs in the background with it ignored."""

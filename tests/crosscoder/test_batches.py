@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import hypothesis.strategies as st
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 
-from sklearn_groupcross.crosscoder._batches import Batch, generator_for, plan_epoch, read_ahead
-from sklearn_groupcross.crosscoder._rows import Rows
+from sklearn_groupcross._read_ahead import read_ahead
+from sklearn_groupcross._stacks._rows import Rows
+from sklearn_groupcross.crosscoder._batches import Batch, generator_for, plan_epoch
 
 
 @given(n=st.integers(1, 200), batch_size=st.integers(1, 50), epoch=st.integers(0, 5))
@@ -43,22 +43,3 @@ def test_batches_come_in_order():
     read = read_ahead(lambda batch: Rows(X).read(batch.rows), batches)
     for batch, block in zip(batches, read, strict=True):
         np.testing.assert_array_equal(block, X[batch.rows])
-
-
-def broken(batch):
-    if 7 in batch.rows:
-        raise OSError("row 7 cannot be read")
-    return batch.rows
-
-
-def test_an_error_while_reading_is_raised_where_its_batch_would_have_come():
-    batches = [Batch(np.array([i]), 0) for i in range(5, 10)]
-    coming = read_ahead(broken, batches)
-    assert len(next(coming)) == 1
-    assert len(next(coming)) == 1
-    with pytest.raises(OSError, match="row 7 cannot be read"):
-        next(coming)
-
-
-def test_no_batches_are_no_batches():
-    assert list(read_ahead(broken, [])) == []

@@ -19,7 +19,10 @@ from sklearn.model_selection import GridSearchCV
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
 from sklearn_groupcross._files import written_whole
+from sklearn_groupcross.crosscoder import _checkpoint, keeping_checkpoint
 from sklearn_groupcross.crosscoder._trainer import Trainer
+
+pytestmark = pytest.mark.usefixtures("checkpoint_every_step")
 
 GROUP = Dihedral(3)
 
@@ -36,10 +39,8 @@ def build(folder=None, **options):
         "augment": True,
         "batch_size": 30,
         "max_epochs": 8,
-        "dead_after": 0.1,
         "random_state": 0,
         "checkpoint_dir": folder,
-        "checkpoint_interval": 0,
     }
     return GroupCrosscoder(**{**defaults, **options})
 
@@ -53,7 +54,7 @@ def assert_same_run(first, second):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
     assert np.array_equal(first.threshold_, second.threshold_)
     assert first.history_ == second.history_
-    assert first.n_iter_ == second.n_iter_
+    assert (first.n_iter_, first.n_steps_) == (second.n_iter_, second.n_steps_)
 
 
 def interrupt_after(n_steps, monkeypatch, number=signal.SIGINT):
@@ -62,7 +63,7 @@ def interrupt_after(n_steps, monkeypatch, number=signal.SIGINT):
 
     def interrupted(self, batch):
         if self.step == n_steps:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)  # os.kill would end the process on Windows
         train_on(self, batch)
 
     monkeypatch.setattr(Trainer, "train_on", interrupted)
@@ -109,9 +110,10 @@ def test_the_estimator_holds_the_last_whole_step(orbits, tmp_path, monkeypatch):
     crosscoder = build(tmp_path)
     with pytest.raises(KeyboardInterrupt, match="saved to"):
         crosscoder.fit(orbits)
-    assert crosscoder.n_iter_ == 5
+    assert (crosscoder.n_iter_, crosscoder.n_steps_) == (1, 5)  # the pass was cut short
     (file,) = tmp_path.iterdir()
     loaded = GroupCrosscoder.load(file)
+    assert (loaded.n_iter_, loaded.n_steps_) == (1, 5)
     np.testing.assert_array_equal(loaded.transform(orbits), crosscoder.transform(orbits))
     assert loaded.score(orbits) == crosscoder.score(orbits)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -129,8 +131,10 @@ KILLED = """
     import os, signal, sys
     import numpy as np
     from sklearn_groupcross import Dihedral, GroupCrosscoder
+    from sklearn_groupcross.crosscoder import _checkpoint
     from sklearn_groupcross.crosscoder._trainer import Trainer
 
+    _checkpoint.SECONDS_BETWEEN = 0.0
     folder, steps = sys.argv[1], iter(int(n) for n in sys.argv[2].split(","))
     kill_at = next(steps)
     train_on = Trainer.train_on
@@ -143,7 +147,7 @@ KILLED = """
     orbits = np.load(folder + "/orbits.npy", mmap_mode="r")
     build = lambda: GroupCrosscoder(
         group=Dihedral(3), n_features=20, augment=True, batch_size=30, max_epochs=8,
-        dead_after=0.1, activation="batch_topk", k=3, random_state=0, device="cpu",
+        activation="batch_topk", k=3, random_state=0, device="cpu",
     )
     # what torch loads at its first step is then loaded for all children
     build().set_params(max_epochs=1).fit(orbits)
@@ -151,7 +155,7 @@ KILLED = """
     for kill_at in [kill_at, *steps]:
         pid = os.fork()
         if pid == 0:  # a child of its own for every life: importing torch is what takes long
-            place = {"checkpoint_dir": folder + "/checkpoints", "checkpoint_interval": 0}
+            place = {"checkpoint_dir": folder + "/checkpoints"}
             build().set_params(**place).fit(orbits)
             os._exit(0)
         _, status = os.waitpid(pid, 0)
@@ -159,6 +163,7 @@ KILLED = """
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="processes are forked and killed by signals")
 def test_kill_9_at_ten_random_moments(orbits, tmp_path):
     """Ten lives of one run, each ended by SIGKILL, the eleventh by its end: the same bits."""
     np.save(tmp_path / "orbits.npy", orbits)
@@ -200,7 +205,8 @@ def test_other_parameters_or_data_have_their_own_checkpoints(orbits, tmp_path, m
 
 def test_machine_and_display_may_change_on_resuming(orbits, tmp_path, monkeypatch):
     stopped_run(tmp_path, orbits, monkeypatch, device="cpu")
-    resumed = build(tmp_path, verbose=0, checkpoint_interval=60, sparse_output=True).fit(orbits)
+    monkeypatch.setattr(_checkpoint, "SECONDS_BETWEEN", 60.0)
+    resumed = build(tmp_path, verbose=0, sparse_output=True).fit(orbits)
     assert_same_run(resumed, build().fit(orbits))
     assert list(tmp_path.iterdir()) == []
 
@@ -257,7 +263,7 @@ def test_a_full_disk_warns_and_training_goes_on(orbits, tmp_path, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_before_training(orbits, tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OSError, match="file"):
         build(tmp_path / "file" / "folder").fit(orbits)
 
@@ -289,13 +295,15 @@ def test_remains_of_a_killed_write_are_cleared_away(orbits, tmp_path, monkeypatc
 )
 def test_a_run_whose_results_were_lost_is_there_at_once(orbits, tmp_path, monkeypatch, options):
     def lose(crosscoder):
-        with crosscoder._keeping_checkpoint():
+        with keeping_checkpoint(crosscoder):
             pickle.loads(pickle.dumps(crosscoder.fit(orbits)))
             raise LostError
 
-    first = build(tmp_path, checkpoint_interval=300, **options)
+    monkeypatch.setattr(_checkpoint, "SECONDS_BETWEEN", 300.0)
+    first = build(tmp_path, **options)
     with pytest.raises(LostError):
         lose(first)
+    monkeypatch.setattr(_checkpoint, "SECONDS_BETWEEN", 0.0)
     (file,) = tmp_path.iterdir()
     assert file.suffix == ".safetensors"
     monkeypatch.setattr(Trainer, "train_on", None)  # nothing is trained
@@ -303,7 +311,7 @@ def test_a_run_whose_results_were_lost_is_there_at_once(orbits, tmp_path, monkey
         with pytest.raises(LostError):
             lose(crosscoder)
         assert_same_run(crosscoder, first)
-    with crosscoder._keeping_checkpoint():
+    with keeping_checkpoint(crosscoder):
         crosscoder.fit(orbits).fit(orbits)
         assert list(tmp_path.glob("*.safetensors")) == [file]
     assert list(tmp_path.iterdir()) == []

@@ -16,20 +16,20 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, make_orbits
 from tests.tolerances import assert_near
 
+from .kinds import NAMES, k_for
+
 N_CHANNELS = 6
 GROUPS = [Cyclic(4), Dihedral(4), Dihedral(3) * Cyclic(2)]
-ACTIVATIONS = ["relu", "topk", "batch_topk", "jumprelu"]
 
 
 # the data of the checks are noise, of which nothing is learned
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
     [
-        GroupCrosscoder(activation="batch_topk", k=1, max_epochs=5),
-        GroupCrosscoder(activation="jumprelu", max_epochs=5),
+        *(GroupCrosscoder(activation=name, k=k_for(name, 1), max_epochs=5) for name in NAMES),
         GroupCrosscoder(encoder_input="orbit", max_epochs=5),
         GroupCrosscoder(early_stopping=True, max_epochs=5),
-        GroupCrosscoder(dead_features="auxk", l1_weight="blockwise", max_epochs=5),
+        GroupCrosscoder(dead_features="auxk", max_epochs=5),
     ]
 )
 def test_scikit_learn_compatible(estimator, check):
@@ -46,13 +46,13 @@ def orbits(group):
     return make_orbits(60, group=group, n_channels=N_CHANNELS, random_state=0).orbits
 
 
-@pytest.fixture(params=ACTIVATIONS)
+@pytest.fixture(params=NAMES)
 def crosscoder(group, orbits, request):
     return build(group, activation=request.param).fit(orbits)
 
 
 def build(group, **options):
-    k = 3 if "topk" in options.get("activation", "") else None
+    k = k_for(options.get("activation", "relu"), 3)
     return GroupCrosscoder(
         group=group, n_features=10, k=k, max_epochs=6, batch_size=32, random_state=0, **options
     )
@@ -161,7 +161,7 @@ def test_the_page_of_a_notebook_shows_the_parameters(crosscoder):
     assert "Fitted" in page
 
 
-class Labelled(np.ndarray):
+class Labeled(np.ndarray):
     """Orbit stacks that say which group made them."""
 
     group = Dihedral(4)
@@ -169,10 +169,10 @@ class Labelled(np.ndarray):
 
 def test_data_that_name_another_group_are_refused():
     orbits = make_orbits(60, group=Dihedral(4), n_channels=4, random_state=0).orbits
-    labelled = orbits.view(Labelled)
-    build(Dihedral(4)).fit(labelled)
+    labeled = orbits.view(Labeled)
+    build(Dihedral(4)).fit(labeled)
     with pytest.raises(ValueError, match=r"under Dihedral\(4\); the estimator's group is Cyclic"):
-        build(Cyclic(8)).fit(labelled)
+        build(Cyclic(8)).fit(labeled)
     build(Cyclic(8)).fit(orbits)  # plain arrays cannot tell
 
 

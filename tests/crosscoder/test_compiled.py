@@ -28,9 +28,9 @@ def make(tmp_path, monkeypatch):
 
     def make_loop(number=1):
         text = SOURCE.format(number=number)
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
-        names = {}
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+        names = {"__name__": "loops"}  # which a pickle of the loop names
         exec(compile(text, str(path), "exec"), names)
         _compiled._warned.clear()
         return compiled(names["add"])
@@ -142,7 +142,7 @@ def test_warnings_that_are_errors_do_not_make_a_fit_fail(make, tmp_path):
 def test_a_loop_of_the_package_whose_files_are_cut_off(tmp_path):
     code = (
         "import numpy as np\n"
-        "from sklearn_groupcross.crosscoder import _kernels\n"
+        "from sklearn_groupcross.crosscoder._active import _kernels\n"
         "columns, starts = np.zeros(3, np.int64), np.array([0, 3])\n"
         "out = np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3, np.int64)\n"
         "_kernels.sort_by_column(starts, columns, *out)\n"

@@ -17,6 +17,8 @@ from sklearn_groupcross.crosscoder._parameters import Parameters
 from sklearn_groupcross.crosscoder._step import dense_step
 from sklearn_groupcross.crosscoder._trainer import Trainer
 
+from .kinds import NAMES, k_for
+
 GROUP = Dihedral(3)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, needs_cuda])]
@@ -28,13 +30,13 @@ def orbits():
 
 
 def build(**options):
-    k = 3 if "topk" in options.get("activation", "") else None
+    k = k_for(options.get("activation", "relu"), 3)
     return GroupCrosscoder(
         group=GROUP, n_features=12, k=k, max_epochs=4, batch_size=50, random_state=0, **options
     )
 
 
-@pytest.mark.parametrize("activation", ["relu", "topk", "batch_topk", "jumprelu"])
+@pytest.mark.parametrize("activation", NAMES)
 def test_the_loss_mixes_no_devices(orbits, activation):
     """On the meta device, which holds no numbers, a tensor made on the CPU by mistake shows."""
     trainer = build(activation=activation).partial_fit(orbits)._trainer
@@ -53,7 +55,7 @@ def test_the_loss_mixes_no_devices(orbits, activation):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("activation", ["relu", "topk", "batch_topk", "jumprelu"])
+@pytest.mark.parametrize("activation", NAMES)
 def test_every_device_gives_numpy_and_about_the_same(orbits, activation, device):
     options = {"activation": activation, "precision": "float32"}
     there = build(device=device, **options).fit(orbits)
@@ -66,7 +68,7 @@ def test_every_device_gives_numpy_and_about_the_same(orbits, activation, device)
 def test_what_is_trained_on_any_device_goes_on_on_the_cpu(orbits, tmp_path, device):
     crosscoder = build(device=device).partial_fit(orbits)
     copied = pickle.loads(pickle.dumps(crosscoder)).set_params(device="cpu")
-    tensors = [*copied._trainer.parameters.tensors(), copied._trainer.idle]
+    tensors = [*copied._trainer.parameters.tensors(), copied._trainer.counters.idle]
     assert {tensor.device.type for tensor in tensors} == {"cpu"}
     copied.partial_fit(orbits)
     crosscoder.save(tmp_path / "model.safetensors")

@@ -14,7 +14,6 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, Trivial, make_orbits
-from sklearn_groupcross.crosscoder._objective import price_of
 from tests.tolerances import assert_near, assert_same_codes, rounding
 
 GROUP = Dihedral(3)
@@ -137,18 +136,17 @@ def test_a_larger_l1_is_sparser(orbits):
     assert l0[0] > l0[1] > l0[2]
 
 
-@pytest.mark.parametrize("l1_weight", ["joint", "blockwise"])
-def test_growing_atoms_gains_nothing(orbits, l1_weight):
+def test_growing_atoms_gains_nothing(orbits):
     """The penalty weighs codes by their atoms' norms, so only their product counts."""
-    crosscoder = small(l1=2.0, l1_weight=l1_weight, l1_warm_up=0.0).partial_fit(orbits)
+    crosscoder = small(l1=2.0).partial_fit(orbits)
     trainer = crosscoder._trainer
-    parameters, options = trainer.parameters, trainer.options
+    parameters, rule = trainer.parameters, trainer.options.rule
     values = torch.rand(300, 12)
-    price = price_of(values, None, parameters, options, 2.0)
+    price = rule.price(values, None, parameters, 2.0)
     parameters.decoder.data *= 10
-    rescaled = price_of(values / 10, None, parameters, options, 2.0)
+    rescaled = rule.price(values / 10, None, parameters, 2.0)
     torch.testing.assert_close(price, rescaled)
-    dearer = price_of(values, None, parameters, options, 2.0)
+    dearer = rule.price(values, None, parameters, 2.0)
     torch.testing.assert_close(dearer, 10 * price)
 
 
@@ -253,7 +251,7 @@ def test_history(orbits):
     assert {len(values) for values in history.values()} == {30}  # one batch an epoch
     assert history["fvu"][-1] < history["fvu"][0]
     assert history["l0"][-1] <= 2
-    assert crosscoder.n_iter_ == 30
+    assert crosscoder.n_iter_ == crosscoder.n_steps_ == 30
 
 
 def test_grid_search_over_l1_in_a_pipeline(orbits):
@@ -335,6 +333,12 @@ class TestBadInput:
         with pytest.raises(TypeError, match=r"OrbitDataset, .*Call as_array\(\).*extract\(path\)"):
             small(group=Dihedral(4)).fit(small_dataset)
 
+    def test_the_path_of_a_store(self, orbits):
+        fitted = small().fit(orbits)
+        for method in (small().fit, small().partial_fit, fitted.transform, fitted.score):
+            with pytest.raises(TypeError, match=r"X is a path, 'd4\.orbits'.*OrbitStore\(path\)"):
+                method("d4.orbits")
+
     def test_more_than_three_dimensions(self, orbits):
         message = r"shape \(300, 1, 6, 8\); orbit stacks have shape \(n_samples, order, "
         for X in (orbits[:, None], orbits[:, None].tolist()):
@@ -347,7 +351,7 @@ class TestBadInput:
             crosscoder.transform(orbits[0])
         assert crosscoder.transform(orbits[:1]).shape == (1, 12)
 
-    @pytest.mark.parametrize("group", ["dihedral:3", 6])
+    @pytest.mark.parametrize("group", [("dihedral", 3), 6])
     def test_groups_that_are_none(self, orbits, group):
         with pytest.raises(ValueError, match=r"must be a FiniteGroup, such as Dihedral\(4\)"):
             small(group=group).fit(orbits)

@@ -12,9 +12,10 @@ from sklearn_groupcross import (
     crosscoder_path,
     make_orbits,
 )
-from sklearn_groupcross.analysis import code_profiles
-from sklearn_groupcross.crosscoder._rows import Rows
-from sklearn_groupcross.crosscoder._summary import FAR, summarise
+from sklearn_groupcross._stacks._rows import Rows
+from sklearn_groupcross.crosscoder import keeping_checkpoint
+from sklearn_groupcross.crosscoder._summary import FAR, summarize
+from sklearn_groupcross.faithfulness import code_profiles
 from sklearn_groupcross.model_selection import collect_statistics
 
 GROUP = Cyclic(4)
@@ -40,7 +41,7 @@ def crosscoder(**options):
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_codes_and_scores_are_those_of_centred_data(name):
+def test_codes_and_scores_are_those_of_centered_data(name):
     want = crosscoder(**OPTIONS[name]).fit(X)
     codes, score = want.transform(X), want.score(X)
     for offset in (1e3, 1e5, 1e7, 1e9):
@@ -85,8 +86,8 @@ def test_data_that_have_lost_their_digits_are_refused(dtype, offset):
 def test_near_data_are_computed_as_ever():
     one = crosscoder().fit(X + 10)
     assert one.intercept_.dtype == one.encoder_intercept_.dtype == np.float32
-    assert summarise(Rows(X + 10)).distance == pytest.approx(10 / SPREAD, rel=1e-6)
-    assert summarise(Rows(np.ones((5, 4)))).distance == 0.0
+    assert summarize(Rows(X + 10)).distance == pytest.approx(10 / SPREAD, rel=1e-6)
+    assert summarize(Rows(np.ones((5, 4)))).distance == 0.0
     assert 10 / SPREAD < FAR
 
 
@@ -103,6 +104,7 @@ def test_goes_on_from_far_weights(tmp_path):
     assert warm_compressed.score(far) > 0.3
 
 
+@pytest.mark.usefixtures("checkpoint_every_step")
 def test_a_run_that_was_killed_goes_on_in_the_same_bits(tmp_path):
     far, whole = X + 1e7, crosscoder().fit(X + 1e7)
 
@@ -115,7 +117,7 @@ def test_a_run_that_was_killed_goes_on_in_the_same_bits(tmp_path):
                 raise OSError("gone")
             return far[index]
 
-    options = {"checkpoint_dir": tmp_path, "checkpoint_interval": 0}
+    options = {"checkpoint_dir": tmp_path}
     with pytest.raises(OSError, match="gone"):
         crosscoder(**options).fit(Dies())
     assert len(list(tmp_path.iterdir())) == 1
@@ -163,7 +165,7 @@ def test_one_far_channel_is_far_enough_for_a_scaler():
 @pytest.mark.parametrize("name", OPTIONS)
 def test_models_and_checkpoints_keep_it(name, tmp_path):
     one = crosscoder(**OPTIONS[name], checkpoint_dir=tmp_path)
-    with one._keeping_checkpoint():
+    with keeping_checkpoint(one):
         one.fit(X + 1e7)
         one.save(tmp_path / "model")
         (checkpoint,) = tmp_path.glob("*.checkpoint.safetensors")

@@ -71,7 +71,7 @@ def test_an_ignored_interrupt_stays_ignored(orbits, tmp_path, monkeypatch):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     before = states()
     send_in_step(3, signal.SIGINT, monkeypatch)
-    assert build(tmp_path).fit(orbits).n_iter_ == 12
+    assert build(tmp_path).fit(orbits).n_steps_ == 12
     assert states() == before
 
 
@@ -80,7 +80,7 @@ def test_a_host_that_takes_note_is_called_and_nothing_stops(orbits, tmp_path, mo
     signal.signal(signal.SIGINT, lambda number, frame: seen.append((number, frame is not None)))
     before = states()
     send_in_step(3, signal.SIGINT, monkeypatch)
-    assert build(tmp_path).fit(orbits).n_iter_ == 12
+    assert build(tmp_path).fit(orbits).n_steps_ == 12
     assert seen == [(signal.SIGINT, True)]
     assert states() == before
 
@@ -96,9 +96,9 @@ def test_what_a_host_raises_waits_for_the_end_of_the_step(orbits, tmp_path, monk
     crosscoder = build(tmp_path)
     with pytest.raises(kind, match="of the host"):
         crosscoder.fit(orbits)
-    assert crosscoder.n_iter_ == 4
+    assert crosscoder.n_steps_ == 4
     (file,) = tmp_path.iterdir()
-    assert GroupCrosscoder.load(file).n_iter_ == 4
+    assert GroupCrosscoder.load(file).n_steps_ == 4
     assert states() == before
 
 
@@ -113,7 +113,7 @@ def test_a_signal_that_c_code_has_is_left_to_it(orbits, tmp_path, monkeypatch, n
     try:
         before = states()
         send_in_step(3, number, monkeypatch)
-        assert build(tmp_path).fit(orbits).n_iter_ == 12
+        assert build(tmp_path).fit(orbits).n_steps_ == 12
         assert states() == before
     finally:
         libc.signal(number, python)
@@ -226,7 +226,7 @@ DYING = """
 
         def deadly(self, batch):
             if self.step == 5:
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)
             train_on(self, batch)
 
         Trainer.train_on = deadly
@@ -247,7 +247,7 @@ DYING = """
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
             with deferred_interrupt(full_disk):
-                os.kill(os.getpid(), signal.SIGTERM)
+                signal.raise_signal(signal.SIGTERM)
         except OSError:
             pass  # a host that goes on
         os._exit(7)
@@ -288,7 +288,7 @@ def test_signals_that_end_a_process_save_first(orbits, tmp_path):
     whole = build().fit(orbits)
     for name in ("term", "hup", "int"):
         (file,) = (tmp_path / name).iterdir()
-        assert GroupCrosscoder.load(file).n_iter_ == 6
+        assert GroupCrosscoder.load(file).n_steps_ == 6
         resumed = build(tmp_path / name).fit(orbits)
         np.testing.assert_array_equal(resumed.components_, whole.components_)
         assert resumed.history_ == whole.history_

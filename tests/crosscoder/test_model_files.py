@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross.crosscoder import keeping_checkpoint
 from sklearn_groupcross.crosscoder._persistence import CHECKPOINT_FORMAT, MODEL_FORMAT
 from sklearn_groupcross.crosscoder._tensor_file import read_tensors, write_tensors
 from sklearn_groupcross.crosscoder._trainer import Trainer
@@ -150,9 +151,9 @@ def test_senseless_headers_are_refused(files, tmp_path, data):
     for name in outer:
         tree = tree[name]
     how = data.draw(st.sampled_from(["replace", "delete", "rename", "add"]))
-    value = tree.pop(key)
+    senseless, value = data.draw(SENSELESS), tree.pop(key)
     if how == "replace":
-        value = data.draw(SENSELESS)
+        value = senseless
     if how != "delete" and isinstance(tree, dict):
         tree[f"{key}_" if how == "rename" else key] = value
     elif how != "delete":
@@ -195,12 +196,17 @@ def test_senseless_arrays_are_refused(files, tmp_path, data):
     ("change", "says"),
     [
         ({"k_": 70}, "k_=70 active codes of 7 atoms"),
-        ({"k_": None}, "neither k_ nor threshold_"),
+        ({"k_": None}, "a k_ and a threshold_ that are not of activation='topk'"),
+        ({"activation_": "batch_topk"}, "not of activation='batch_topk'"),
+        ({"activation_": "gelu"}, "matching regex"),
         ({"n_channels_": 4}, "18 columns; 6 elements with 4 channels each make 24"),
         ({"group_": {"family": "Cyclic", "arguments": [10**5]}}, "at most 1024 elements"),
         ({"group_": {"family": "Cyclic", "arguments": [6]}}, r"fitted with group=Cyclic\(6\)"),
         ({"transform": "x"}, "unknown field `transform`"),
         ({"n_iter_": -1}, ">= 0"),
+        ({"n_iter_": 4}, "history of 3 epochs and 9 steps, with n_iter_=4 and n_steps_=9"),
+        ({"n_steps_": 10}, "history of 3 epochs and 9 steps, with n_iter_=3 and n_steps_=10"),
+        ({"n_iter_": 4, "n_steps_": 8}, "with n_iter_=4 and n_steps_=8"),
         ({"feature_names_in_": ["a"]}, "names 1 of 18 columns"),
         ({"threshold_": 0.5}, "not of activation='topk'"),
     ],
@@ -235,7 +241,7 @@ def test_what_is_wrong_with_a_checkpoint_is_said(files, orbits, tmp_path, change
 def test_a_checkpoint_with_another_seed_than_its_run_is_not_gone_on_with(files, orbits, tmp_path):
     kind, arrays, header = files["checkpoint of relu"]
     crosscoder = build(checkpoint_dir=tmp_path)
-    with crosscoder._keeping_checkpoint():
+    with keeping_checkpoint(crosscoder):
         crosscoder.fit(orbits)
         (file,) = tmp_path.glob("*.safetensors")
         changed = copy.deepcopy(header)
@@ -257,8 +263,8 @@ def test_histories_may_hold_nan(orbits, tmp_path):
 
 def test_old_formats_are_refused_by_their_name(files, tmp_path):
     _, arrays, header = files["relu"]
-    write_tensors(tmp_path / "old", "sklearn_groupcross.GroupCrosscoder/2", arrays, header)
-    with pytest.raises(ValueError, match=r"old is not .* its format is '.*/2', expected '.*/3'"):
+    write_tensors(tmp_path / "old", "sklearn_groupcross.GroupCrosscoder/3", arrays, header)
+    with pytest.raises(ValueError, match=r"old is not .* its format is '.*/3', expected '.*/4'"):
         GroupCrosscoder.load(tmp_path / "old")
 
 
@@ -313,7 +319,7 @@ def test_a_checkpoint_in_other_units_than_the_data_is_not_gone_on_with(
 ):
     kind, arrays, header = files["checkpoint of relu"]
     crosscoder = build(checkpoint_dir=tmp_path)
-    with crosscoder._keeping_checkpoint():
+    with keeping_checkpoint(crosscoder):
         crosscoder.fit(orbits)
         (file,) = tmp_path.glob("*.safetensors")
         changed = copy.deepcopy(header)

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_groupcross import Cyclic, GroupCrosscoder, OrbitScaler, SymmetryAnalyzer
-from sklearn_groupcross._plain import as_plain, as_tensor
-from sklearn_groupcross.analysis import code_profiles, match_dictionaries
-from sklearn_groupcross.crosscoder._rows import Rows
+from sklearn_groupcross.analysis import match_dictionaries
+from sklearn_groupcross.faithfulness import code_profiles
 from sklearn_groupcross.model_selection import collect_statistics
 
+from .kinds import NAMES, k_for
+
 GROUP, N, WIDTH = Cyclic(2), 12, 8
+
+
 X = np.random.default_rng(0).normal(size=(N, WIDTH)).astype(np.float32)
 
 
@@ -33,7 +36,10 @@ def first(rows, n_columns):
 
 
 FITTED = crosscoder().fit(X)
+
+
 SCALER = OrbitScaler(GROUP).fit(X)
+
 
 # Each takes rows (n, 8), and gives arrays.
 ENTRIES = {
@@ -52,7 +58,10 @@ ENTRIES = {
     "statistics": lambda rows: [collect_statistics(FITTED, rows).squared_error],
     "profiles": lambda rows: [code_profiles(FITTED, rows).profiles],
 }  # fmt: skip
+
+
 NEED_SEVERAL = {"fit", "partial_fit", "score", "profiles", "statistics"}
+
 
 LAYOUTS = {
     "rows back": lambda a: a[::-1],
@@ -68,7 +77,11 @@ LAYOUTS = {
     "read-only": lambda a: _read_only(a),
     "unaligned": lambda a: _unaligned(a),
 }
+
+
 TYPES = ["<f2", "<f4", "<f8", ">f2", ">f4", ">f8"]
+
+
 CONTAINERS = {
     "array": lambda a: a,
     "tensor": lambda a: torch.tensor(a.astype(a.dtype.newbyteorder("="))),
@@ -237,9 +250,9 @@ def test_memory_maps(tmp_path, name, dtype):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("activation", ["relu", "topk", "batch_topk", "jumprelu"])
+@pytest.mark.parametrize("activation", NAMES)
 def test_models_that_lie_in_memory_maps(tmp_path, activation):
-    options = {} if activation in ("relu", "jumprelu") else {"k": 2}
+    options = {"k": k_for(activation, 2)}
     one = crosscoder(activation=activation, warm_start=True, **options).fit(X)
     analysis = SymmetryAnalyzer().fit(one)
     joblib.dump((one, analysis, SCALER), tmp_path / "models.joblib")
@@ -266,25 +279,3 @@ def test_one_row_or_column_with_negative_steps(columns):
     one = GroupCrosscoder(n_features=2, max_epochs=1, random_state=0).fit(X[:, :columns])
     for view in (X[:, ::-1][:, -columns:], X[::-1, :columns], X[::-1][:1, :columns]):
         np.testing.assert_array_equal(one.transform(view), one.transform(view.copy()))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_any_view_becomes_the_tensor_of_its_values(data):
-    array = np.arange(60.0).reshape(3, 4, 5).astype(data.draw(st.sampled_from(TYPES)))
-    steps = data.draw(st.tuples(*[st.sampled_from([-3, -2, -1, 1, 2, 3])] * 3))
-    view = array[tuple(slice(None, None, step) for step in steps)]
-    view = view.transpose(data.draw(st.permutations(range(3))))
-    if data.draw(st.booleans()):
-        view.setflags(write=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        tensor = as_tensor(view)
-        read = Rows(view).read(slice(0, 2), to_change=data.draw(st.booleans()))
-    np.testing.assert_array_equal(tensor.numpy(), view)
-    np.testing.assert_array_equal(read.numpy(), view[:2].reshape(len(view[:2]), -1))
-
-
-def test_what_is_plain_is_left_alone():
-    for given_as in (X, X.tolist(), "text", None, pd.DataFrame(X)):
-        assert as_plain(given_as) is given_as

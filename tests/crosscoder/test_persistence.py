@@ -122,7 +122,7 @@ def test_fitting_outside_the_main_thread_works(orbits):
     thread = threading.Thread(target=crosscoder.fit, args=(orbits,))
     thread.start()
     thread.join()
-    assert crosscoder.n_iter_ == 1
+    assert crosscoder.n_steps_ == 1
 
 
 def test_the_group_is_that_of_the_fit(crosscoder, orbits, tmp_path):

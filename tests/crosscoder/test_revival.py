@@ -9,7 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
 from sklearn_groupcross.crosscoder._batches import Samples
-from sklearn_groupcross.crosscoder._revival import auxk_loss, resample
+from sklearn_groupcross.crosscoder._objective import auxk_loss
+from sklearn_groupcross.crosscoder._revival import resample
 
 GROUP = Dihedral(3)
 N_ALIVE, N_DEAD = 4, 20
@@ -73,7 +74,6 @@ def test_auto_chooses_by_activation(data):
                 n_features=40,
                 activation=activation,
                 dead_features=dead_features,
-                dead_after=0.02,
                 max_epochs=8,
                 random_state=0,
             ).fit(data.orbits)
@@ -86,7 +86,7 @@ def test_auto_chooses_by_activation(data):
 def trainer(data):
     """A trainer whose last six atoms have not fired for long."""
     crosscoder = GroupCrosscoder(group=GROUP, n_features=10).partial_fit(data.orbits)
-    crosscoder._trainer.idle[4:] = 10**9
+    crosscoder._trainer.counters.idle[4:] = 10**9
     return crosscoder._trainer
 
 
@@ -103,14 +103,14 @@ def samples(trainer, orbits):
 def test_resampled_atoms_point_at_badly_reconstructed_samples(trainer, batch):
     error = batch.targets - trainer.reconstruction(batch.inputs)
     living = trainer.parameters.decoder.detach()[:4].clone()
-    assert resample(trainer, batch) == 6
+    trainer.resample(batch)
     assert torch.equal(trainer.parameters.decoder[:4], living)
-    assert (trainer.idle[4:] == 0).all()
+    assert (trainer.counters.idle[4:] == 0).all()
     atoms = torch.nn.functional.normalize(trainer.parameters.decoder[4:], dim=1)
     cosines = atoms @ torch.nn.functional.normalize(error, dim=1).T
     torch.testing.assert_close(cosines.amax(1), torch.ones(6))
     for parameter in trainer.parameters.tensors()[:3]:
-        moments = trainer.optimiser.state[parameter]
+        moments = trainer.optimizer.state[parameter]
         assert (moments["exp_avg"][4:] == 0).all()
         assert (moments["exp_avg"][:4] != 0).any()
 
@@ -120,18 +120,30 @@ def test_resampled_thresholds_let_an_atom_fire_on_its_sample(data):
         group=GROUP, n_features=10, activation="jumprelu", random_state=0
     ).partial_fit(data.orbits)
     trainer = crosscoder._trainer
-    trainer.idle[4:] = 10**9
+    trainer.counters.idle[4:] = 10**9
     batch = samples(trainer, data.orbits)
-    assert resample(trainer, batch) == 6
+    trainer.resample(batch)
+    assert (trainer.counters.idle[4:] == 0).all()
     values = batch.inputs @ trainer.parameters.encoder.T + trainer.parameters.encoder_bias
     fires = (values > trainer.parameters.log_threshold.exp())[:, 4:].float().mean(0)
     assert (fires > 0).all()
     assert fires.mean() < 0.4
 
 
+def test_resampling_itself_changes_nothing(trainer, batch):
+    before = {name: tensor.clone() for name, tensor in trainer.parameters.named().items()}
+    dead, read = trainer.counters.dead_atoms(), trainer.read_part
+    rebuilt = trainer.reconstruction(batch.inputs)
+    new = resample(trainer.parameters, trainer.options, batch, rebuilt, dead, read, trainer.step)
+    assert new.atoms.tolist() == [4, 5, 6, 7, 8, 9]
+    for name, rows in new.rows.items():
+        assert rows.shape == before[name][4:].shape
+        assert torch.equal(trainer.parameters.named()[name], before[name])
+
+
 def test_more_dead_atoms_than_samples_wait_for_the_next_time(trainer, batch):
-    assert resample(trainer, Samples(batch.inputs[:4], batch.targets[:4])) == 4
-    assert len(trainer.dead_atoms()) == 2
+    trainer.resample(Samples(batch.inputs[:4], batch.targets[:4]))
+    assert len(trainer.counters.dead_atoms()) == 2
 
 
 def test_perfect_reconstructions_have_nothing_to_resample_from(trainer, batch):
@@ -139,16 +151,17 @@ def test_perfect_reconstructions_have_nothing_to_resample_from(trainer, batch):
     trainer.parameters.encoder_bias.data.fill_(-1.0)
     constant = trainer.parameters.flat_bias().detach().expand_as(batch.targets)
     before = trainer.parameters.decoder.detach().clone()
-    assert resample(trainer, Samples(batch.inputs, constant)) == 0
+    trainer.resample(Samples(batch.inputs, constant))
+    assert len(trainer.counters.dead_atoms()) == 6
     assert torch.equal(trainer.parameters.decoder, before)
 
 
 def test_the_auxiliary_loss_teaches_dead_atoms_alone(trainer, batch):
     parameters, options = trainer.parameters, trainer.options
-    trainer.optimiser.zero_grad()
+    trainer.optimizer.zero_grad()
     values = batch.inputs @ parameters.encoder.T + parameters.encoder_bias
     error = (batch.targets - trainer.reconstruction(batch.inputs)).requires_grad_(True)
-    dead = trainer.dead_atoms()
+    dead = trainer.counters.dead_atoms()
     auxk_loss(values[:, dead], error, parameters.decoder[dead], options).backward()
     assert error.grad is None  # what is left over is a target, not something to learn
     assert parameters.decoder_bias.grad is None or not parameters.decoder_bias.grad.any()

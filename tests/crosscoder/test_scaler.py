@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, Trivial, make_orbits
-from sklearn_groupcross.crosscoder import _rows
+from sklearn_groupcross._stacks import _rows
 from sklearn_groupcross.crosscoder._scaler import OrbitScaler
 from sklearn_groupcross.groups import Alternating
 from sklearn_groupcross.testing import groups, orbit_stacks
@@ -94,7 +94,7 @@ class TestWhatItDoes:
         assert (scaler.group_, scaler.n_channels_) == (GROUP, 5)
         assert (scaler.n_features_in_, scaler.n_samples_seen_) == (30, 200)
 
-    def test_with_the_trivial_group_channels_are_standardised_columns(self, orbits):
+    def test_with_the_trivial_group_channels_are_standardized_columns(self, orbits):
         flat = orbits.reshape(200, -1)
         scaler = OrbitScaler(scaling="channel").fit(flat)
         assert scaler.group_ == Trivial()
@@ -154,7 +154,7 @@ class TestWhatItDoes:
 
 class TestConstantChannels:
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_they_are_centred_and_keep_the_factor_one(self, orbits, dtype):
+    def test_they_are_centered_and_keep_the_factor_one(self, orbits, dtype):
         X = orbits.astype(dtype)
         X[:, :, 2] = 0.1  # the mean of many of these is not exactly 0.1
         scaler = OrbitScaler(group=GROUP, scaling="channel").fit(X)
@@ -360,5 +360,5 @@ class TestBadInput:
 
 
 def test_groups_are_made_by_classes():
-    with pytest.raises(ValueError, match="OrbitScaler must be a FiniteGroup"):
+    with pytest.raises(ValueError, match="OrbitScaler: group must be a FiniteGroup"):
         OrbitScaler(group=4).fit(np.eye(4))
