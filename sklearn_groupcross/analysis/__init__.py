@@ -2,15 +2,13 @@
 
 from ._analyzer import SymmetryAnalyzer
 from ._clustering import cluster_families
-from ._code_profiles import CodeProfiles, code_profiles
 from ._diagnosis import diagnose
-from ._downstream import downstream_effect
 from ._embedding import MIN_FEATURES_FOR_A_MAP
 from ._equivariance import Equivariance, equivariance_index
-from ._evidence import ProfileEvidence, gather_evidence
+from ._evidence import ProfileEvidence
 from ._families import Family, describe_families, families_table
-from ._feature_maps import FeatureMaps, feature_maps
 from ._finding import Finding
+from ._jackknife import gather_evidence
 from ._kinds import KINDS, measurable_kinds, name_kinds
 from ._lift import lift_dictionary
 from ._matching import Matching, match_dictionaries
@@ -21,24 +19,19 @@ from ._stability import Stability, stability
 __all__ = [
     "KINDS",
     "MIN_FEATURES_FOR_A_MAP",
-    "CodeProfiles",
     "Equivariance",
     "Family",
-    "FeatureMaps",
     "Finding",
     "Matching",
     "ProfileEvidence",
     "Stability",
     "SymmetryAnalyzer",
     "cluster_families",
-    "code_profiles",
     "compare_separation",
     "describe_families",
     "diagnose",
-    "downstream_effect",
     "equivariance_index",
     "families_table",
-    "feature_maps",
     "gather_evidence",
     "irrep_power",
     "lift_dictionary",

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse import csr_matrix
 from scipy.spatial.distance import squareform
-from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
 from .._device import resolve_device
+from .._sklearn import Interval, StrOptions, fit_context
+from .._stacks._validation import check_group_parameter
 from .._whole import all_or_nothing
 from ..crosscoder import GroupCrosscoder
-from ..crosscoder._validation import check_group_parameter
 from ..groups import FiniteGroup, find_stabilizers
 from ._atoms import resolve_atoms
-from ._clustering import METHODS, cluster_families
+from ._clustering import METHODS
 from ._diagnosis import diagnose
 from ._embedding import embed
 from ._equivariance import Equivariance, equivariance_index
-from ._evidence import ProfileEvidence, gather_evidence
-from ._families import describe_families, families_table
+from ._evidence import ProfileEvidence
 from ._features_table import features_table
 from ._finding import Finding
+from ._grouping import N_NEIGHBORS, group_features
+from ._jackknife import gather_evidence
 from ._kinds import name_kinds
 from ._neighbors import MODES, nearest_in_rows, neighbors_graph
 from ._similarity import (
-    best_alignment,
     check_n_neighbors,
     nearest_neighbors,
     self_profiles,
@@ -42,17 +42,12 @@ from ._similarity import (
 )
 from ._spectra import irrep_power
 
-# What `fit` leaves out where the pairs are too many, and what is computed of it when asked for.
-_IN_FULL = ("distances_", "alignment_")
-_FROM_THEM = ("similarity_", "embedding_")
 # Attributes that are computed when they are asked for, and where they are kept, if they are.
 _ON_DEMAND = {
     "similarity_": None,
     "embedding_": "_embedding",
     "equivariance_": "_equivariance",
 }
-# Of the graph in which families are found where there are no distances of all pairs.
-_N_NEIGHBORS = 15
 
 
 class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
@@ -64,12 +59,13 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     form a family.
 
     It reads a dictionary: fit a crosscoder, alone or in a pipeline and a grid search, and give it
-    to `fit`. With orbits of photographs beside it, symmetries are named with a stated error rate.
+    to `fit`. With orbits of images beside it, symmetries are named with a stated error rate.
 
     Parameters
     ----------
-    group : FiniteGroup, optional
-        Needed when `fit` is given atoms; a fitted `GroupCrosscoder` brings its own.
+    group : FiniteGroup or str, optional
+        Needed when `fit` is given atoms; a fitted `GroupCrosscoder` brings its own. Or its name,
+        such as ``"dihedral:4"``: see `as_group`.
     threshold : float, default=0.8
         What a symmetry must reach to be named: see `find_stabilizers`.
     margin : float, default=0.1
@@ -88,7 +84,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         the graph of the 15 nearest neighbours, which is there at any size: `kneighbors_graph`.
     device : str or torch.device, default="auto"
     random_state : int, RandomState instance or None, default=0
-        Of the map `embedding_`, of the bags of photographs and of the controls of `diagnose`.
+        Of the map `embedding_`, of the bags of images and of the controls of `diagnose`.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -112,8 +108,8 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     stabilizers_ : list of Stabilizer
         The largest subgroup that leaves each feature as it is, with the evidence.
     confidence_ : ndarray of shape (m,)
-        Share of resamples of the photographs in which a feature's symmetry has the same class. NaN
-        without orbits, and for features that fire on too few photographs.
+        Share of resamples of the images in which a feature's symmetry has the same class. NaN
+        without orbits, and for features that fire on too few images.
     evidence_ : ProfileEvidence or None
         Standard errors and bounds behind them, if there were orbits.
     equivariance_ : Equivariance
@@ -148,7 +144,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        "group": [FiniteGroup, None],
+        "group": [FiniteGroup, str, None],
         "threshold": [Interval(Real, 0, 1, closed="neither")],
         "margin": [Interval(Real, 0, 1, closed="left")],
         "error_rate": [Interval(Real, 0, 1, closed="neither")],
@@ -162,7 +158,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
 
     def __init__(
         self,
-        group: FiniteGroup | None = None,
+        group: FiniteGroup | str | None = None,
         *,
         threshold: float = 0.8,
         margin: float = 0.1,
@@ -185,7 +181,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @own_state()
     def fit(
         self,
@@ -201,14 +197,14 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         ----------
         X : GroupCrosscoder or array-like of shape (m, order * n_channels)
             A fitted crosscoder; or atoms, flat or of shape (m, order, n_channels), with `group`
-            given. Codes are not atoms, but cannot be told from them: the analyzer does not go
-            behind a crosscoder in a `~sklearn.pipeline.Pipeline`, where it would get codes.
+            given. Codes are not atoms: the analyzer does not go behind a crosscoder in a
+            `~sklearn.pipeline.Pipeline`, where it would get codes, and says so.
         y : Ignored
         orbits : array or OrbitStore of shape (n_samples, order, n_channels), optional
             Orbits as the crosscoder reads them, better such as it was not trained on. Their
-            photographs are resampled for `confidence_` and for names with a stated error rate.
+            images are resampled for `confidence_` and for names with a stated error rate.
         image_ids : array-like of shape (n_samples,), optional
-            The photograph of each orbit. Default: what the store says.
+            The image of each orbit. Default: what the store says.
 
         Returns
         -------
@@ -217,24 +213,30 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If atoms come without a group, do not divide into its blocks, or are not finite; if the
-            group has more than 128 elements, whose subgroups cannot all be listed; if orbits do not
-            fit, or nothing says of which photographs they are.
+            If X are codes, or atoms that come without a group, do not divide into its blocks, or
+            are not finite; if the group has more than 128 elements, whose subgroups cannot all be
+            listed; if orbits do not fit, or nothing says of which images they are.
         TypeError
-            If X is a pipeline, whose last step holds the atoms; or orbits come with atoms alone.
+            If X is a pipeline, a search or another estimator, a path or nothing at all: the
+            message says where the atoms are. Or orbits come with atoms alone.
         """
         with all_or_nothing(self):
-            self._analyse(X, orbits, image_ids)
+            self._analyze(X, orbits, image_ids)
         return self
 
-    def _analyse(
+    def _analyze(
         self, X: GroupCrosscoder | ArrayLike, orbits: Any, image_ids: ArrayLike | None
     ) -> None:
         self.components_, self.group_ = resolve_atoms(X, self.group, "X")
         self.group_.subgroups()  # a group too large for names is refused before the work
         self.n_features_in_ = self.components_.shape[1]
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        for name in (*_IN_FULL, "_embedding", "_equivariance"):  # of an earlier fit
+        for name in (
+            "_distances",
+            "_alignment",
+            "_embedding",
+            "_equivariance",
+        ):  # of an earlier fit
             self.__dict__.pop(name, None)
         self.dead_ = ~np.asarray(self.components_.any(axis=1))
         atoms = unit_atoms(self.components_, self.group_.order)
@@ -243,7 +245,21 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         self.kinds_ = name_kinds(self.profiles_, self.group_)
         self.kinds_[self.dead_] = "dead"
         self._name_symmetries(X, orbits, image_ids)
-        self._find_families(atoms)
+        grouping = group_features(
+            atoms,
+            self.group_,
+            self.stabilizers_,
+            self.kinds_,
+            method=self.family_method,
+            family_distance=self.family_distance,
+            max_features_in_full=self.max_features_in_full,
+            device=resolve_device(self.device),
+            progress=bool(self.verbose),
+        )
+        self.labels_, self.families_ = grouping.labels, grouping.families
+        self.families_table_ = grouping.table
+        if grouping.distances is not None:
+            self._distances, self._alignment = grouping.distances, grouping.alignment
         self.features_table_ = features_table(
             self.group_,
             self.stabilizers_,
@@ -277,7 +293,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     @own_state()
     def kneighbors_graph(
         self,
-        n_neighbors: int = _N_NEIGHBORS,
+        n_neighbors: int = N_NEIGHBORS,
         mode: Literal["distance", "connectivity"] = "distance",
     ) -> csr_matrix:
         """Nearest neighbours of every feature, at any number of features.
@@ -308,7 +324,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             raise ValueError(f"mode is 'distance' or 'connectivity'; got {mode!r}.")
         alive = ~self.dead_
         check_n_neighbors(n_neighbors, alive)
-        if "distances_" in vars(self):
+        if "_distances" in vars(self):
             distances, indices = nearest_in_rows(self.distances_, self.dead_, n_neighbors)
         else:
             distances, indices, _ = nearest_neighbors(
@@ -334,9 +350,37 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         return squareform(self.distances_, checks=False)
 
     @property
+    def distances_(self) -> NDArray[np.floating]:
+        """``1 - s_ij`` of all pairs, of shape (m, m)."""
+        return self._of_all_pairs("distances_", "_distances")
+
+    @property
+    def alignment_(self) -> NDArray[np.signedinteger]:
+        """The h for which ``R_h W_j`` comes closest to ``W_i``, of shape (m, m)."""
+        return self._of_all_pairs("alignment_", "_alignment")
+
+    def _of_all_pairs(self, name: str, kept: str) -> Any:
+        """What `fit` keeps of all pairs of features, if they were not too many.
+
+        Raises
+        ------
+        AttributeError
+            Where they were, so that `hasattr` and `dir` pass over it.
+        """
+        check_is_fitted(self)
+        if kept not in vars(self):
+            m = len(self.components_)
+            raise AttributeError(
+                f"{name} needs the distances of all pairs of {m} features, and "
+                f"max_features_in_full={self.max_features_in_full}. kneighbors_graph gives "
+                f"neighbours at any size; max_features_in_full={m} before fit, all pairs."
+            )
+        return vars(self)[kept]
+
+    @property
     def similarity_(self) -> NDArray[np.floating]:
         """Largest cosine over all right translations, ``1 - distances_``, of shape (m, m)."""
-        return 1.0 - self.distances_
+        return 1.0 - self._of_all_pairs("similarity_", "_distances")
 
     @own_state()
     def transform_blocks(self, feature: int) -> NDArray[np.floating]:
@@ -363,8 +407,9 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if "_embedding" not in vars(self):
+            distances = self._of_all_pairs("embedding_", "_distances")
             with own_state():
-                self._embedding = embed(self.distances_, self._seed)
+                self._embedding = embed(distances, self._seed)
         return self._embedding
 
     @property
@@ -381,31 +426,18 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         scikit-learn's HTML representation, and much else that looks at objects, asks for the value
         of every name that is listed: in a notebook, to show the analyzer would run UMAP.
         """
-        there = vars(self)
-        absent = {name for name, kept in _ON_DEMAND.items() if kept not in there}
+        computed = vars(self)
+        absent = {name for name, kept in _ON_DEMAND.items() if kept not in computed}
         # not super(): scikit-learn's own method asks for every value, to leave out what raises
         listed = object.__dir__(self)
         return [name for name in listed if name not in absent and hasattr(self, name)]
-
-    if not TYPE_CHECKING:  # a type checker would take every misspelt attribute for this
-
-        def __getattr__(self, name: str) -> NoReturn:
-            """Say why something that `fit` did not set is missing."""
-            if name in (*_IN_FULL, *_FROM_THEM) and "components_" in vars(self):
-                m = len(self.components_)
-                raise AttributeError(
-                    f"{name} needs the distances of all pairs of {m} features, and "
-                    f"max_features_in_full={self.max_features_in_full}. kneighbors_graph gives "
-                    f"neighbours at any size; max_features_in_full={m} before fit, all pairs."
-                )
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _validate_params(self) -> None:
         check_group_parameter(self)
         super()._validate_params()
 
     def _name_symmetries(self, X: Any, orbits: Any, image_ids: ArrayLike | None) -> None:
-        """Name stabilizers: of the atoms as they are, or as the photographs bear them out."""
+        """Name stabilizers: of the atoms as they are, or as the images bear them out."""
         self.evidence_: ProfileEvidence | None = None
         if orbits is None:
             self.stabilizers_ = find_stabilizers(self.group_, self.profiles_, self.threshold)
@@ -420,56 +452,19 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
                 "Orbits are encoded by the crosscoder whose atoms these are: "
                 "fit(crosscoder, orbits=...). Atoms alone are analysed without orbits."
             )
-        if image_ids is None and not hasattr(orbits, "image_ids_"):
+        if image_ids is None and not hasattr(orbits, "image_ids"):
             raise ValueError(
-                "image_ids says of which photograph every orbit is; a plain array does not. "
-                "Datasets and stores carry it as image_ids_."
+                "image_ids says of which image every orbit is; a plain array does not. "
+                "Datasets and stores carry it as image_ids."
             )
         self.evidence_ = gather_evidence(
             X,
             orbits,
-            orbits.image_ids_ if image_ids is None else image_ids,
+            orbits.image_ids if image_ids is None else image_ids,
             random_state=self._seed,
             device=self.device,
             progress=bool(self.verbose),
         )
         self.stabilizers_, self.confidence_ = self.evidence_.name(
             self.threshold, margin=self.margin, error_rate=self.error_rate
-        )
-
-    def _find_families(self, atoms: NDArray[np.floating]) -> None:
-        """Compare features, all pairs if they are not too many, and find families."""
-        alive, method = ~self.dead_, self.family_method
-        known: NDArray[np.floating] | csr_array
-        if len(atoms) <= self.max_features_in_full:
-            self.alignment_: NDArray[Any]
-            similarity, self.alignment_ = best_alignment(
-                atoms, None, self.group_, resolve_device(self.device), progress=bool(self.verbose)
-            )
-            known = self.distances_ = np.subtract(1.0, similarity, out=similarity)
-            method = "average" if method == "auto" else method
-        else:
-            if method not in ("auto", "graph"):
-                raise ValueError(
-                    f"family_method={method!r} needs the distances of all pairs of {len(atoms)} "
-                    f"features, and max_features_in_full={self.max_features_in_full}. Raise it, "
-                    "or take family_method='graph'."
-                )
-            k = min(_N_NEIGHBORS, int(alive.sum()) - 1)
-            graph = self.kneighbors_graph(k) if k > 0 else csr_array((len(atoms),) * 2)
-            known, method = csr_array(graph), "graph"
-        self.labels_ = cluster_families(known, alive, self.family_distance, method=method)
-        self.families_ = describe_families(
-            self.labels_, known, None, self.stabilizers_, atoms=atoms, kinds=self.kinds_
-        )
-        medoids = [family.medoid for family in self.families_]
-        if isinstance(known, csr_array):
-            between = (
-                1.0
-                - best_alignment(atoms[medoids], None, self.group_, resolve_device(self.device))[0]
-            )
-        else:
-            between = known[np.ix_(medoids, medoids)]
-        self.families_table_ = families_table(
-            self.families_, self.stabilizers_, self.kinds_, between
         )

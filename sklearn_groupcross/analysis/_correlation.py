@@ -12,7 +12,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .._plain import as_tensor
-from ..groups import FiniteGroup
+from .._stacks._coefficients import coefficients_by_column
+from ..groups import CompactFourier, FiniteGroup
 
 # Coefficients of one tile of pairs: with smaller tiles, products wait for each other's threads.
 _TILE_BYTES = {"cpu": 128 * 2**20}
@@ -20,34 +21,6 @@ _TILE_BYTES_ELSEWHERE = 512 * 2**20
 # What one pass of the transform, and of the search for the maximum, writes: within the last cache.
 _CHUNK_BYTES = {"cpu": 16 * 2**20}
 _CHUNK_BYTES_ELSEWHERE = 128 * 2**20
-
-
-def forward_matrix(group: FiniteGroup) -> NDArray[np.float64]:
-    """Take blocks to the independent rows of their coefficients, (order, order).
-
-    Irrep after irrep, ``[b, a]``: column b of the coefficients, row a of `Irrep.independent_rows`.
-    """
-    return np.concatenate(
-        [
-            (rho.independent_rows @ rho.matrices).transpose(2, 1, 0).reshape(-1, group.order)
-            for rho in group.irreps
-        ]
-    )
-
-
-def correlation_matrix(group: FiniteGroup) -> NDArray[np.float64]:
-    """Take products of coefficients to correlations at all elements, (order, Σ D²).
-
-    ``Σ_g ⟨W_i[g], W_j[gh]⟩ = Σ_ρ D/|G| Σ_bc ρ(h)[b, c] Σ_a ⟨Ŵ_i(ρ)[a, b], Ŵ_j(ρ)[a, c]⟩``, a over
-    the independent rows alone, which is why D/|G| is not divided by t.
-    """
-    return np.concatenate(
-        [
-            rho.dimension / group.order * rho.matrices.reshape(group.order, -1)
-            for rho in group.irreps
-        ],
-        axis=1,
-    )
 
 
 class Spectra:
@@ -72,22 +45,23 @@ class Spectra:
     def __init__(
         self, atoms: NDArray[np.floating], group: FiniteGroup, device: torch.device
     ) -> None:
-        check_blocks(atoms, group)
+        check_atoms(atoms, group)
         self.group, self.device = group, device
         m, order, d = atoms.shape
         dtype = torch.from_numpy(np.empty(0, atoms.dtype)).dtype
-        forward = torch.tensor(forward_matrix(group), dtype=dtype, device=device)
-        sizes = [(rho.dimension, rho.multiplicity) for rho in group.irreps]
-        self.coefficients = [
-            torch.empty(columns, m, rows * d, dtype=dtype, device=device) for columns, rows in sizes
+        fourier = CompactFourier(group)
+        forward = torch.tensor(fourier.forward, dtype=dtype, device=device)
+        targets = [
+            torch.empty(n_columns, m, n_rows, d, dtype=dtype, device=device)
+            for n_rows, n_columns in fourier.shapes
         ]
         step = _rows_per_chunk(device, order * d * atoms.itemsize)
         for start in range(0, m, step):
-            chunk = forward @ as_tensor(atoms[start : start + step]).to(device)
-            parts = chunk.split([columns * rows for columns, rows in sizes], dim=1)
-            for target, part in zip(self.coefficients, parts, strict=True):
-                by_column = part.reshape(len(chunk), len(target), -1).transpose(0, 1)
-                target[:, start : start + step] = by_column
+            chunk = as_tensor(atoms[start : start + step]).to(device)
+            parts = coefficients_by_column(chunk, forward, fourier)
+            for target, part in zip(targets, parts, strict=True):
+                target[:, start : start + step] = part.transpose(0, 1)
+        self.coefficients = [target.flatten(2) for target in targets]
 
     def __len__(self) -> int:
         return self.coefficients[0].shape[1]
@@ -133,7 +107,7 @@ def tiles(
     """
     group, device = first.group, first.device
     others = first if second is None else second
-    synthesis = torch.tensor(correlation_matrix(group), dtype=first.dtype, device=device)
+    synthesis = torch.tensor(CompactFourier(group).correlations, dtype=first.dtype, device=device)
     n_products = synthesis.shape[1]
     if size is None:
         budget = _TILE_BYTES.get(device.type, _TILE_BYTES_ELSEWHERE)
@@ -183,7 +157,7 @@ def _rows_per_chunk(device: torch.device, row_bytes: int) -> int:
     return max(1, _CHUNK_BYTES.get(device.type, _CHUNK_BYTES_ELSEWHERE) // row_bytes)
 
 
-def check_blocks(atoms: NDArray[np.floating], group: FiniteGroup) -> None:
+def check_atoms(atoms: NDArray[np.floating], group: FiniteGroup) -> None:
     """Refuse atoms that are not one block for each element.
 
     Raises
@@ -194,5 +168,5 @@ def check_blocks(atoms: NDArray[np.floating], group: FiniteGroup) -> None:
     if not fits or atoms.dtype not in (np.float32, np.float64):
         raise ValueError(
             f"Expected float32 or float64 atoms of shape (m, {group.order}, d) for {group!r}; got "
-            f"shape {atoms.shape}, {atoms.dtype}. See unit_atoms."
+            f"shape {atoms.shape}, {atoms.dtype}."
         )

@@ -24,7 +24,7 @@ from ._signatures import (
 )
 from ._similarity import unit_atoms
 
-# Rows on which block norms are compared: evenly spaced, so that all photographs are among them.
+# Rows on which block norms are compared: evenly spaced, so that all images are among them.
 _ROWS = 2000
 # Some orders of the blocks keep enough products that a third of the features have partners.
 _MOST = 0.5

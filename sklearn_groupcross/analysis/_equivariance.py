@@ -10,7 +10,8 @@ from sklearn.utils import check_random_state
 
 from .._ambient import own_state
 from .._plain import as_numpy
-from ..groups import FiniteGroup
+from .._stacks._rows import check_finite
+from ..groups import FiniteGroup, as_group
 
 # What the transform blocks of one batch of atoms may occupy.
 _NUMBERS_A_BATCH = 2**23
@@ -56,7 +57,7 @@ class Equivariance:
 @own_state()
 def equivariance_index(
     components: ArrayLike,
-    group: FiniteGroup,
+    group: FiniteGroup | str,
     *,
     tolerance: float = 1e-3,
     random_state: int | np.random.RandomState | None = 0,
@@ -73,7 +74,7 @@ def equivariance_index(
     ----------
     components : array-like of shape (m, order * d) or (m, order, d)
         Atoms; only the directions of their blocks count. A block of zeros has cosine 0 with all.
-    group : FiniteGroup
+    group : FiniteGroup or str
     tolerance : float, default=1e-3
         T counts as constant if its standard deviation over the pairs is no larger.
     random_state : int, RandomState instance or None, default=0
@@ -106,6 +107,7 @@ def equivariance_index(
     >>> found.index.round(3), found.shuffled.round(3), round(found.expected, 3)
     (array([1.]), array([0.141]), 0.092)
     """
+    group = as_group(group)
     blocks = _check_blocks(components, group)
     order = group.order
     dead: NDArray[np.bool_] = np.logical_not(blocks.any(axis=(1, 2)))
@@ -148,9 +150,7 @@ def _check_blocks(components: ArrayLike, group: FiniteGroup) -> NDArray[np.float
             f"Atoms over {group!r} have shape (m, {group.order} * d) or (m, {group.order}, d); "
             f"got {array.shape}."
         )
-    if not np.isfinite(blocks).all():
-        rows = np.flatnonzero(~np.isfinite(blocks).all(axis=(1, 2)))[:5].tolist()
-        raise ValueError(f"Atoms hold NaN or infinity in rows {rows}: nothing can be compared.")
+    check_finite(blocks, label="Input components")
     return blocks
 
 

@@ -105,18 +105,18 @@ def describe_families(
     """
     if atoms is None and alignment is None:
         raise ValueError("Poses are read from atoms or from an alignment; both are None.")
-    neighbours: Any = _symmetric(distances) if sparse.issparse(distances) else distances
+    neighbors: Any = _symmetric(distances) if sparse.issparse(distances) else distances
     families = []
     for label in range(labels.max(initial=-1) + 1):
         members = np.flatnonzero(labels == label)
-        medoid = int(members[_most_central(neighbours, members)])
+        medoid = int(members[_most_central(neighbors, members)])
         stabilizer = stabilizers[medoid].subgroup
         if atoms is not None:
             poses = measure_poses(atoms[members], atoms[medoid], stabilizer)
         else:
             assert alignment is not None
             unknown = (float("nan"),) * len(members)
-            similarities = tuple((1.0 - np.asarray(neighbours)[members, medoid]).tolist())
+            similarities = tuple((1.0 - np.asarray(neighbors)[members, medoid]).tolist())
             elements = canonical_poses(alignment[members, medoid], stabilizer)
             poses = Poses(elements, similarities, unknown)
         every = all_poses(stabilizer)

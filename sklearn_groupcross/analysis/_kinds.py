@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .._ambient import own_state
 from .._plain import as_numpy
-from ..groups import FiniteGroup, PlanarGroup
+from ..groups import FiniteGroup, PlanarGroup, as_group
 
 #: What each kind means, in terms of the self-profile p at a turn.
 KINDS: dict[str, str] = {
@@ -21,12 +21,13 @@ KINDS: dict[str, str] = {
 }
 
 
-def measurable_kinds(group: FiniteGroup) -> list[str]:
+def measurable_kinds(group: FiniteGroup | str) -> list[str]:
     """Kinds that a group has the turns to tell apart, in the order of `KINDS`.
 
     Without turns finer than 90° a grid and a round feature look alike, without turns finer than
     180° a line does too.
     """
+    group = as_group(group)
     n = group.n_turns if isinstance(group, PlanarGroup) else 1
     measurable = {
         "line": n % 4 == 0,
@@ -39,7 +40,7 @@ def measurable_kinds(group: FiniteGroup) -> list[str]:
 
 
 @own_state()
-def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup) -> NDArray[np.object_]:
+def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup | str) -> NDArray[np.object_]:
     """Name what the rotation profile of every feature looks like.
 
     Stabilizers state a symmetry group; a kind also asks that the feature *change* at other
@@ -49,7 +50,7 @@ def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup) -> NDArray[np
     ----------
     profiles : ndarray of shape (m, order)
         Self-profiles.
-    group : FiniteGroup
+    group : FiniteGroup or str
         Only its `measurable_kinds` are given.
 
     Returns
@@ -57,15 +58,15 @@ def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup) -> NDArray[np
     kinds : ndarray of shape (m,), of str
         Keys of `KINDS`.
     """
-    profiles = np.asarray(as_numpy(profiles, "profiles"))
+    profiles, plane = np.asarray(as_numpy(profiles, "profiles")), as_group(group)
     kinds = np.full(len(profiles), "other", dtype=object)
-    if not isinstance(group, PlanarGroup):
+    if not isinstance(plane, PlanarGroup):
         return kinds
 
     def at(degrees: float) -> NDArray[np.floating]:
-        return profiles[:, group.rotation_by(degrees)]
+        return profiles[:, plane.rotation_by(degrees)]
 
-    smallest_over_turns = profiles[:, : group.n_turns].min(axis=1)
+    smallest_over_turns = profiles[:, : plane.n_turns].min(axis=1)
 
     rules: dict[str, Callable[[], NDArray[np.bool_]]] = {
         "line": lambda: (at(180) > 0.8) & (at(90) < 0.2),
@@ -73,7 +74,7 @@ def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup) -> NDArray[np
         "curve or edge": lambda: (at(180) < 0.2) & (profiles[:, 1] > 0.4),
         "round": lambda: smallest_over_turns > 0.8,
     }
-    for kind in measurable_kinds(group):
+    for kind in measurable_kinds(plane):
         if kind in rules:
             kinds[rules[kind]()] = kind
     return kinds

@@ -13,11 +13,10 @@ from scipy.sparse import csr_array
 from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
-from ..crosscoder import GroupCrosscoder
-from ..crosscoder._rows import Rows, check_finite, is_row_readable
-from ..crosscoder._validation import check_blocks, check_same_group, count_channels
-from ..groups import FiniteGroup, Trivial
-from ._inputs import check_reads_activations
+from .._stacks._rows import Rows, check_finite, is_row_readable
+from .._stacks._validation import check_blocks, check_same_group, count_channels
+from ..crosscoder import GroupCrosscoder, check_reads_activations, codes_of_activations
+from ..groups import FiniteGroup, Trivial, as_group
 
 Indices = NDArray[np.int64]
 
@@ -48,7 +47,7 @@ def lift_dictionary(
     crosscoder: GroupCrosscoder,
     orbits: Any,
     *,
-    group: FiniteGroup | None = None,
+    group: FiniteGroup | str | None = None,
     ridge: float = RIDGE,
 ) -> NDArray[np.float32]:
     """Lift a dictionary to the orbit: frozen codes, a least-squares decoder to all blocks.
@@ -66,7 +65,7 @@ def lift_dictionary(
     orbits : array-like of shape (n_samples, order, d) or (n_samples, order * d), or store
         Read batch by batch. Many more samples than features fire at once are needed: a feature
         that fires five times gets an atom of five samples.
-    group : FiniteGroup, optional
+    group : FiniteGroup or str, optional
         Default: that of the store, otherwise that of the crosscoder.
     ridge : float, default=1e-3
         Penalty on each atom, relative to the variance of its code. Features whose codes are
@@ -105,7 +104,9 @@ def lift_dictionary(
     return solve(code_moments(crosscoder, orbits, None), group, ridge).atoms
 
 
-def check_lift(crosscoder: Any, orbits: Any, group: FiniteGroup | None, name: str) -> FiniteGroup:
+def check_lift(
+    crosscoder: Any, orbits: Any, group: FiniteGroup | str | None, name: str
+) -> FiniteGroup:
     """Check that a dictionary can be lifted to orbits, and find their group.
 
     Raises
@@ -127,6 +128,7 @@ def check_lift(crosscoder: Any, orbits: Any, group: FiniteGroup | None, name: st
         )
     if group is None:
         group = getattr(orbits, "group", crosscoder.group_)
+    group = as_group(group)
     check_same_group(orbits, group)
     if isinstance(group, Trivial) and len(orbits.shape) == 3 and orbits.shape[1] > 1:
         raise ValueError(
@@ -242,11 +244,11 @@ def _batches(rows: Rows, indices: Indices | None) -> Any:
         part = slice(start, min(start + size, n_samples))
         numbers = np.arange(part.start, part.stop) if indices is None else indices[part]
         block = rows.read(part if indices is None else numbers, dtype=dtype)
-        check_finite(block, numbers, "orbits")
+        check_finite(block, numbers, "Input orbits")
         yield block
 
 
 def _encode(crosscoder: GroupCrosscoder, block: torch.Tensor) -> csr_array:
     """Codes of the identity blocks; mostly zeros, so that products with them are cheap."""
     identity = block[:, : crosscoder.n_channels_].numpy()
-    return csr_array(crosscoder._codes_of_activations(identity, sparse=True)).astype(np.float64)
+    return csr_array(codes_of_activations(crosscoder, identity, sparse=True)).astype(np.float64)

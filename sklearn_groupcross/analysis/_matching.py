@@ -98,7 +98,7 @@ def match_dictionaries(
     first: GroupCrosscoder | ArrayLike,
     second: GroupCrosscoder | ArrayLike,
     *,
-    group: FiniteGroup | None = None,
+    group: FiniteGroup | str | None = None,
     up_to_group: bool = True,
     threshold: float = SHARED,
     device: str | torch.device = "auto",
@@ -115,7 +115,7 @@ def match_dictionaries(
         Fitted crosscoders, or atoms with `group` given; over the same group and channels, of any
         numbers of features. The size of an atom does not matter. See `lift_dictionary` for a
         sparse autoencoder against a crosscoder.
-    group : FiniteGroup, optional
+    group : FiniteGroup or str, optional
         Needed if both are atoms.
     up_to_group : bool, default=True
         Otherwise h is the identity: the same feature in another pose is then no match.

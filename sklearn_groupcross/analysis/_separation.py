@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import (
-    adjusted_mutual_info_score,
-    adjusted_rand_score,
-    silhouette_samples,
-)
 from sklearn.utils import check_random_state
 
 from .._ambient import own_state
 from .._device import resolve_device
 from .._plain import as_numpy
 from ..crosscoder import GroupCrosscoder
-from ..groups import FiniteGroup
-from ._clustering import cluster_families
+from ..groups import FiniteGroup, as_group
 from ._embedding import MIN_FEATURES_FOR_A_MAP, embed
+from ._family_separation import separation
 from ._lift import CodeMoments, Lift, check_lift, code_moments, solve
-from ._resampling import MIN_UNITS, percentile_interval, resampled_means
 from ._similarity import best_alignment, unit_atoms
 
 FloatArray = NDArray[np.floating]
@@ -40,7 +34,7 @@ def compare_separation(
     orbits: Any,
     image_ids: ArrayLike | None = None,
     *,
-    group: FiniteGroup | None = None,
+    group: FiniteGroup | str | None = None,
     labels: Mapping[str, ArrayLike] | None = None,
     family_distance: float | Sequence[float] = 0.4,
     n_features: int | None = None,
@@ -55,7 +49,7 @@ def compare_separation(
 
     The paper compares pictures of a group crosscoder with those of a sparse autoencoder [1]_, whose
     atoms have one block. Here all are measured alike: every dictionary, the crosscoders included,
-    is lifted to the orbit (`lift_dictionary`) twice, on two halves of the photographs. Families are
+    is lifted to the orbit (`lift_dictionary`) twice, on two halves of the images. Families are
     formed from the distances of one half, and how well they stand apart is measured on the
     distances of the other; then the halves change places, and the two are averaged. Families that
     are accidents of the data they were formed on do not survive this, and a silhouette near 0 or
@@ -67,10 +61,10 @@ def compare_separation(
         Fitted on activations of the same layer, with any group; the trivial group makes a sparse
         autoencoder.
     orbits : array-like of shape (n_samples, order, d) or (n_samples, order * d), or store
-        Best of photographs that no dictionary was fitted on. Read batch by batch.
+        Best of images that no dictionary was fitted on. Read batch by batch.
     image_ids : array-like of shape (n_samples,), optional
-        Photograph of every sample. Default: the ``image_ids_`` of a store.
-    group : FiniteGroup, optional
+        Image of every sample. Default: the ``image_ids`` of a store.
+    group : FiniteGroup or str, optional
         Group of the orbits. Default: that of the store, or of the first dictionary that has one.
     labels : mapping of names to array-like of shape (m,), int, optional
         Known family of every feature of some of the dictionaries; -1 where it is unknown.
@@ -120,8 +114,8 @@ def compare_separation(
     Raises
     ------
     ValueError
-        If dictionaries, orbits, photographs or labels do not fit each other, there are fewer than
-        two photographs, or a dictionary has fewer features to compare than asked for.
+        If dictionaries, orbits, images or labels do not fit each other, there are fewer than
+        two images, or a dictionary has fewer features to compare than asked for.
     TypeError
         If a dictionary is not a GroupCrosscoder.
 
@@ -177,7 +171,7 @@ def compare_separation(
     known = _check_labels(labels, named)
     assert group is not None  # there is a dictionary, and `check_lift` found its group
     seed = int(check_random_state(random_state).randint(2**31 - 1))
-    halves = split_photographs(_check_image_ids(image_ids, orbits), np.random.default_rng(seed))
+    halves = split_images(_check_image_ids(image_ids, orbits), np.random.default_rng(seed))
 
     moments = {
         name: [code_moments(crosscoder, orbits, half) for half in halves]
@@ -212,134 +206,22 @@ def compare_separation(
     return pd.DataFrame(rows)
 
 
-def split_photographs(
+def split_images(
     image_ids: NDArray[Any], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Samples of two random halves of the photographs, in increasing order.
+    """Samples of two random halves of the images, in increasing order.
 
     Raises
     ------
     ValueError
-        If there is only one photograph.
+        If there is only one image.
     """
-    photographs = np.unique(image_ids)
-    if len(photographs) < 2:
-        raise ValueError("Two halves of the photographs are compared; there is only one.")
-    first = rng.permutation(photographs)[: len(photographs) // 2]
+    images = np.unique(image_ids)
+    if len(images) < 2:
+        raise ValueError("Two halves of the images are compared; there is only one.")
+    first = rng.permutation(images)[: len(images) // 2]
     in_first = np.isin(image_ids, first)
     return np.flatnonzero(in_first), np.flatnonzero(~in_first)
-
-
-class _Silhouettes(NamedTuple):
-    """Silhouettes of features, and which of them count; one row for each half measured."""
-
-    values: FloatArray
-    counted: NDArray[np.bool_]
-
-
-def separation(
-    distances: list[FloatArray],
-    maps: list[NDArray[np.float32]] | None,
-    truth: Labels | None,
-    family_distance: float,
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    """Measure families formed on each half on the distances of the other.
-
-    Parameters
-    ----------
-    distances : list of two ndarray of shape (n, n)
-        Between the same features, from each half.
-    maps : list of two ndarray of shape (n, 2), or None
-        Embeddings of them.
-    truth : ndarray of shape (n,), int64, or None
-        Known families; negative where unknown.
-    family_distance : float
-    n_resamples : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    row : dict
-        Columns of `compare_separation`, from ``n_families`` on.
-    """
-    n = len(distances[0])
-    alive = np.ones(n, dtype=bool)
-    formed = [cluster_families(half, alive, family_distance) for half in distances]
-    # families come from the half that is not measured
-    labels = np.stack(formed[::-1])
-    reasons = []
-    row: dict[str, Any] = {
-        "n_families": float(np.mean([way.max(initial=-1) + 1 for way in labels])),
-        "share_in_families": float((labels >= 0).mean()) if n else np.nan,
-        "reproducibility": np.nan,
-    }
-    if n >= 2:
-        if all((way >= 0).any() for way in formed):
-            row["reproducibility"] = float(adjusted_rand_score(*map(_alone_apart, formed)))
-        else:  # features that are all alone agree about nothing
-            reasons.append("reproducibility: no families in a half")
-
-    planes = None if maps is None else [_euclidean(plane) for plane in maps]
-    measures = {
-        "silhouette": _silhouettes(labels, distances),
-        "silhouette_all": _silhouettes(np.stack([*map(_alone_apart, labels)]), distances),
-        "silhouette_map": None if planes is None else _silhouettes(labels, planes),
-    }
-    for name, measure in measures.items():
-        value = low = high = np.nan
-        if measure is None:
-            reasons.append(f"{name}: no map was made")
-        elif not measure.counted.any(axis=1).all():
-            reasons.append(f"{name}: fewer than two families in a half")
-        else:
-            value = float(np.mean([v[c].mean() for v, c in zip(*measure, strict=True)]))
-            low, high = percentile_interval(resampled_means(*measure, labels, n_resamples, rng))
-            if np.isnan(low):
-                reasons.append(f"{name}: fewer than {MIN_UNITS} families to draw from")
-        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
-
-    row["ari"] = row["ami"] = np.nan
-    if truth is None:
-        reasons.append("ari, ami: no labels")
-    elif (truth >= 0).sum() < 2:
-        reasons.append("ari, ami: fewer than two features with a label")
-    else:
-        scored = truth >= 0
-        found = [_alone_apart(way)[scored] for way in labels]
-        row["ari"] = float(np.mean([adjusted_rand_score(truth[scored], way) for way in found]))
-        row["ami"] = float(
-            np.mean([adjusted_mutual_info_score(truth[scored], way) for way in found])
-        )
-    return row | {"undefined": "; ".join(reasons)}
-
-
-def _silhouettes(labels: Labels, distances: list[FloatArray]) -> _Silhouettes:
-    """Silhouettes of features with a label, of each half; none where they are not defined."""
-    values, counted = np.zeros(labels.shape), labels >= 0
-    for way, (own, half) in enumerate(zip(labels, distances, strict=True)):
-        inside = np.flatnonzero(own >= 0)
-        # scikit-learn's condition
-        if 2 <= len(np.unique(own[inside])) < len(inside):
-            within = half[np.ix_(inside, inside)]
-            values[way, inside] = silhouette_samples(within, own[inside], metric="precomputed")
-        else:
-            counted[way] = False
-    return _Silhouettes(values, counted)
-
-
-def _alone_apart(labels: Labels) -> Labels:
-    """Give each feature alone (-1) a label of its own."""
-    alone = labels < 0
-    apart = labels.copy()
-    apart[alone] = labels.max(initial=-1) + 1 + np.arange(alone.sum())
-    return apart
-
-
-def _euclidean(plane: NDArray[np.float32]) -> FloatArray:
-    points = plane.astype(np.float64)
-    return np.linalg.norm(points[:, None] - points[None], axis=2)
 
 
 def _unit(atoms: NDArray[np.float32]) -> FloatArray:
@@ -378,12 +260,12 @@ def _choose_features(
 ) -> dict[str, NDArray[np.int64]]:
     """As many features of every dictionary, those that fire most often, in increasing order."""
     available = {name: _available(halves, min_firings) for name, halves in moments.items()}
-    numbers = {name: int(there.sum()) for name, there in available.items()}
+    numbers = {name: int(is_available.sum()) for name, is_available in available.items()}
     n = min(numbers.values()) if n_features is None else n_features
     if n < 1 or n > min(numbers.values()):
         raise ValueError(
             f"{n} features of each dictionary cannot be compared: those that fire {min_firings} "
-            f"times in both halves of the photographs number {numbers}. Give more orbits, or a "
+            f"times in both halves of the images number {numbers}. Give more orbits, or a "
             "smaller n_features or min_firings."
         )
     chosen = {}
@@ -394,21 +276,22 @@ def _choose_features(
 
 
 def _find_group(
-    named: dict[str, Any], orbits: Any, group: FiniteGroup | None
+    named: dict[str, Any], orbits: Any, group: FiniteGroup | str | None
 ) -> FiniteGroup | None:
     """The group of the orbits, as given or of the store or the first dictionary that has one."""
+    group = None if group is None else as_group(group)
     groups = [group, getattr(orbits, "group", None)]
     groups += [getattr(crosscoder, "group_", None) for crosscoder in named.values()]
     return next((g for g in groups if g is not None and g.order > 1), group)
 
 
 def _check_image_ids(image_ids: ArrayLike | None, orbits: Any) -> NDArray[Any]:
-    if image_ids is None and not hasattr(orbits, "image_ids_"):
+    if image_ids is None and not hasattr(orbits, "image_ids"):
         raise ValueError(
-            "image_ids says which photograph every sample is of; a plain array of orbits does not."
+            "image_ids says which image every sample is of; a plain array of orbits does not."
         )
-    given = orbits.image_ids_ if image_ids is None else image_ids
-    ids = np.asarray(as_numpy(given, "image_ids"))
+    ids_given = orbits.image_ids if image_ids is None else image_ids
+    ids = np.asarray(as_numpy(ids_given, "image_ids"))
     if ids.shape != (len(orbits),):
         raise ValueError(
             f"image_ids has one entry for each of {len(orbits)} samples; got {ids.shape}."

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._plain import as_tensor
-from ..groups import FiniteGroup
-from ._correlation import Spectra, check_blocks, correlation_matrix, forward_matrix, tiles
+from .._stacks._coefficients import coefficients_by_column
+from ..groups import CompactFourier, FiniteGroup
+from ._correlation import Spectra, check_atoms, tiles
 
 FloatArray = NDArray[np.floating]
 
@@ -164,7 +165,7 @@ def nearest_neighbors(
     ValueError
         If k is out of range, or the atoms are not one block for each element.
     """
-    check_blocks(atoms, group)
+    check_atoms(atoms, group)
     alive = np.asarray(atoms.any(axis=(1, 2)))
     check_n_neighbors(k, alive)
     spectra = Spectra(atoms, group, device)
@@ -247,10 +248,10 @@ def self_profiles(atoms: FloatArray, group: FiniteGroup) -> FloatArray:
         ``c_ii(h)``, in [-1, 1], in the atoms' dtype: 1 at the identity and the same at h and h⁻¹.
         Zero for dead atoms.
     """
-    check_blocks(atoms, group)
+    check_atoms(atoms, group)
     m, order, d = atoms.shape
-    forward = torch.from_numpy(forward_matrix(group))
-    synthesis = torch.from_numpy(correlation_matrix(group))
+    fourier = CompactFourier(group)
+    forward, synthesis = map(torch.from_numpy, (fourier.forward, fourier.correlations))
     profiles = np.empty((m, order), dtype=atoms.dtype)
     step = max(1, _CHUNK_BYTES // (order * d * 8))
     chunk = torch.empty(step, order, d, dtype=torch.float64, device="cpu")
@@ -258,13 +259,11 @@ def self_profiles(atoms: FloatArray, group: FiniteGroup) -> FloatArray:
         part = atoms[start : start + step]
         chunk.zero_()
         chunk[: len(part)] = as_tensor(part)
-        products, begin = [], 0
-        coefficients = forward @ chunk
-        for rho in group.irreps:
-            size = rho.dimension * rho.multiplicity
-            columns = coefficients[:, begin : begin + size].reshape(step, rho.dimension, -1)
-            products.append((columns @ columns.transpose(1, 2)).flatten(1))
-            begin += size
+        parts = coefficients_by_column(chunk, forward, fourier)
+        products = [
+            (columns @ columns.transpose(1, 2)).flatten(1)
+            for columns in (part.flatten(2) for part in parts)
+        ]
         found = torch.cat(products, dim=1) @ synthesis.T
         found = (found + found[:, torch.from_numpy(group.inverses.copy())]) / 2
         profiles[start : start + step] = found[: len(part)].numpy()

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from .._ambient import own_state
 from .._plain import as_numpy
-from ..groups import FiniteGroup, GroupFourier
+from ..groups import FiniteGroup, GroupFourier, as_group
 
 # Coefficients are computed some features at a time: this many bytes of float64.
 _BYTES_A_PASS = 2**26
 
 
 @own_state()
-def irrep_power(atoms: NDArray[np.floating], group: FiniteGroup) -> NDArray[np.float64]:
+def irrep_power(atoms: NDArray[np.floating], group: FiniteGroup | str) -> NDArray[np.float64]:
     """Share of each atom's energy in every isotypic component under right translation.
 
     Translating an atom changes none of it. A feature that the half turn fixes has no power where
@@ -25,7 +25,7 @@ def irrep_power(atoms: NDArray[np.floating], group: FiniteGroup) -> NDArray[np.f
     ----------
     atoms : ndarray of shape (m, order, d)
         Of any norm.
-    group : FiniteGroup
+    group : FiniteGroup or str
 
     Returns
     -------
@@ -37,7 +37,7 @@ def irrep_power(atoms: NDArray[np.floating], group: FiniteGroup) -> NDArray[np.f
     ValueError
         If the atoms do not have the group's number of blocks.
     """
-    atoms = as_numpy(atoms, "atoms")
+    atoms, group = as_numpy(atoms, "atoms"), as_group(group)
     if atoms.ndim != 3 or atoms.shape[1] != group.order:
         raise ValueError(
             f"Atoms over {group!r} have shape (m, {group.order}, d); got {atoms.shape}."
@@ -47,9 +47,9 @@ def irrep_power(atoms: NDArray[np.floating], group: FiniteGroup) -> NDArray[np.f
     n_coefficients = max(fourier.slices[-1].stop, group.order)
     step = max(1, _BYTES_A_PASS // (8 * n_coefficients * max(atoms.shape[2], 1)))
     for start in range(0, len(atoms), step):
-        some = atoms[start : start + step].astype(np.float64)
+        batch = atoms[start : start + step].astype(np.float64)
         # to unit size first: squares of tiny atoms would be zero
-        largest = np.abs(some).max(axis=(1, 2), keepdims=True, initial=0)
-        some = np.divide(some, largest, out=np.zeros_like(some), where=largest > 0)
-        power[start : start + step] = fourier.power(some, axis=1)
+        largest = np.abs(batch).max(axis=(1, 2), keepdims=True, initial=0)
+        batch = np.divide(batch, largest, out=np.zeros_like(batch), where=largest > 0)
+        power[start : start + step] = fourier.power(batch, axis=1)
     return power

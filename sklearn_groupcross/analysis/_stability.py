@@ -56,7 +56,7 @@ class Stability:
 def stability(
     dictionaries: Sequence[Any] | Mapping[str, Any],
     *,
-    group: FiniteGroup | None = None,
+    group: FiniteGroup | str | None = None,
     up_to_group: bool = True,
     threshold: float = SHARED,
     null: str = "signs",
@@ -74,7 +74,7 @@ def stability(
     ----------
     dictionaries : sequence, or mapping of names, of GroupCrosscoder or array-like
         At least two, as `match_dictionaries` takes them.
-    group : FiniteGroup, optional
+    group : FiniteGroup or str, optional
         Needed for atoms.
     up_to_group : bool, default=True
         Whether a feature in another pose is the same.
@@ -133,7 +133,7 @@ def stability(
     check_share_threshold(threshold)
     if null not in _NULLS:
         raise ValueError(f"null is one of {', '.join(map(repr, _NULLS))}; got {null!r}.")
-    named, group = _resolve(dictionaries, group)
+    atoms_of, group = _resolve(dictionaries, group)
     target = resolve_device(device)
     rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
 
@@ -143,9 +143,9 @@ def stability(
         )
 
     tables: list[pd.DataFrame] = []
-    nulls: dict[str, list[tuple[float, float]]] = {name: [] for name in named}
-    for name, other in permutations(named, 2):
-        atoms, others = named[name], named[other]
+    nulls: dict[str, list[tuple[float, float]]] = {name: [] for name in atoms_of}
+    for name, other in permutations(atoms_of, 2):
+        atoms, others = atoms_of[name], atoms_of[other]
         matching = match(atoms, others)
         live = np.flatnonzero(~matching.dead_first)
         partner, similarity = np.full(len(atoms), -1), np.full(len(atoms), np.nan)
@@ -171,39 +171,39 @@ def stability(
 
     features = pd.concat(tables, ignore_index=True)
     rows = []
-    for name, atoms in named.items():
+    for name, atoms in atoms_of.items():
         own = features[features["dictionary"] == name]
-        row = {"dictionary": name} | _summarise(own, atoms, group, target, n_resamples, rng)
+        row = {"dictionary": name} | _summarize(own, atoms, group, target, n_resamples, rng)
         null_share, null_best = np.mean(nulls[name], axis=0)
         rows.append(row | {"null_stable_share": null_share, "null_mean_max_similarity": null_best})
     return Stability(features, pd.DataFrame(rows))
 
 
 def _resolve(
-    dictionaries: Sequence[Any] | Mapping[str, Any], group: FiniteGroup | None
+    dictionaries: Sequence[Any] | Mapping[str, Any], group: FiniteGroup | str | None
 ) -> tuple[dict[str, NDArray[np.floating]], FiniteGroup]:
     """Unit atoms (m, order, d) by name."""
-    given: dict[str, Any]
+    by_name: dict[str, Any]
     if isinstance(dictionaries, Mapping):
-        given = dict(dictionaries)
+        by_name = dict(dictionaries)
     else:
-        given = {f"dictionary {i}": dictionary for i, dictionary in enumerate(dictionaries)}
-    if len(given) < 2:
-        raise ValueError(f"stability compares at least two dictionaries; got {len(given)}.")
-    for dictionary in given.values():
+        by_name = {f"dictionary {i}": dictionary for i, dictionary in enumerate(dictionaries)}
+    if len(by_name) < 2:
+        raise ValueError(f"stability compares at least two dictionaries; got {len(by_name)}.")
+    for dictionary in by_name.values():
         if group is None and isinstance(dictionary, GroupCrosscoder):
             _, group = resolve_atoms(dictionary, None, "dictionaries")
-    named = {}
-    for name, dictionary in given.items():
+    atoms_of = {}
+    for name, dictionary in by_name.items():
         components, group = resolve_atoms(dictionary, group, repr(name))
-        named[name] = unit_atoms(components, group.order)
-    widths = {name: atoms.shape[2] for name, atoms in named.items()}
+        atoms_of[name] = unit_atoms(components, group.order)
+    widths = {name: atoms.shape[2] for name, atoms in atoms_of.items()}
     if len(set(widths.values())) > 1:
         raise ValueError(
             f"Only dictionaries of the same layer can be compared; channels differ: {widths}."
         )
-    assert group is not None  # two dictionaries were resolved with it
-    return named, group
+    assert isinstance(group, FiniteGroup)  # two dictionaries were resolved with it
+    return atoms_of, group
 
 
 def _scramble(
@@ -218,7 +218,7 @@ def _scramble(
     return unit_atoms(drawn.reshape(len(drawn), -1), atoms.shape[1])
 
 
-def _summarise(
+def _summarize(
     features: pd.DataFrame,
     atoms: NDArray[np.floating],
     group: FiniteGroup,

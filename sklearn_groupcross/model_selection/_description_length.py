@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from .._ambient import own_state
-from ..crosscoder._inference import warn_of_one_sample
+from .._stacks._moments import warn_of_one_sample
 from ._statistics import Statistics, collect_statistics
 
 # Shares of the budget that the rounding of the codes may take, of which the best is used. Finer
@@ -100,7 +100,7 @@ def description_length(
     those of the other half, whatever lies outside is spread evenly over the other directions, and
     the two ways of choosing halves are averaged. That is never too few bits on average: it is what
     a coder needs that learned its basis elsewhere. The halves are the first and the last rows, so
-    that the samples of one photograph rarely are in both.
+    that the samples of one image rarely are in both.
 
     Each atom is coded for itself: dependence between atoms is not exploited. The dictionary is
     not sent: its cost is shared by all samples there will ever be.
@@ -139,11 +139,11 @@ def from_statistics(statistics: Statistics, distortion: float) -> DescriptionLen
         return DescriptionLength(nan, nan, nan, nan, nan, distortion)
     # all from the same rows: then the residual and the budget it is measured by fit each other
     rows = statistics.rows.astype(np.float64)
-    centred = rows - rows.mean(axis=0)
-    budget = distortion * float(np.square(centred).sum(axis=1).mean())
+    centered = rows - rows.mean(axis=0)
+    budget = distortion * float(np.square(centered).sum(axis=1).mean())
     if statistics.total_variance == 0 or budget == 0:  # the mean says everything
         return DescriptionLength(0.0, 0.0, 0.0, 0.0, 0.0, distortion)
-    gaussian_bits = residual_rate(centred, budget)
+    gaussian_bits = residual_rate(centered, budget)
     atoms = statistics.crosscoder.components_
     norms = np.linalg.norm(atoms, axis=1).astype(np.float64)
     # in these units a code's error is a squared error of the data
@@ -201,8 +201,8 @@ def residual_rate(rows: NDArray[np.float64], budget: float) -> float:
     if np.square(rows).sum(axis=1).mean() <= budget:
         return 0.0
     first, last = np.array_split(rows, 2)
-    both = (held_out_variances(first, last), held_out_variances(last, first))
-    return float(np.mean([reverse_water_filling(variances, budget)[0] for variances in both]))
+    of_halves = (held_out_variances(first, last), held_out_variances(last, first))
+    return float(np.mean([reverse_water_filling(variances, budget)[0] for variances in of_halves]))
 
 
 def held_out_variances(

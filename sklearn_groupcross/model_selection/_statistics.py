@@ -15,9 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
 from .._plain import as_plain
-from ..crosscoder import GroupCrosscoder
-from ..crosscoder._inference import warn_of_one_sample
-from ..crosscoder._moments import Moments
+from .._stacks._moments import Moments, warn_of_one_sample
+from ..crosscoder import GroupCrosscoder, codes_of_orbits
 
 # What one batch may occupy: its rows, their reconstruction and their codes, as float64.
 _BYTES_A_BATCH = 2**28
@@ -39,10 +38,8 @@ class Statistics:
         ``Σ‖x − x̂‖²`` over all rows.
     total_variance : float
         ``Σ‖x − mean‖²`` over all rows.
-    n_active : int
-        Positive codes of all rows.
-    fired : ndarray of shape (n_atoms,), bool
-        Whether an atom had a positive code on any row.
+    n_firings : ndarray of shape (n_atoms,), int64
+        Rows on which an atom has a positive code.
     codes : CSR array of shape (n_code_rows, n_atoms), float32 or float64
         Codes of up to 10,000 rows; no rows unless asked for.
     rows : ndarray of shape (n_spectrum_rows, n_columns), float32 or float64
@@ -55,8 +52,7 @@ class Statistics:
     n_samples: int
     squared_error: float
     total_variance: float
-    n_active: int
-    fired: NDArray[np.bool_]
+    n_firings: NDArray[np.int64]
     codes: sparse.csr_array
     rows: NDArray[np.floating]
     row_codes: sparse.csr_array
@@ -77,7 +73,17 @@ class Statistics:
     @property
     def l0(self) -> float:
         """Mean number of positive codes of a row."""
-        return self.n_active / self.n_samples
+        return int(self.n_firings.sum()) / self.n_samples
+
+    @property
+    def frequencies(self) -> NDArray[np.float64]:
+        """Share of the rows on which an atom has a positive code, of shape (n_atoms,)."""
+        return self.n_firings / self.n_samples
+
+    @property
+    def fired(self) -> NDArray[np.bool_]:
+        """Whether an atom has a positive code on any row, of shape (n_atoms,)."""
+        return self.n_firings > 0
 
     @property
     def dead_share(self) -> float:
@@ -113,8 +119,8 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
     sampled_codes = _evenly_spaced(n_samples, _CODE_ROWS if keep_rows else 0)
     sampled_rows = _evenly_spaced(n_samples, _SPECTRUM_ROWS if keep_rows else 0)
 
-    squared_error, moments, n_active = 0.0, Moments(n_columns), 0
-    fired = np.zeros(n_atoms, dtype=bool)
+    squared_error, moments = 0.0, Moments(n_columns)
+    n_firings = np.zeros(n_atoms, dtype=np.int64)
     kept_codes: list[sparse.csr_array] = []
     kept_rows: list[NDArray[np.floating]] = []
     kept_row_codes: list[sparse.csr_array] = []
@@ -124,7 +130,7 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
             batch = transformer.transform(batch)
         if transformers and not hasattr(crosscoder, "feature_names_in_"):
             batch = np.asarray(batch)  # names that output settings have given are not the data's
-        codes = crosscoder._codes(batch)
+        codes = codes_of_orbits(crosscoder, batch)
         flat = np.asarray(batch).reshape(len(codes), -1)
         residual = flat - crosscoder.inverse_transform(codes)
         error = float(np.square(residual, dtype=np.float64).sum())
@@ -135,9 +141,7 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
             )
         squared_error += error
         moments.update(flat)
-        active = codes > 0
-        n_active += int(active.sum())
-        fired |= active.any(axis=0)
+        n_firings += (codes > 0).sum(axis=0)
         kept_codes.append(sparse.csr_array(codes[_within(sampled_codes, batch_rows)]))
         kept_row_codes.append(sparse.csr_array(codes[_within(sampled_rows, batch_rows)]))
         kept_rows.append(flat[_within(sampled_rows, batch_rows)])
@@ -146,8 +150,7 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
         n_samples=n_samples,
         squared_error=squared_error,
         total_variance=moments.variance * moments.n_rows,
-        n_active=n_active,
-        fired=fired,
+        n_firings=n_firings,
         codes=sparse.vstack(kept_codes, format="csr"),
         rows=np.concatenate(kept_rows),
         row_codes=sparse.vstack(kept_row_codes, format="csr"),
@@ -190,7 +193,7 @@ def _as_floats(X: Any, rows: slice) -> Any:
 
 
 def _evenly_spaced(n_samples: int, n_rows: int) -> NDArray[np.int64]:
-    """Every photograph of a store is then represented, whatever the order of the rows."""
+    """Every image of a store is then represented, whatever the order of the rows."""
     return np.linspace(0, n_samples - 1, min(n_samples, n_rows)).astype(np.int64)
 
 

@@ -2,53 +2,30 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
-from sklearn_groupcross import Cyclic, Dihedral, Trivial, make_orbits
-from sklearn_groupcross.analysis import (
-    cluster_families,
-    describe_families,
-    families_table,
-)
-from sklearn_groupcross.analysis._poses import all_poses, describe_poses, list_elements
-from sklearn_groupcross.analysis._similarity import best_alignment, self_profiles, unit_atoms
-from sklearn_groupcross.groups import Quaternion, RotationGroup, find_stabilizers
+from sklearn_groupcross import Dihedral
+from sklearn_groupcross.analysis import cluster_families, describe_families, families_table
+from sklearn_groupcross.analysis._poses import all_poses, list_elements
+from sklearn_groupcross.analysis._similarity import self_profiles
+from sklearn_groupcross.groups import Quaternion, find_stabilizers
 from sklearn_groupcross.testing import groups
+from tests.analysis.planted import compare, plant
 
 METHODS = ["average", "hdbscan", "graph"]
 small_groups = groups(max_order=16)
 
 
-def compare(blocks, group):
-    atoms = unit_atoms(blocks.reshape(len(blocks), -1), group.order)
-    similarity, alignment = best_alignment(atoms, None, group, torch.device("cpu"))
-    distances = np.clip(1.0 - similarity, 0.0, 2.0)
-    np.fill_diagonal(distances, 0.0)
-    return atoms, distances, alignment
-
-
-def nearest_neighbours(distances, k):
+def nearest_neighbors(distances, k):
     """The k nearest of every feature as a graph, zeros stored."""
     others = distances + np.where(np.eye(len(distances), dtype=bool), np.inf, 0.0)
     columns = np.argsort(others, axis=1, kind="stable")[:, :k]
     rows = np.repeat(np.arange(len(distances)), k)
     data = np.take_along_axis(distances, columns, axis=1).ravel()
     return sparse.csr_array((data, (rows, columns.ravel())), shape=distances.shape)
-
-
-def plant(group, n_families=3, seed=0, noise=0.3, **options):
-    """Families with some noise, so that nothing ties."""
-    planted = make_orbits(
-        2, group=group, n_channels=24, n_families=n_families, n_active=1, random_state=seed,
-        **options,
-    )  # fmt: skip
-    rng = np.random.default_rng(seed)
-    scale = noise / np.sqrt(planted.components[0].size)
-    return planted, planted.components + scale * rng.standard_normal(planted.components.shape)
 
 
 def describe(blocks, group, labels=None, **options):
@@ -60,77 +37,23 @@ def describe(blocks, group, labels=None, **options):
     return describe_families(labels, distances, alignment, stabilizers, atoms=atoms), stabilizers
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("group", [Dihedral(6), RotationGroup("tetrahedral")], ids=repr)
-def test_planted_families_are_found(group, method):
-    planted, blocks = plant(group, 5, seed=1, stabilizers="trivial")
-    blocks = np.concatenate([blocks, np.zeros_like(blocks[:2])])
-    _, distances, _ = compare(blocks, group)
-    before = distances.copy()
-    labels = cluster_families(distances, blocks.any(axis=(1, 2)), method=method)
-    np.testing.assert_array_equal(distances, before)
-    assert adjusted_rand_score(planted.families, labels[:-2]) == 1.0
-    assert (labels[-2:] == -1).all()
-    # of one size: numbered by their smallest member
-    assert labels[:-2].tolist() == planted.families.tolist()
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_features_alone_stay_alone(method):
-    group = Dihedral(4)
-    _, family = plant(group, 2, stabilizers="trivial")
-    strangers = np.random.default_rng(1).standard_normal((20, *family.shape[1:]))
-    _, distances, _ = compare(np.concatenate([family, strangers]), group)
-    labels = cluster_families(distances, np.ones(36, dtype=bool), method=method)
-    assert labels[:16].tolist() == [0] * 8 + [1] * 8
-    assert (labels[16:] == -1).all()
-
-
 @pytest.mark.parametrize("noise", [0.0, 0.3])
-def test_a_graph_of_neighbours_does_as_well_as_all_distances(noise):
+def test_a_graph_of_neighbors_does_as_well_as_all_distances(noise):
     """Also for exact copies, whose distances are zeros: stored zeros are edges."""
     group = Dihedral(6)
     planted, blocks = plant(group, 6, seed=4, noise=noise)
     atoms, distances, alignment = compare(blocks, group)
     alive = np.ones(len(distances), dtype=bool)
-    graph = nearest_neighbours(distances, 5)
+    graph = nearest_neighbors(distances, 5)
     assert graph.nnz == 5 * len(distances)
     labels = cluster_families(graph, alive, method="graph")
     np.testing.assert_array_equal(labels, cluster_families(distances, alive, method="graph"))
     found = np.where(labels < 0, 100 + np.arange(len(labels)), labels)
     assert adjusted_rand_score(planted.families, found) == 1.0
     stabilizers = find_stabilizers(group, self_profiles(atoms, group))
-    whole = nearest_neighbours(distances, len(distances) - 1)
+    whole = nearest_neighbors(distances, len(distances) - 1)
     expected = describe_families(labels, distances, alignment, stabilizers, atoms=atoms)
     assert describe_families(labels, whole, None, stabilizers, atoms=atoms) == expected
-
-
-def test_sizes_fall_and_small_families_are_alone():
-    distances = np.ones((9, 9)) - np.eye(9)
-    for members in ([3, 4], [0, 8], [1, 2, 5, 6]):
-        distances[np.ix_(members, members)] = 0.1
-    np.fill_diagonal(distances, 0)
-    alive = np.ones(9, dtype=bool)
-    for method in ("average", "graph"):
-        labels = cluster_families(distances, alive, method=method)
-        assert labels.tolist() == [1, 0, 0, 2, 2, 0, 0, -1, 1]
-        labels = cluster_families(distances, alive, method=method, min_size=3)
-        assert labels.tolist() == [-1, 0, 0, -1, -1, 0, 0, -1, -1]
-
-
-def test_chains_join_families_in_the_graph_alone():
-    positions = np.concatenate([np.zeros(6), np.linspace(0.1, 0.9, 9), np.ones(6)])
-    distances = np.abs(positions[:, None] - positions)
-    alive = np.ones(21, dtype=bool)
-    assert (cluster_families(distances, alive, 0.4, method="graph") == 0).all()
-    average = cluster_families(distances, alive, 0.4)
-    assert average[0] != average[-1]
-
-
-def test_dead_features_are_no_bridges():
-    distances = np.array([[0, 2, 1], [2, 0, 1], [1, 1, 0.0]])
-    labels = cluster_families(distances, np.array([True, True, False]), 1.5, method="graph")
-    assert labels.tolist() == [-1, -1, -1]
 
 
 @given(small_groups, st.integers(0, 50), st.data())
@@ -250,40 +173,6 @@ def test_alignments_serve_in_place_of_atoms():
         describe_families(labels, distances, None, stabilizers)
 
 
-FULL = range(16)
-
-
-@pytest.mark.parametrize(
-    ("group", "generators", "poses", "kind", "words"),
-    [
-        (Cyclic(16), [], set(FULL) - {4}, "curve or edge",
-         "curves or edges: 0° to 337.5°, missing 90°"),
-        (Cyclic(32), [16], FULL, "line", "lines: 0° to 168.75°; complete"),
-        (Cyclic(16), [], set(FULL) - {1, 2, 8}, None,
-         "0° to 337.5°, missing 22.5° to 45° and 180°"),
-        (Cyclic(16), [], set(FULL) - {0, 15, 8}, None,
-         "0° to 337.5°, missing 180° and 337.5° to 0°"),
-        (Cyclic(16), [], {2, 3, 9}, "other", "only 45° to 67.5° and 202.5°"),
-        (Dihedral(4), [], {0, 1, 2, 3, 4, 5, 7}, None,
-         "0° to 270°; mirrored 0° to 270°, missing 180°"),
-        (Dihedral(4), [], {0, 1, 3}, None, "0° to 270°, missing 180°; mirrored none"),
-        (Dihedral(4), [4], {0, 1, 2, 3}, "grid", "grids: 0° to 270°; complete"),
-        (Trivial(), [], {0}, "round", "round features: 0°; complete"),
-        (Quaternion(), [4], {0, 1, 2}, None, "3 of 4 poses, missing k"),
-        (Quaternion(), [], {0, 6}, None, "2 of 8 poses, only 1; -j"),
-    ],
-)  # fmt: skip
-def test_poses_in_words(group, generators, poses, kind, words):
-    assert describe_poses(sorted(poses), group.generated_subgroup(generators), kind) == words
-
-
-def test_long_lists_of_poses_are_shortened():
-    group = RotationGroup("octahedral")
-    text = describe_poses(range(12), group.generated_subgroup([]))
-    names = [group.describe_element(element) for element in range(12, 16)]
-    assert text == f"12 of 24 poses, missing {'; '.join(names)}; 8 more"
-
-
 def test_the_table_of_families():
     group = Dihedral(4)
     _, blocks = plant(group, 3, seed=2, stabilizers="trivial")
@@ -308,13 +197,3 @@ def test_the_table_of_families():
     assert alone["nearest_family"].tolist() == [-1]
     assert np.isnan(alone["distance"][0])
     assert len(families_table([], [], [], np.empty((0, 0)))) == 0
-
-
-def test_bad_input_is_refused():
-    distances, alive = np.zeros((3, 3)), np.ones(3, dtype=bool)
-    with pytest.raises(ValueError, match="one of 'average', 'hdbscan', 'graph'; got 'ward'"):
-        cluster_families(distances, alive, method="ward")
-    with pytest.raises(ValueError, match="min_size >= 2; got 1"):
-        cluster_families(distances, alive, min_size=1)
-    with pytest.raises(ValueError, match="'average' needs all distances"):
-        cluster_families(sparse.csr_array(distances), alive)

@@ -24,7 +24,7 @@ from sklearn_groupcross.groups import (
     Quaternion,
     Symmetric,
 )
-from tests.groups.strategies import NON_ABELIAN, groups
+from tests.groups.strategies import GROUPS, NON_ABELIAN
 from tests.tolerances import assert_near
 
 CPU = torch.device("cpu")
@@ -73,7 +73,7 @@ def test_random_dictionaries_over_the_dihedral_group_of_64_elements(seed, dtype,
 
 
 @settings(max_examples=50)
-@given(groups, st.integers(0, 2**32 - 1), st.sampled_from(DTYPES), st.booleans())
+@given(GROUPS, st.integers(0, 2**32 - 1), st.sampled_from(DTYPES), st.booleans())
 @example(Cyclic(7), 0, np.float64, True)
 @example(Alternating(4), 0, np.float64, True)
 @example(Quaternion(), 0, np.float64, True)
@@ -97,7 +97,7 @@ def test_left_translations_give_other_cosines(group):
         check_against_the_direct_sum(best_alignment(atoms, None, group, CPU), left)
 
 
-@given(groups, st.integers(0, 100), st.sampled_from(DTYPES))
+@given(GROUPS, st.integers(0, 100), st.sampled_from(DTYPES))
 def test_exactly_symmetric_clipped_with_unit_diagonal_and_inverse_alignment(group, seed, dtype):
     atoms = random_atoms(group, 7, 2, seed, dtype)
     similarity, alignment = best_alignment(atoms, None, group, CPU, tile_size=3)
@@ -155,7 +155,7 @@ def test_atoms_that_differ_by_more_than_rounding_are_told_apart():
     assert 0 < 1 - best_alignment(atoms, None, group, CPU)[0][0, 1] < 1e-3
 
 
-@given(groups, st.data())
+@given(GROUPS, st.data())
 def test_translating_an_atom_changes_no_similarity(group, data):
     atoms = random_atoms(group)
     shift = data.draw(st.integers(0, group.order - 1))
@@ -179,7 +179,7 @@ def test_left_translating_an_atom_would_change_it(group):
     assert max(changes) > 0.05
 
 
-@given(groups, st.permutations(range(6)))
+@given(GROUPS, st.permutations(range(6)))
 def test_permuting_atoms_permutes_similarity_and_alignment(group, order):
     atoms = random_atoms(group, 6)
     similarity, alignment = best_alignment(atoms, None, group, CPU, tile_size=4)
@@ -188,7 +188,7 @@ def test_permuting_atoms_permutes_similarity_and_alignment(group, order):
     np.testing.assert_array_equal(other_alignment, alignment[np.ix_(order, order)])
 
 
-@given(groups, st.lists(st.floats(1e-30, 1e30), min_size=4, max_size=4), st.sampled_from(DTYPES))
+@given(GROUPS, st.lists(st.floats(1e-30, 1e30), min_size=4, max_size=4), st.sampled_from(DTYPES))
 def test_scaling_atoms_changes_nothing(group, scales, dtype):
     components = np.random.default_rng(0).standard_normal((4, group.order * 3)).astype(dtype)
     scaled = components * np.array(scales, dtype=dtype)[:, None]
@@ -214,7 +214,7 @@ def test_scikit_learn_and_umap_take_the_distances_as_precomputed():
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("tile_size", [1, 4, None])
 @pytest.mark.parametrize("k", [1, 3, 10])
-def test_neighbours_are_those_of_the_square_matrix(k, tile_size, device):
+def test_neighbors_are_those_of_the_square_matrix(k, tile_size, device):
     group = SL_2_3
     atoms = random_atoms(group, 12)
     atoms[[2, 7]] = 0
@@ -246,14 +246,14 @@ def test_neighbours_are_those_of_the_square_matrix(k, tile_size, device):
 
 
 @pytest.mark.parametrize("k", [0, 3, 4])
-def test_more_neighbours_than_live_atoms_are_refused(k):
+def test_more_neighbors_than_live_atoms_are_refused(k):
     atoms = random_atoms(Dihedral(3), 4)
     atoms[1] = 0
     with pytest.raises(ValueError, match=r"from 1 to 2, since 3 of 4 atoms are not zero; got"):
         nearest_neighbors(atoms, Dihedral(3), k, CPU)
 
 
-@given(groups, st.sampled_from(DTYPES))
+@given(GROUPS, st.sampled_from(DTYPES))
 def test_profiles_are_the_diagonal(group, dtype):
     atoms = random_atoms(group, dtype=dtype)
     profiles = self_profiles(atoms, group)

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from sklearn_groupcross.analysis import _spectra
 from sklearn_groupcross.analysis._spectra import irrep_power
 from sklearn_groupcross.groups import Dihedral
-from tests.groups.strategies import groups
+from tests.groups.strategies import GROUPS
 
 
 def random_atoms(group, m=4, d=3, seed=0):
     return np.random.default_rng(seed).standard_normal((m, group.order, d))
 
 
-@given(groups, st.data())
+@given(GROUPS, st.data())
 def test_spectra_equal_projections_and_ignore_translation_and_scale(group, data):
     atoms = random_atoms(group, seed=data.draw(st.integers(0, 99)))
     h = data.draw(st.integers(0, group.order - 1))

@@ -118,9 +118,9 @@ def test_rules_are_values(rule):
 # the largest penalty is meant to leave nothing
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("rule", [*RULES, "neg_description_length"])
-def test_search_by_photograph(small_orbits, rule):
+def test_search_by_image(small_orbits, rule):
     flat = small_orbits.reshape(len(small_orbits), -1)
-    photographs = np.arange(len(flat)) // 10
+    images = np.arange(len(flat)) // 10
     pipeline = make_pipeline(FunctionTransformer(), small_crosscoder(max_epochs=60))
     search = GridSearchCV(
         pipeline,
@@ -131,7 +131,7 @@ def test_search_by_photograph(small_orbits, rule):
     )
     search = pickle.loads(pickle.dumps(clone(search)))
     assert clone(search).get_params()["refit"] == rule
-    search.fit(flat, groups=photographs)
+    search.fit(flat, groups=images)
     l0, explained = read_frontier(search.cv_results_)
     assert l0[0] > l0[1] > l0[2]
     if not isinstance(rule, str):
@@ -141,9 +141,9 @@ def test_search_by_photograph(small_orbits, rule):
     assert search.best_estimator_[-1].l1 == search.best_params_["groupcrosscoder__l1"]
     again = pickle.loads(pickle.dumps(search))
     np.testing.assert_array_equal(again.transform(flat), search.transform(flat))
-    # every fold's photographs were held out whole, and scored as score_crosscoder does
-    train, test = next(GroupKFold(2).split(flat, groups=photographs))
-    assert not set(photographs[train]) & set(photographs[test])
+    # every fold's images were held out whole, and scored as score_crosscoder does
+    train, test = next(GroupKFold(2).split(flat, groups=images))
+    assert not set(images[train]) & set(images[test])
     first = clone(pipeline).set_params(groupcrosscoder__l1=0.1).fit(flat[train])
     expected = score_crosscoder(first, flat[test])["neg_l0"]
     assert search.cv_results_["split0_test_neg_l0"][1] == pytest.approx(expected)

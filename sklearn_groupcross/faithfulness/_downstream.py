@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from .._ambient import own_state
 from .._device import resolve_device
 from .._plain import as_numpy
-from ..crosscoder import GroupCrosscoder
+from ..crosscoder import GroupCrosscoder, check_reads_activations, codes_of_activations
 from ..networks import Network, resolve_network
-from ._class_scores import ClassScores, check_scores, summarise
-from ._inputs import CentreBatches, check_reads_activations, encoding_passes
+from ._class_scores import ClassScores, check_scores, summarize
+from ._inputs import CenterBatches, encoding_passes
 
 Crosscoders = GroupCrosscoder | Sequence[GroupCrosscoder] | Mapping[str, GroupCrosscoder]
 # Maps activations (n_positions, c) to what replaces them, and the number of active codes.
@@ -107,7 +107,7 @@ def downstream_effect(
     --------
     >>> from sklearn.datasets import load_sample_images
     >>> from sklearn_groupcross import GroupCrosscoder, OrbitDataset, Cyclic
-    >>> from sklearn_groupcross.analysis import downstream_effect
+    >>> from sklearn_groupcross.faithfulness import downstream_effect
     >>> images, group = load_sample_images().images, Cyclic(4)
     >>> orbits = OrbitDataset(images, network="bundled", group=group)
     >>> crosscoder = GroupCrosscoder(group, n_features=64, max_epochs=5, random_state=0)
@@ -116,14 +116,14 @@ def downstream_effect(
     >>> effects["condition"].tolist()
     ['original', 'crosscoder', 'mean ablation', 'zero ablation']
     """
-    named = _check_crosscoders(crosscoders)
+    by_name = _check_crosscoders(crosscoders)
     network = resolve_network(network)
     layer = network.check_layer(layer)
     size = round(network.input_size * 8 / 7) if source_size is None else int(source_size)
-    batches = CentreBatches(images, network.input_size, size, batch_size, network.n_channels)
+    batches = CenterBatches(images, network.input_size, size, batch_size, network.n_channels)
     truth = None if labels is None else _check_labels(labels, batches.n_images)
     network.to(resolve_device(device))
-    mean = _ChannelMean(named, network.name, layer)
+    mean = _ChannelMean(by_name, network.name, layer)
     scores = [
         check_scores(
             network.run_with_replacement(batch.to(network.device), layer, mean),
@@ -138,7 +138,7 @@ def downstream_effect(
             f"labels name class {truth.max()}; network {network.name!r} has "
             f"{original.n_classes} classes, 0 to {original.n_classes - 1}."
         )
-    conditions = [_Condition(name, _reconstruction(c)) for name, c in named.items()]
+    conditions = [_Condition(name, _reconstruction(c)) for name, c in by_name.items()]
     mean_ablation = _Condition("mean ablation", _constant(mean.value))
     zero_ablation = _Condition("zero ablation", _constant(torch.zeros_like(mean.value)))
     conditions += [mean_ablation, zero_ablation]
@@ -158,7 +158,7 @@ def downstream_effect(
     return pd.DataFrame(
         [
             {"condition": name, "l0": l0, "explained_variance": explained}
-            | summarise(of_images[name], *controls, random_state)
+            | summarize(of_images[name], *controls, random_state)
             for name, (l0, explained) in of_maps.items()
         ]
     )
@@ -226,7 +226,7 @@ def _reconstruction(crosscoder: GroupCrosscoder) -> Rebuild:
         array = activations.cpu().numpy()
         rebuilt, n_active = np.empty_like(array), 0
         for part in encoding_passes(len(array), len(atoms)):
-            codes = crosscoder._codes_of_activations(array[part])
+            codes = codes_of_activations(crosscoder, array[part])
             rebuilt[part] = codes @ atoms + bias
             n_active += int((codes != 0).sum())
         return torch.from_numpy(rebuilt).to(activations.device), n_active
@@ -239,20 +239,20 @@ def _constant(value: Tensor) -> Rebuild:
 
 
 def _check_crosscoders(crosscoders: Crosscoders) -> dict[str, GroupCrosscoder]:
-    named: dict[str, Any]
+    by_name: dict[str, Any]
     if isinstance(crosscoders, Mapping):
-        named = dict(crosscoders)
+        by_name = dict(crosscoders)
     elif isinstance(crosscoders, BaseEstimator):  # a pipeline has a length and items, too
-        named = {"crosscoder": crosscoders}
+        by_name = {"crosscoder": crosscoders}
     else:
-        named = {f"crosscoder {i}": crosscoder for i, crosscoder in enumerate(crosscoders)}
-    if not named:
+        by_name = {f"crosscoder {i}": crosscoder for i, crosscoder in enumerate(crosscoders)}
+    if not by_name:
         raise ValueError("No crosscoders: the collection is empty.")
-    if reserved := {"original", "mean ablation", "zero ablation"} & set(named):
+    if reserved := {"original", "mean ablation", "zero ablation"} & set(by_name):
         raise ValueError(f"{min(reserved)!r} is the name of a control: rename the crosscoder.")
-    for name, crosscoder in named.items():
+    for name, crosscoder in by_name.items():
         check_reads_activations(crosscoder, name)
-    return named
+    return by_name
 
 
 def _check_labels(labels: ArrayLike, n_images: int) -> NDArray[np.int64]:

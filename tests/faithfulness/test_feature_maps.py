@@ -6,7 +6,7 @@ import torch
 from sklearn.pipeline import make_pipeline
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder
-from sklearn_groupcross.analysis import feature_maps
+from sklearn_groupcross.faithfulness import feature_maps
 from tests.tolerances import assert_same_codes, rounding
 
 
@@ -51,8 +51,8 @@ def test_the_extent_puts_units_on_their_pixels(crosscoder, small_network, small_
     left, right, bottom, top = found.extent
     field = small_dataset.field
     n = found.maps.shape[-1]
-    centres = left + (right - left) * (np.arange(n) + 0.5) / n
-    np.testing.assert_allclose(centres, field.offset[0] + np.arange(n) * field.stride[0])
+    centers = left + (right - left) * (np.arange(n) + 0.5) / n
+    np.testing.assert_allclose(centers, field.offset[0] + np.arange(n) * field.stride[0])
     assert bottom > top  # rows run downwards
 
 

@@ -8,63 +8,17 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from sklearn_groupcross import Dihedral, GroupCrosscoder, Network, load_network
-from sklearn_groupcross.actions import centre_crop
-from sklearn_groupcross.analysis import downstream_effect
+from sklearn_groupcross import GroupCrosscoder, Network, load_network
+from sklearn_groupcross.actions import center_crop
+from sklearn_groupcross.faithfulness import downstream_effect
 from sklearn_groupcross.orbits import ImageSource
+from tests.faithfulness.handmade import GROUP, Handmade, exact, read, row, shrunken
 from tests.tolerances import rounding
-
-GROUP = Dihedral(2)
-
-
-class Handmade(GroupCrosscoder):
-    """Codes are the activations themselves; what they mean is set by hand.
-
-    The blocks behind the identity's hold noise, which must not be looked at.
-    """
-
-    @classmethod
-    def of(cls, atoms: np.ndarray, bias: np.ndarray) -> Handmade:
-        noise = np.random.default_rng(0)
-        crosscoder = cls(group=GROUP, n_features=len(atoms))
-        crosscoder.group_ = GROUP
-        crosscoder.n_channels_ = atoms.shape[1]
-        crosscoder.encoder_ = np.eye(*atoms.shape)
-        others = noise.standard_normal((len(atoms), (GROUP.order - 1) * atoms.shape[1]))
-        crosscoder.components_ = np.hstack([atoms, others]).astype(np.float32)
-        others = noise.standard_normal((GROUP.order - 1) * atoms.shape[1])
-        crosscoder.intercept_ = np.concatenate([bias, others]).astype(np.float32)
-        return crosscoder
-
-    def _codes_of_activations(self, activations, *, sparse=False):
-        return np.maximum(activations, 0)
-
-
-def exact(n_channels: int = 96) -> Handmade:
-    return Handmade.of(np.eye(n_channels), np.zeros(n_channels))
-
-
-def shrunken(factor: float) -> Handmade:
-    return Handmade.of(factor * np.eye(96), np.zeros(96))
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return load_network("bundled")
 
 
 @pytest.fixture(scope="module")
 def maps(network, smooth_images) -> torch.Tensor:
     return network.activations(read(smooth_images))
-
-
-def read(images: np.ndarray) -> torch.Tensor:
-    source = ImageSource(images)
-    return torch.stack([centre_crop(source.load(i, 110), 96) for i in range(len(source))])
-
-
-def row(effects: pd.DataFrame, condition: str) -> pd.Series:
-    return effects.set_index("condition").loc[condition]
 
 
 def logit_rounding(network: Network, images: np.ndarray) -> float:
@@ -179,7 +133,7 @@ def test_neither_order_nor_batches_matter(network, smooth_images):
 
 
 def test_many_positions_are_encoded_in_parts(network, smooth_images, monkeypatch):
-    from sklearn_groupcross.analysis import _inputs
+    from sklearn_groupcross.faithfulness import _inputs
 
     reference = downstream_effect(shrunken(0.5), network, smooth_images)
     monkeypatch.setattr(_inputs, "_CODES_A_PASS", 96 * 1000)  # not a divisor of 6 * 24 * 24
@@ -201,42 +155,6 @@ def test_one_image_has_no_interval(network, smooth_images):
     effects = downstream_effect(shrunken(0.5), network, smooth_images[:1])
     assert effects["kl"].notna().all()
     assert effects[["kl_low", "kl_high", "recovered_low", "agreement_high"]].isna().all(axis=None)
-
-
-def test_probabilities_say_the_same_as_logits(network, smooth_images):
-    softmax = Network(
-        torch.nn.Sequential(network.module, torch.nn.Softmax(dim=1)),
-        network.preprocess,
-        input_size=96,
-        default_layer="0.relu3",
-    )
-    labels = np.arange(6)
-    pd.testing.assert_frame_equal(
-        downstream_effect(shrunken(0.5), softmax, smooth_images, labels=labels),
-        downstream_effect(shrunken(0.5), network, smooth_images, labels=labels),
-        rtol=1e-4,
-        atol=1e-6,
-    )
-
-
-def test_probabilities_of_zero_stay_finite():
-    class Certain(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.read = torch.nn.Identity()
-
-        def forward(self, x):
-            # all or nothing, by the sign of the map's mean
-            positive = (self.read(x).mean(dim=(1, 2, 3)) > 0).float()
-            return torch.stack([positive, 1 - positive], dim=1)
-
-    network = Network(Certain(), input_size=8, default_layer="read")
-    images = np.full((2, 8, 8, 3), 128, dtype=np.uint8)
-    effects = downstream_effect(exact(3), network, images, source_size=8)
-    assert row(effects, "zero ablation")["kl"] == pytest.approx(87.3, abs=0.1)
-    # all positions are alike: the mean is the map, and there is nothing to recover
-    assert row(effects, "mean ablation")["kl"] == 0
-    assert effects["recovered"].isna().all()
 
 
 def test_the_scale_of_the_images_can_be_chosen(network, smooth_images):
@@ -276,20 +194,6 @@ def test_a_network_without_a_classifier_is_refused(small_network, smooth_images)
         downstream_effect(exact(12), small_network, smooth_images)
 
 
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ([0, 1], r"one for each of 6 images; got int64 of shape \(2,\)"),
-        (np.zeros(6), "got float64"),
-        ([0, 1, 2, 3, 4, -1], "from 0; got -1"),
-        ([0, 1, 2, 3, 4, 70], "class 70.*has 70 classes"),
-    ],
-)
-def test_labels_that_do_not_fit_are_refused(network, smooth_images, labels, message):
-    with pytest.raises(ValueError, match=message):
-        downstream_effect(exact(), network, smooth_images, labels=labels)
-
-
 def test_other_arguments_that_do_not_fit_are_refused(network, smooth_images):
     with pytest.raises(ValueError, match="No crosscoders"):
         downstream_effect([], network, smooth_images)
@@ -327,7 +231,7 @@ def test_real_weights(shared_data):
     chosen = np.random.default_rng(0).permutation(len(paths))
     train, test = ([paths[i] for i in part] for part in (chosen[:10], chosen[240:248]))
     source = ImageSource(train)
-    squares = torch.stack([centre_crop(source.load(i, 256), 224) for i in range(len(train))])
+    squares = torch.stack([center_crop(source.load(i, 256), 224) for i in range(len(train))])
     rows = network.activations(squares).permute(0, 2, 3, 1).reshape(-1, 480).numpy()
     crosscoder = GroupCrosscoder(
         n_features=256, activation="topk", k=32, max_epochs=10, random_state=0

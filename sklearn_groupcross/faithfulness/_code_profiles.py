@@ -12,10 +12,14 @@ from sklearn.utils import check_array
 
 from .._ambient import own_state
 from .._plain import as_numpy, as_plain
-from ..crosscoder import GroupCrosscoder, flatten_orbits
-from ..crosscoder._rows import Rows, check_finite, is_row_readable
-from ..crosscoder._validation import FLOATS, check_blocks
-from ._inputs import check_reads_activations
+from .._stacks._rows import Rows, check_finite, is_row_readable
+from .._stacks._validation import FLOATS, check_blocks
+from ..crosscoder import (
+    GroupCrosscoder,
+    check_reads_activations,
+    codes_of_activations,
+    flatten_orbits,
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class CodeProfiles:
     profiles : ndarray of shape (m, order), float64
         ``profiles[i, h]`` is the correlation of feature i's code on x with its code on h·x; 1 at
         the identity. 0 where a code does not vary.
-    n_active : ndarray of shape (m,), int64
+    n_firings : ndarray of shape (m,), int64
         Orbits on whose identity block a feature fires. Correlations of features that fire on a
         handful of orbits mean little.
     moments : ndarray of shape (n_images, 5, m, order), float64
@@ -38,7 +42,7 @@ class CodeProfiles:
     """
 
     profiles: NDArray[np.float64]
-    n_active: NDArray[np.int64]
+    n_firings: NDArray[np.int64]
     moments: NDArray[np.float64]
     n_orbits: NDArray[np.int64]
 
@@ -86,7 +90,7 @@ def code_profiles(
     orbits : array-like of shape (n_samples, order, n_channels) or (n_samples, order * n_channels)
         Best of images that it was not fitted on. Memory maps and stores are read image by image.
     image_ids : array-like of shape (n_samples,), optional
-        Which image an orbit is of: `OrbitDataset.image_ids_`. For `CodeProfiles.reweighted` alone.
+        Which image an orbit is of: `OrbitDataset.image_ids`. For `CodeProfiles.reweighted` alone.
         Default: every orbit its own, which takes memory for each.
 
     Returns
@@ -101,7 +105,7 @@ def code_profiles(
     Examples
     --------
     >>> from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
-    >>> from sklearn_groupcross.analysis import code_profiles
+    >>> from sklearn_groupcross.faithfulness import code_profiles
     >>> orbits = make_orbits(300, group=Dihedral(3), n_channels=8, random_state=0).orbits
     >>> crosscoder = GroupCrosscoder(Dihedral(3), n_features=12, random_state=0).fit(orbits[:200])
     >>> code_profiles(crosscoder, orbits[200:]).profiles.shape
@@ -126,17 +130,17 @@ def code_profiles(
         raise ValueError(f"One image id for each of {n} orbits; got shape {ids.shape}.")
     names, image_of = np.unique(ids, return_inverse=True)
     moments = np.zeros((len(names), 5, n_features, order))
-    n_active = np.zeros(n_features, dtype=np.int64)
+    n_firings = np.zeros(n_features, dtype=np.int64)
     for image in range(len(names)):
         codes = _codes_of_blocks(crosscoder, rows, np.flatnonzero(image_of == image))
         first = codes[:, :1]
-        n_active += np.count_nonzero(first[:, 0], axis=0)
+        n_firings += np.count_nonzero(first[:, 0], axis=0)
         pairs = (first, codes, first**2, codes**2, first * codes)
         for k, values in enumerate(pairs):
             moments[image, k] = values.sum(axis=0).T  # of x alone: the same for all h
     n_orbits = np.bincount(image_of, minlength=len(names))
     profiles = _correlations(moments.sum(axis=0), float(n))
-    return CodeProfiles(profiles, n_active, moments, n_orbits)
+    return CodeProfiles(profiles, n_firings, moments, n_orbits)
 
 
 def _codes_of_blocks(
@@ -145,8 +149,8 @@ def _codes_of_blocks(
     """Codes of every block, encoded as if it were the identity block: (n_rows, order, m)."""
     order = crosscoder.group_.order
     block = rows.read(index, dtype=torch.float64 if rows.dtype == np.float64 else torch.float32)
-    check_finite(block, index, "orbits")
-    codes = crosscoder._codes_of_activations(block.reshape(len(index) * order, -1))
+    check_finite(block, index, "Input orbits")
+    codes = codes_of_activations(crosscoder, block.reshape(len(index) * order, -1))
     return codes.reshape(len(index), order, -1).astype(np.float64)
 
 

@@ -12,9 +12,9 @@ from torch import nn
 
 from .._ambient import own_state
 from .._device import resolve_device
-from ..crosscoder import GroupCrosscoder
+from ..crosscoder import GroupCrosscoder, check_reads_activations, codes_of_activations
 from ..networks import Network, receptive_field, resolve_network
-from ._inputs import CentreBatches, check_reads_activations, encoding_passes
+from ._inputs import CenterBatches, encoding_passes
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def feature_maps(
     --------
     >>> from sklearn.datasets import load_sample_images
     >>> from sklearn_groupcross import Cyclic, GroupCrosscoder, OrbitDataset
-    >>> from sklearn_groupcross.analysis import feature_maps
+    >>> from sklearn_groupcross.faithfulness import feature_maps
     >>> images, group = load_sample_images().images, Cyclic(4)
     >>> orbits = OrbitDataset(images, network="bundled", group=group)
     >>> crosscoder = GroupCrosscoder(group, n_features=64, max_epochs=5, random_state=0)
@@ -107,7 +107,7 @@ def feature_maps(
     layer = network.check_layer(layer)
     field = receptive_field(network, layer)
     size = field.input_size
-    batches = CentreBatches(
+    batches = CenterBatches(
         images,
         size,
         size if source_size is None else int(source_size),
@@ -143,7 +143,7 @@ def _encode(
     """Codes of some features; of all of them there are too many to hold for every position."""
     chosen = []
     for part in encoding_passes(len(activations), len(crosscoder.components_)):
-        chosen.append(crosscoder._codes_of_activations(activations[part])[:, features])
+        chosen.append(codes_of_activations(crosscoder, activations[part])[:, features])
     return np.concatenate(chosen)
 
 

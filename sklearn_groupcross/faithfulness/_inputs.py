@@ -1,4 +1,4 @@
-"""Crosscoders and images as analyses of a network take them."""
+"""Images and codes in parts, as analyses of a network take them."""
 
 from __future__ import annotations
 
@@ -6,42 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..actions import centre_crop
-from ..crosscoder import GroupCrosscoder
+from ..actions import center_crop
 from ..orbits import ImageSource
 
 _CODES_A_PASS = 1 << 25  # 128 MiB of float32
-
-
-def check_reads_activations(crosscoder: Any, name: str = "crosscoder") -> None:
-    """Check for a fitted crosscoder that reads a network's activations as they are.
-
-    Raises
-    ------
-    TypeError
-        If it is something else, a pipeline above all.
-    ValueError
-        If it reads whole orbits.
-    NotFittedError
-    """
-    if isinstance(crosscoder, Pipeline):
-        raise TypeError(
-            f"{name!r} is a Pipeline; activations of the network come as they are, without its "
-            "other steps. Fit a GroupCrosscoder on orbits that no step has transformed: it scales "
-            "them itself. (If no other step changes them, pass pipeline[-1].)"
-        )
-    if not isinstance(crosscoder, GroupCrosscoder):
-        raise TypeError(f"{name!r} must be a GroupCrosscoder; got a {type(crosscoder).__name__}.")
-    check_is_fitted(crosscoder)
-    if crosscoder.encoder_.shape[1] != crosscoder.n_channels_:
-        raise ValueError(
-            f"{name!r} has encoder_input='orbit': it reads whole orbits, of which a forward pass "
-            "computes one block only. Fit with encoder_input='identity'."
-        )
 
 
 def encoding_passes(n_rows: int, n_atoms: int) -> Iterator[slice]:
@@ -51,7 +21,7 @@ def encoding_passes(n_rows: int, n_atoms: int) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-class CentreBatches:
+class CenterBatches:
     """Images scaled to one size, of each the centre that a network reads, in batches.
 
     Parameters
@@ -96,4 +66,4 @@ class CentreBatches:
         for start in range(0, self.n_images, self.batch_size):
             indices = range(start, min(start + self.batch_size, self.n_images))
             squares = torch.stack([self.source.load(i, self.source_size) for i in indices])
-            yield centre_crop(squares, self.input_size)
+            yield center_crop(squares, self.input_size)

@@ -52,7 +52,7 @@ class ClassScores:
     @classmethod
     def of(cls, scores: Tensor) -> ClassScores:
         """Read scores of shape (n_images, n_classes), finding out what they are."""
-        # lucent's InceptionV1 ends in a softmax, the other networks in logits
+        # InceptionV1 ends in a softmax, the other networks in logits
         sums = scores.double().sum(dim=1)
         is_distribution = bool((scores >= 0).all() and ((sums - 1).abs() < 1e-3).all())
         return cls(_log_probabilities(scores, is_distribution), is_distribution)
@@ -98,7 +98,7 @@ def _log_probabilities(scores: Tensor, are_probabilities: bool) -> Tensor:
     return scores.double().clamp_min(torch.finfo(torch.float32).tiny).log()
 
 
-def summarise(
+def summarize(
     effect: dict[str, FloatArray],
     mean_ablation: dict[str, FloatArray],
     original: dict[str, FloatArray],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
-from sklearn_groupcross.analysis import code_profiles
+from sklearn_groupcross.faithfulness import code_profiles
 
 GROUP = Dihedral(4)
 
@@ -70,7 +70,7 @@ def test_profiles_are_correlations(crosscoder, planted):
     first, other = crosscoder.encode(orbits[:, 0]), crosscoder.encode(orbits[:, 5])
     expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(first.T, other.T, strict=True)]
     np.testing.assert_allclose(found.profiles[:, 5], expected, atol=1e-9)
-    np.testing.assert_array_equal(found.n_active, (first > 0).sum(axis=0))
+    np.testing.assert_array_equal(found.n_firings, (first > 0).sum(axis=0))
     assert found.n_orbits.tolist() == [30] * 10
 
 
@@ -98,7 +98,7 @@ def test_a_code_that_does_not_vary_has_no_correlation(crosscoder, planted):
     same = np.repeat(planted.orbits[2000:2001], 7, axis=0)
     found = code_profiles(crosscoder, same)
     assert not found.profiles.any()
-    assert set(found.n_active) == {0, 7}
+    assert set(found.n_firings) == {0, 7}
 
 
 def test_bad_input(crosscoder, planted):

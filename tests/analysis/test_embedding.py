@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn import set_config
+
+from sklearn_groupcross.analysis._embedding import MIN_FEATURES_FOR_A_MAP, embed
+
+
+def two_clumps(n):
+    """Distances of two clumps, of which the members of each are at distance zero."""
+    side = np.arange(n) % 2
+    return (side[:, None] != side).astype(np.float64)
+
+
+@pytest.mark.parametrize("n", [MIN_FEATURES_FOR_A_MAP, 20])
+def test_what_is_near_is_near_in_the_plane_and_a_seed_gives_the_same_bits(n):
+    distances, n_threads = two_clumps(n), torch.get_num_threads()
+    before = distances.copy()
+    points = embed(distances, seed=0)
+    assert (points.shape, points.dtype) == ((n, 2), np.float32)
+    np.testing.assert_array_equal(distances, before)
+    np.testing.assert_array_equal(embed(distances, seed=0), points)
+    assert torch.get_num_threads() == n_threads
+    if n == 20:  # of five features each is a neighbour of all
+        apart = np.linalg.norm(points[:, None] - points, axis=2)
+        assert apart[distances == 1].mean() > 2 * apart[distances == 0].mean()
+
+
+def test_users_settings_of_containers_do_not_reach_it():
+    set_config(transform_output="pandas")
+    try:
+        assert type(embed(two_clumps(6), seed=0)) is np.ndarray
+    finally:
+        set_config(transform_output="default")
+
+
+def test_too_few_features_are_refused():
+    with pytest.raises(ValueError, match="at least 5 features; this dictionary has 4"):
+        embed(two_clumps(4), seed=0)
