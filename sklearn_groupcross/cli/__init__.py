@@ -37,14 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     with own_streams(), stopped_by_signals():
         try:
-            return _run(arguments)
+            return _carry_out(arguments)
         except ReaderGone:
             for stream in (sys.stdout, sys.stderr):
                 give_up(stream)
             return BROKEN_PIPE
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _carry_out(arguments: Sequence[str] | None) -> int:
     try:
         try:
             options = make_parser().parse_args(arguments)

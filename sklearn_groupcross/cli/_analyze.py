@@ -16,8 +16,10 @@ from tqdm.auto import tqdm
 
 from .._device import resolve_device
 from .._files import written_whole
+from .._stacks._validation import check_constraints
 from ..analysis import MIN_FEATURES_FOR_A_MAP, Finding, SymmetryAnalyzer
 from ..crosscoder import GroupCrosscoder
+from ..groups import check_nameable
 from ..orbits import OrbitStore
 from ..plotting import (
     DiagnosisDisplay,
@@ -29,7 +31,7 @@ from ..plotting import (
     TransformBlockDisplay,
     save_figure,
 )
-from ._arguments import as_json, check_installed, check_order, in_words
+from ._arguments import as_json, check_installed, in_words
 from ._output import output_folder
 from ._streams import say
 
@@ -51,9 +53,9 @@ def analyze(options: argparse.Namespace) -> None:
         random_state=options.seed,
         verbose=1,
     )
-    analyzer._validate_params()
+    check_constraints(analyzer)
     crosscoder = GroupCrosscoder.load(options.model)
-    check_order(crosscoder.group_)
+    check_nameable(crosscoder.group_)
     store = None if options.orbits is None else _open_store(options.orbits, crosscoder)
     say(f"{options.model}: {len(crosscoder.components_)} atoms, {in_words(crosscoder.group_)}")
     out = options.out
@@ -63,7 +65,7 @@ def analyze(options: argparse.Namespace) -> None:
         # an old picture beside a new one would mislead
         results.publish(replaced=[FEATURES, FAMILIES, *_figures_in(out)])
         (out / FIGURES).mkdir(exist_ok=True)
-    summary = _summarise(analysis, findings, crosscoder)
+    summary = _summarize(analysis, findings, crosscoder)
     if options.json:
         print(as_json(summary))
     else:
@@ -86,10 +88,10 @@ def _open_store(path: Path, crosscoder: GroupCrosscoder) -> OrbitStore:
 def _fit(
     analyzer: SymmetryAnalyzer, crosscoder: GroupCrosscoder, store: OrbitStore | None
 ) -> tuple[SymmetryAnalyzer, list[Finding] | None]:
-    """Analyse; with orbits also resample photographs, and look for signs of failure."""
+    """Analyse; with orbits also resample images, and look for signs of failure."""
     if store is None:
         return analyzer.fit(crosscoder), None
-    analysis = analyzer.fit(crosscoder, orbits=store, image_ids=store.image_ids_)
+    analysis = analyzer.fit(crosscoder, orbits=store, image_ids=store.image_ids)
     return analysis, analysis.diagnose(crosscoder, store)
 
 
@@ -141,7 +143,7 @@ def _displays(
         yield "map", partial(FeatureMapDisplay.from_estimator, analysis)
 
 
-def _summarise(
+def _summarize(
     analysis: SymmetryAnalyzer, findings: list[Finding] | None, crosscoder: GroupCrosscoder
 ) -> dict[str, Any]:
     """What is printed, in what JSON can hold."""
@@ -196,7 +198,7 @@ def _print_summary(summary: dict[str, Any], n_families: int) -> None:
     if summary["findings"] is not None:
         median = summary["median_confidence"]
         lines["median confidence of symmetries"] = (
-            "unknown: features fire on too few photographs" if median is None else f"{median:.2f}"
+            "unknown: features fire on too few images" if median is None else f"{median:.2f}"
         )
     print(tabulate(lines.items(), tablefmt="plain", colalign=("left", "left")))
     print(f"\nSymmetry classes (threshold {summary['threshold']:g}; C1: none)\n")

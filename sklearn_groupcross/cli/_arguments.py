@@ -10,32 +10,15 @@ if TYPE_CHECKING:  # `main` needs this module, and --version none of scipy
     from ..groups import FiniteGroup
 
 
-def choose_count(wanted: int | None, available: int, option: str, least: int = 1) -> int:
+def choose_count(count: int | None, available: int, option: str, least: int = 1) -> int:
     """How many of the images that there are; all, if no number is given."""
-    if wanted is None:
+    if count is None:
         return available
-    if not least <= wanted <= available:
+    if not least <= count <= available:
         raise ValueError(
-            f"{option} lies between {least} and {available}, the images there are; got {wanted}."
+            f"{option} lies between {least} and {available}, the images there are; got {count}."
         )
-    return wanted
-
-
-def check_order(group: FiniteGroup) -> None:
-    """Refuse a group whose symmetries cannot be named, before hours of work.
-
-    Raises
-    ------
-    ValueError
-        If it has too many elements.
-    """
-    from ..groups import MAX_ORDER_FOR_ALL_SUBGROUPS
-
-    if group.order > MAX_ORDER_FOR_ALL_SUBGROUPS:
-        raise ValueError(
-            f"{group!r} has {group.order} elements; symmetries are named for groups of at most "
-            f"{MAX_ORDER_FOR_ALL_SUBGROUPS}."
-        )
+    return count
 
 
 def check_installed(*modules: str) -> None:

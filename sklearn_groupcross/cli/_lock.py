@@ -36,7 +36,7 @@ class _Owner(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def hold_folder(folder: Path) -> Iterator[None]:
     """Hold a folder for one command; the lock of a process that is dead holds nobody up.
 
     Raises

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ._lock import locked
+from ._lock import hold_folder
 from ._results import Results
 
 # Where results go and whether they may replace others is no matter of what they are.
@@ -46,7 +46,7 @@ def output_folder(
     folder = options.out
     created = _make(folder)
     try:
-        with locked(folder):
+        with hold_folder(folder):
             results = Results(folder, _digest(options))
             try:
                 _check(folder, files, folders, options.overwrite or results.goes_on)

@@ -119,7 +119,7 @@ def _add_stores(commands: Any) -> None:
     extract.add_argument(
         "--sampling",
         default="disk",
-        choices=("disk", "energy", "centre", "grid"),
+        choices=("disk", "energy", "center", "grid"),
         help="which positions are read (default: %(default)s)",
     )
     extract.add_argument("--positions", type=int, help="per image (default: 80; grid: all)")
@@ -181,7 +181,7 @@ def _add_analyze(commands: Any) -> None:
         "--orbits",
         type=Path,
         metavar="STORE",
-        help="a store of orbits: its photographs are resampled for confidence, and findings told",
+        help="a store of orbits: its images are resampled for confidence, and findings told",
     )
     analyze.add_argument(
         "--threshold",
@@ -242,13 +242,13 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from ._experiments import demo
+    from ._run import demo
 
     demo(options)
 
 
 def _run(options: argparse.Namespace) -> None:
-    from ._experiments import run
+    from ._run import run
 
     run(options)
 

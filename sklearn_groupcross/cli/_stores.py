@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from .._device import resolve_device
 from ..actions import HueAction, ImageAction, ImageProductAction
-from ..groups import MAX_ORDER_FOR_ALL_SUBGROUPS, parse_group
+from ..groups import check_nameable, parse_group
 from ..networks import load_network
 from ..orbits import ImageSource, OrbitDataset, OrbitStore
 from ._arguments import choose_count, in_words
@@ -20,11 +20,10 @@ from ._streams import say
 def extract(options: argparse.Namespace) -> None:
     """Run ``groupcross extract``."""
     action = _action(options)
-    if action.group.order > MAX_ORDER_FOR_ALL_SUBGROUPS:
-        say(
-            f"Note: {action.group!r} has {action.group.order} elements; symmetries of features can "
-            f"be named for at most {MAX_ORDER_FOR_ALL_SUBGROUPS}."
-        )
+    try:
+        check_nameable(action.group, "Its orbits can be extracted all the same.")
+    except ValueError as note:
+        say(f"Note: {note}")
     images = ImageSource(options.images)
     if options.n_images is not None:
         n_images = choose_count(options.n_images, len(images), "--n-images")
@@ -46,7 +45,7 @@ def extract(options: argparse.Namespace) -> None:
         random_state=options.seed,
     )
     say(f"{network.name}, layer {dataset.layer}, {len(images)} images, {in_words(dataset.group)}")
-    there = _state(options.out)
+    state_before = _state(options.out)
     store = dataset.extract(
         options.out,
         dtype=options.dtype,
@@ -54,7 +53,7 @@ def extract(options: argparse.Namespace) -> None:
         n_jobs=options.jobs,
         progress=True,
     )
-    if there == (len(store.images), 0):
+    if state_before == (len(store.images), 0):
         what = "add" if options.append else "do"
         say(f"Nothing to {what}: {options.out} holds all of these images already.")
     _print_info(store)

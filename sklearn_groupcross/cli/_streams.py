@@ -26,7 +26,7 @@ def own_streams() -> Iterator[None]:
     more, `ReaderGone` ends the work. Streams that are closed swallow everything.
     """
     before = sys.stdout, sys.stderr
-    with _open_descriptors(), open(os.devnull, "w") as nowhere:
+    with _open_descriptors(), open(os.devnull, "w", encoding="utf-8") as nowhere:
         output, error = (nowhere if _is_closed(stream) else stream for stream in before)
         sys.stdout = _Output(output)
         sys.stderr = _Errors(error)

@@ -8,11 +8,11 @@ from ._feature_map import FeatureMapDisplay
 from ._frontier import FrontierDisplay
 from ._self_profile import SelfProfileDisplay
 from ._spectrum import SpectrumDisplay
-from ._style import KIND_COLOURS, figure_to_png, save_figure
+from ._style import KIND_COLORS, figure_to_png, save_figure
 from ._transform_block import TransformBlockDisplay, block_to_png
 
 __all__ = [
-    "KIND_COLOURS",
+    "KIND_COLORS",
     "CodeMapDisplay",
     "DiagnosisDisplay",
     "DistanceMatrixDisplay",

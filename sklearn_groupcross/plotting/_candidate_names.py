@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from ..crosscoder import GroupCrosscoder
+from ..crosscoder import GroupCrosscoder, sparsity_parameter
 
 _SYMBOLS = {"l1": "λ"}
 
@@ -27,8 +27,8 @@ def name_candidates(
 
 
 def name_sparsity(crosscoder: GroupCrosscoder) -> str:
-    """Name of the parameter that decides how sparse codes are."""
-    parameter = "k" if "topk" in crosscoder.activation else "l1"
+    """Name and value of the parameter that decides how sparse codes are, of a fitted crosscoder."""
+    parameter = sparsity_parameter(crosscoder)
     # k may have been left to the estimator
     return _name(parameter, crosscoder.k_ if parameter == "k" else crosscoder.l1)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis import FeatureMaps, feature_maps
 from ..crosscoder import GroupCrosscoder
+from ..faithfulness import FeatureMaps, feature_maps
 from ..networks import Network
 from ._style import get_axes_grid
 

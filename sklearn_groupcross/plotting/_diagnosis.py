@@ -128,8 +128,8 @@ def _plot_evidence(ax: Axes, finding: Finding) -> None:
     if pictures:
         ax.locator_params(integer=True)
     advice = textwrap.fill(f"Try: {finding.advice}", 50)
-    own = ax.get_xlabel()
-    ax.set_xlabel(f"{own}\n\n{advice}" if own else advice, fontsize=8)
+    axis_label = ax.get_xlabel()
+    ax.set_xlabel(f"{axis_label}\n\n{advice}" if axis_label else advice, fontsize=8)
 
 
 def _plot_numbers(ax: Axes, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
-from ..groups import FiniteGroup, Subgroup
+from ..groups import FiniteGroup, Subgroup, as_group
 from ._family_layout import Slot, lay_out
 from ._style import PALETTE, get_axes
 
@@ -34,7 +34,7 @@ class FamilyWheelDisplay:
         Numbers of the features.
     poses : ndarray of shape (n_members,)
         The element that carries the medoid to each.
-    group : FiniteGroup
+    group : FiniteGroup or str
     medoid : int
         One of the members.
     stabilizer : Subgroup
@@ -55,7 +55,7 @@ class FamilyWheelDisplay:
         self,
         members: NDArray[np.int64],
         poses: NDArray[np.int64],
-        group: FiniteGroup,
+        group: FiniteGroup | str,
         medoid: int,
         stabilizer: Subgroup,
         gaps: NDArray[np.int64],
@@ -64,7 +64,7 @@ class FamilyWheelDisplay:
     ) -> None:
         self.members = members
         self.poses = poses
-        self.group = group
+        self.group = as_group(group)
         self.medoid = medoid
         self.stabilizer = stabilizer
         self.gaps = gaps
@@ -112,7 +112,7 @@ class FamilyWheelDisplay:
     def from_arrays(
         cls,
         poses: ArrayLike,
-        group: FiniteGroup,
+        group: FiniteGroup | str,
         *,
         members: ArrayLike | None = None,
         medoid: int | None = None,
@@ -127,7 +127,7 @@ class FamilyWheelDisplay:
         ----------
         poses : array-like of shape (n_members,)
             Elements of the group.
-        group : FiniteGroup
+        group : FiniteGroup or str
         members : array-like of shape (n_members,), optional
             Default: 0, 1, ...
         medoid : int, optional
@@ -144,6 +144,7 @@ class FamilyWheelDisplay:
             If lengths differ, there is no member, the medoid is none, the stabilizer is of another
             group, or an element is not in the group.
         """
+        group = as_group(group)
         where = np.asarray(poses, dtype=np.int64)
         numbers = np.arange(len(where)) if members is None else np.asarray(members, dtype=np.int64)
         if where.ndim != 1 or not len(where) or numbers.shape != where.shape:
@@ -158,9 +159,9 @@ class FamilyWheelDisplay:
                     f"Poses and gaps are elements of {group!r}, 0 to {group.order - 1}; got "
                     f"{element}."
                 )
-        centre = int(numbers[0]) if medoid is None else int(medoid)
-        if centre not in numbers:
-            raise ValueError(f"The medoid is a member; {centre} is none of {numbers.tolist()}.")
+        center = int(numbers[0]) if medoid is None else int(medoid)
+        if center not in numbers:
+            raise ValueError(f"The medoid is a member; {center} is none of {numbers.tolist()}.")
         fixed = group.generated_subgroup(()) if stabilizer is None else stabilizer
         if fixed.group != group:
             raise ValueError(f"The stabilizer is one of {fixed.group!r}, and group is {group!r}.")
@@ -172,7 +173,7 @@ class FamilyWheelDisplay:
                 f"Patches have shape ({len(where)}, height, width, 3), one a member; got "
                 f"{pictures.shape}."
             )
-        return cls(numbers, where, group, centre, fixed, empty, pictures, title)
+        return cls(numbers, where, group, center, fixed, empty, pictures, title)
 
     def plot(self, ax: Axes | None = None, **image_options: Any) -> FamilyWheelDisplay:
         """Draw every place: its members, by patch or by number, or the gap.
@@ -235,15 +236,15 @@ class FamilyWheelDisplay:
         """Draw the members of one pose into its place."""
         first, more = indices[0], len(indices) - 1
         text = f"{self.members[first]}" + (f"\n+{more}" if more else "")
-        colour = _MEDOID if is_medoid else _MEMBER
+        color = _MEDOID if is_medoid else _MEMBER
         size = min(10.0, 0.27 * slot.diameter * unit)
         if self.patches is None:
-            self._circle(ax, slot, edgecolor=colour, facecolor=f"{colour}22", linewidth=1.6)
+            self._circle(ax, slot, edgecolor=color, facecolor=f"{color}22", linewidth=1.6)
             ax.text(
                 slot.x, slot.y, prefix + text, ha="center", va="center", fontsize=size, zorder=4
             )
             return
-        circle = self._circle(ax, slot, edgecolor=colour, linewidth=2.2 if is_medoid else 1.2)
+        circle = self._circle(ax, slot, edgecolor=color, linewidth=2.2 if is_medoid else 1.2)
         half = slot.diameter / 2
         extent = (slot.x - half, slot.x + half, slot.y - half, slot.y + half)
         options = {"extent": extent, "interpolation": "bilinear", "zorder": 2, **image_options}
@@ -261,7 +262,7 @@ class FamilyWheelDisplay:
                 va="center",
                 fontsize=min(8.0, 0.24 * slot.diameter * unit),
                 zorder=4,
-                bbox={"facecolor": "white", "edgecolor": colour, "linewidth": 0.5, "pad": 0.8},
+                bbox={"facecolor": "white", "edgecolor": color, "linewidth": 0.5, "pad": 0.8},
             )
 
     @staticmethod

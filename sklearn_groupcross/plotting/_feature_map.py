@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
 from ..groups import PlanarGroup
-from ._style import KIND_COLOURS, PALETTE, get_axes
+from ._style import KIND_COLORS, PALETTE, get_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,15 +110,15 @@ class FeatureMapDisplay:
         self : FeatureMapDisplay
         """
         ax = get_axes(ax, (6.4, 4.6))
-        colours = self._choose_colours()
-        words = np.array([w if w in colours else _REST for w in self.kinds], dtype=object)
+        colors = self._choose_colors()
+        words = np.array([w if w in colors else _REST for w in self.kinds], dtype=object)
         # many points want small dots, few want large ones
         size = float(np.clip(6000 / max(1, len(words)), 9, 45))
         # the many unnamed features first, so that the few named ones lie on top
-        for word in reversed(colours):
+        for word in reversed(colors):
             chosen = words == word
             if chosen.any():
-                options = {"s": size, "color": colours[word], "alpha": 0.8, "linewidth": 0}
+                options = {"s": size, "color": colors[word], "alpha": 0.8, "linewidth": 0}
                 label = f"{word} ({int(chosen.sum())})"
                 x, y = self.embedding[chosen].T
                 ax.scatter(x, y, label=label, **{**options, **scatter_options})
@@ -137,14 +137,14 @@ class FeatureMapDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _choose_colours(self) -> dict[str, str]:
+    def _choose_colors(self) -> dict[str, str]:
         """Colour of every word, in the order of the legend."""
         words, counts = np.unique(self.kinds.astype(str), return_counts=True)
-        if set(words) <= set(KIND_COLOURS):
-            return KIND_COLOURS
+        if set(words) <= set(KIND_COLORS):
+            return KIND_COLORS
         by_count = [str(w) for w in words[np.argsort(-counts, kind="stable")]]
         frequent = [w for w in by_count if w not in ("alone", "C1")][: len(PALETTE) - 1]
         plain: dict[str, str] = {
-            str(w): KIND_COLOURS["other"] for w in ("C1", "alone") if w in by_count
+            str(w): KIND_COLORS["other"] for w in ("C1", "alone") if w in by_count
         }
         return {**dict(zip(frequent, PALETTE, strict=False)), **plain, _REST: "#CCCCCC"}

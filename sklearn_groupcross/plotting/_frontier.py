@@ -136,7 +136,7 @@ class FrontierDisplay:
             [score.l0 for score in scores],
             [score.explained_variance for score in scores],
             names=names or [name_sparsity(crosscoder) for crosscoder in crosscoders],
-            labels=labels or [crosscoder.activation for crosscoder in crosscoders],
+            labels=labels or [crosscoder.activation_ for crosscoder in crosscoders],
             chosen=chosen,
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
-from ..groups import FiniteGroup, PlanarGroup, Subgroup
+from ..groups import FiniteGroup, PlanarGroup, Subgroup, as_group
 from ._style import PALETTE, get_axes
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class SelfProfileDisplay:
     Parameters
     ----------
     profiles : ndarray of shape (n_shown, order)
-    group : FiniteGroup
+    group : FiniteGroup or str
     labels : sequence of str
         One a profile.
     threshold : float, optional
@@ -46,13 +46,13 @@ class SelfProfileDisplay:
     def __init__(
         self,
         profiles: NDArray[np.floating],
-        group: FiniteGroup,
+        group: FiniteGroup | str,
         labels: Sequence[str],
         threshold: float | None = None,
         stabilizers: Sequence[Subgroup] | None = None,
     ) -> None:
         self.profiles = profiles
-        self.group = group
+        self.group = as_group(group)
         self.labels = labels
         self.threshold = threshold
         self.stabilizers = stabilizers
@@ -72,7 +72,7 @@ class SelfProfileDisplay:
     def from_arrays(
         cls,
         profiles: ArrayLike,
-        group: FiniteGroup,
+        group: FiniteGroup | str,
         labels: Sequence[str] | None = None,
         *,
         threshold: float | None = None,
@@ -85,14 +85,17 @@ class SelfProfileDisplay:
         ValueError
             If there is not one column an element, or not one label and one stabilizer a profile.
         """
+        group = as_group(group)
         array = np.atleast_2d(np.asarray(profiles, dtype=np.float64))
         if array.shape[1] != group.order:
             raise ValueError(
                 f"Profiles over {group!r} have {group.order} columns; got {array.shape[1]}."
             )
-        for name, given in (("labels", labels), ("stabilizers", stabilizers)):
-            if given is not None and len(given) != len(array):
-                raise ValueError(f"{name} has one entry a profile, {len(array)}; got {len(given)}.")
+        for name, entries in (("labels", labels), ("stabilizers", stabilizers)):
+            if entries is not None and len(entries) != len(array):
+                raise ValueError(
+                    f"{name} has one entry a profile, {len(array)}; got {len(entries)}."
+                )
         names = labels or [f"profile {i}" for i in range(len(array))]
         return cls(array, group, names, threshold, stabilizers)
 
@@ -132,16 +135,16 @@ class SelfProfileDisplay:
         around = np.linspace(x[0], x[-1], 181)  # circles, where axes are polar
         ax.plot(around, np.zeros(181), color="0.6", linewidth=0.8)
         for i, (profile, label) in enumerate(zip(self.profiles, self.labels, strict=True)):
-            colour = PALETTE[i % len(PALETTE)]
-            line = {"color": colour, "linewidth": 1.6, "marker": "o", "markersize": 3.5, **options}
+            color = PALETTE[i % len(PALETTE)]
+            line = {"color": color, "linewidth": 1.6, "marker": "o", "markersize": 3.5, **options}
             ax.plot(x, np.append(profile[:n], profile[0]), label=label, **line)
             if group.has_mirrors:
                 dashed = {"linestyle": "--", "linewidth": 1.1, "marker": "s", "markersize": 2.5}
-                line = {"color": colour, **dashed, **options}
+                line = {"color": color, **dashed, **options}
                 ax.plot(x, np.append(profile[n:], profile[n]), **line)
             if self.stabilizers is not None:
                 elements = np.array(self.stabilizers[i].elements)
-                self._ring(ax, x[group.turns[elements]], profile[elements], colour)
+                self._ring(ax, x[group.turns[elements]], profile[elements], color)
         if self.threshold is not None:
             ax.plot(around, np.full(181, self.threshold), color="black", linestyle=":")
         if is_polar:
@@ -173,12 +176,12 @@ class SelfProfileDisplay:
     def _plot_bars(self, ax: Axes, options: dict[str, Any]) -> None:
         x, width = np.arange(self.group.order), 0.8 / len(self.profiles)
         for i, (profile, label) in enumerate(zip(self.profiles, self.labels, strict=True)):
-            colour = PALETTE[i % len(PALETTE)]
+            color = PALETTE[i % len(PALETTE)]
             at = x + (i - (len(self.profiles) - 1) / 2) * width
-            ax.bar(at, profile, **{"width": width, "color": colour, "label": label, **options})
+            ax.bar(at, profile, **{"width": width, "color": color, "label": label, **options})
             if self.stabilizers is not None:
                 elements = np.array(self.stabilizers[i].elements)
-                self._ring(ax, at[elements], profile[elements], colour)
+                self._ring(ax, at[elements], profile[elements], color)
         ax.axhline(0, color="0.6", linewidth=0.8)
         if self.threshold is not None:
             ax.axhline(self.threshold, color="black", linestyle=":")
@@ -191,11 +194,11 @@ class SelfProfileDisplay:
     # --- both ----------------------------------------------------------------------------------
 
     @staticmethod
-    def _ring(ax: Axes, x: NDArray[np.floating], y: NDArray[np.floating], colour: str) -> None:
+    def _ring(ax: Axes, x: NDArray[np.floating], y: NDArray[np.floating], color: str) -> None:
         ring: dict[str, Any] = {
             "markersize": 9,
             "markerfacecolor": "none",
-            "markeredgecolor": colour,
+            "markeredgecolor": color,
         }
         ax.plot(x, y, marker="o", linestyle="none", markeredgewidth=1.3, clip_on=False, **ring)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
-from ..groups import FiniteGroup
+from ..groups import FiniteGroup, as_group
 from ._style import PALETTE, get_axes
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class SpectrumDisplay:
     ----------
     power : ndarray of shape (n_shown, n_irreps)
         In the order of ``group.irreps``; rows sum to 1, or to 0 for dead features.
-    group : FiniteGroup
+    group : FiniteGroup or str
     labels : sequence of str
         One a feature.
 
@@ -41,10 +41,10 @@ class SpectrumDisplay:
     """
 
     def __init__(
-        self, power: NDArray[np.floating], group: FiniteGroup, labels: Sequence[str]
+        self, power: NDArray[np.floating], group: FiniteGroup | str, labels: Sequence[str]
     ) -> None:
         self.power = power
-        self.group = group
+        self.group = as_group(group)
         self.labels = labels
 
     @classmethod
@@ -63,7 +63,7 @@ class SpectrumDisplay:
 
     @classmethod
     def from_arrays(
-        cls, power: ArrayLike, group: FiniteGroup, labels: Sequence[str] | None = None
+        cls, power: ArrayLike, group: FiniteGroup | str, labels: Sequence[str] | None = None
     ) -> SpectrumDisplay:
         """Take spectra that were computed before, of shape (n_irreps,) or (n_shown, n_irreps).
 
@@ -73,6 +73,7 @@ class SpectrumDisplay:
             If there is no row, not one column an irrep, or a share is negative.
         """
         array = np.atleast_2d(np.asarray(power, dtype=np.float64))
+        group = as_group(group)
         n_irreps = len(group.irreps)
         if array.ndim != 2 or array.shape[1] != n_irreps or not len(array):
             raise ValueError(

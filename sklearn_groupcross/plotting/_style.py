@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 #: Colour of every kind of feature, the same in all pictures (Okabe and Ito: safe for colour-blind).
-KIND_COLOURS = {
+KIND_COLORS = {
     "line": "#0072B2",
     "grid": "#CC79A7",
     "curve or edge": "#D55E00",

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import SymmetryAnalyzer
-from ..groups import FiniteGroup, PlanarGroup
+from ..groups import FiniteGroup, PlanarGroup, as_group
 from ._style import get_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS = "RdBu_r"  # diverging: cosine 0 is white
+_COLORS = "RdBu_r"  # diverging: cosine 0 is white
 # Beyond this, names of elements along an axis would lie on each other.
 _MAX_NAMES = 32
 
@@ -32,7 +32,7 @@ class TransformBlockDisplay:
     ----------
     block : ndarray of shape (order, order)
         ``T[g, h] = cos(W[g], W[h])``.
-    group : FiniteGroup
+    group : FiniteGroup or str
     title : str, default=""
 
     Attributes
@@ -41,9 +41,11 @@ class TransformBlockDisplay:
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, block: NDArray[np.floating], group: FiniteGroup, title: str = "") -> None:
+    def __init__(
+        self, block: NDArray[np.floating], group: FiniteGroup | str, title: str = ""
+    ) -> None:
         self.block = block
-        self.group = group
+        self.group = as_group(group)
         self.title = title
 
     @classmethod
@@ -56,10 +58,10 @@ class TransformBlockDisplay:
 
     @classmethod
     def from_arrays(
-        cls, block: NDArray[np.floating], group: FiniteGroup, title: str = ""
+        cls, block: NDArray[np.floating], group: FiniteGroup | str, title: str = ""
     ) -> TransformBlockDisplay:
         """Take a transform block that was computed before."""
-        block = np.asarray(block)
+        block, group = np.asarray(block), as_group(group)
         if block.shape != (group.order, group.order):
             raise ValueError(
                 f"A transform block of {group!r} has shape {(group.order, group.order)}; "
@@ -82,7 +84,7 @@ class TransformBlockDisplay:
         self : TransformBlockDisplay
         """
         ax = get_axes(ax, (5.4, 4.8))
-        options = {"cmap": _COLOURS, "vmin": -1, "vmax": 1, "interpolation": "nearest"}
+        options = {"cmap": _COLORS, "vmin": -1, "vmax": 1, "interpolation": "nearest"}
         image = ax.imshow(self.block, **{**options, **imshow_options})
         ax.figure.colorbar(image, ax=ax, label="cosine of blocks g and h", shrink=0.8)
         group = self.group
@@ -140,5 +142,5 @@ def block_to_png(block: NDArray[np.floating]) -> bytes:
     from matplotlib.image import imsave
 
     buffer = io.BytesIO()
-    imsave(buffer, block, cmap=mpl.colormaps[_COLOURS], vmin=-1, vmax=1, format="png")
+    imsave(buffer, block, cmap=mpl.colormaps[_COLORS], vmin=-1, vmax=1, format="png")
     return buffer.getvalue()

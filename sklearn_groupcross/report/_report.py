@@ -19,17 +19,22 @@ from .._files import written_whole
 from .._printable import printable
 from .._version import __version__
 from ..analysis import KINDS, MIN_FEATURES_FOR_A_MAP, SymmetryAnalyzer, measurable_kinds
-from ..crosscoder import GroupCrosscoder
+from ..crosscoder import GroupCrosscoder, codes_of_orbits
 from ..groups import PlanarGroup
 from ..orbits import OrbitDataset
 from ..plotting import (
-    KIND_COLOURS,
+    KIND_COLORS,
     DistanceMatrixDisplay,
     FeatureMapDisplay,
     block_to_png,
     figure_to_png,
 )
-from ._evidence import Evidence, choose_elements, choose_features, gather_evidence
+from ._exhibits import (
+    Exhibit,
+    choose_elements,
+    choose_features,
+    collect_exhibit,
+)
 
 _PATCH_PIXELS = 64
 _N_FAMILIES = 30
@@ -92,7 +97,7 @@ def write_report(
         raise ImportError(
             "The report needs jinja2: pip install 'sklearn-groupcross[report]'."
         ) from error
-    codes = crosscoder._codes(orbits)
+    codes = codes_of_orbits(crosscoder, orbits)
     if frequencies is None:
         frequencies = (codes > 0).mean(axis=0)
     frequencies = np.where(frequencies >= min_frequency, frequencies, 0.0)
@@ -100,7 +105,7 @@ def write_report(
     rows = []
     chosen = choose_features(analysis, frequencies, max_features)
     for feature in tqdm(chosen, desc="writing report", unit="feature", disable=not progress):
-        evidence = gather_evidence(
+        exhibit = collect_exhibit(
             feature,
             crosscoder=crosscoder,
             dataset=dataset,
@@ -109,8 +114,8 @@ def write_report(
             elements=elements,
             n_patches=n_patches,
         )
-        if evidence is not None:
-            rows.append(_row(evidence, analysis, float(frequencies[feature])))
+        if exhibit is not None:
+            rows.append(_row(exhibit, analysis, float(frequencies[feature])))
     families = _describe_families(analysis, frequencies)
     environment = Environment(
         loader=PackageLoader("sklearn_groupcross.report"),
@@ -134,14 +139,14 @@ def write_report(
         rows=rows,
         n_firing=int((frequencies > 0).sum()),
         min_frequency=min_frequency,
-        colours=KIND_COLOURS,
+        colors=KIND_COLORS,
     )
     with written_whole(path) as temporary:
         temporary.write_bytes(html.encode())
 
 
-def _row(evidence: Evidence, analysis: SymmetryAnalyzer, frequency: float) -> dict[str, Any]:
-    feature = evidence.feature
+def _row(exhibit: Exhibit, analysis: SymmetryAnalyzer, frequency: float) -> dict[str, Any]:
+    feature = exhibit.feature
     stabilizer = analysis.stabilizers_[feature]
     runner_up = stabilizer.runner_up.name if stabilizer.runner_up else ""
     return {
@@ -158,10 +163,10 @@ def _row(evidence: Evidence, analysis: SymmetryAnalyzer, frequency: float) -> di
         "frequency": frequency,
         "block": _data_uri(block_to_png(analysis.transform_blocks(feature)), "png"),
         "profile": _profile_points(analysis, feature),
-        "patches": [_picture(patch) for patch in evidence.patches],
+        "patches": [_picture(patch) for patch in exhibit.patches],
         "views": [
             {"picture": _picture(view), "response": response}
-            for view, response in zip(evidence.views, evidence.responses, strict=True)
+            for view, response in zip(exhibit.views, exhibit.responses, strict=True)
         ],
     }
 

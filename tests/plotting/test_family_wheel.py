@@ -33,16 +33,16 @@ def test_places_never_overlap(data):
     layout = lay_out(group, poses, stabilizer)
     assert sorted(layout.slots) == sorted(poses)
     slots = [*layout.slots.values(), *([layout.medoid] if layout.medoid else [])]
-    centres = np.array([(slot.x, slot.y) for slot in slots])
+    centers = np.array([(slot.x, slot.y) for slot in slots])
     radii = np.array([slot.diameter for slot in slots]) / 2
-    distances = np.linalg.norm(centres[:, None] - centres[None], axis=2)
+    distances = np.linalg.norm(centers[:, None] - centers[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     assert (distances >= radii[:, None] + radii[None] - 1e-9).all()
     left, right, bottom, top = layout.extent
-    assert (centres[:, 0] - radii >= left).all()
-    assert (centres[:, 0] + radii <= right).all()
-    assert (centres[:, 1] - radii >= bottom).all()
-    assert (centres[:, 1] + radii <= top).all()
+    assert (centers[:, 0] - radii >= left).all()
+    assert (centers[:, 0] + radii <= right).all()
+    assert (centers[:, 1] - radii >= bottom).all()
+    assert (centers[:, 1] + radii <= top).all()
 
 
 def test_members_stand_where_their_turn_brings_the_top():
@@ -77,7 +77,7 @@ def test_gaps_are_dashed_and_copies_are_counted():
     ).plot()
     drawn = circles(display)
     assert sorted(dashed for _, dashed in drawn) == [False] * 3 + [True] * 2
-    gaps = sorted(centre[0] for centre, dashed in drawn if dashed)
+    gaps = sorted(center[0] for center, dashed in drawn if dashed)
     np.testing.assert_allclose(gaps, [-1, 1])
     texts = {text.get_text() for text in display.ax_.texts}
     assert {"7", "3\n+2", "medoid\n7"} <= texts
@@ -92,8 +92,8 @@ def test_every_member_has_its_patch():
     images = {}
     for image in display.ax_.images:
         left, right, bottom, top = image.get_extent()
-        centre = (round((left + right) / 2, 6) + 0.0, round((bottom + top) / 2, 6) + 0.0)
-        images[centre] = float(np.asarray(image.get_array())[0, 0, 0])
+        center = (round((left + right) / 2, 6) + 0.0, round((bottom + top) / 2, 6) + 0.0)
+        images[center] = float(np.asarray(image.get_array())[0, 0, 0])
         assert image.get_clip_path() is not None
     assert images[(-1.0, 0.0)] == shades[0]
     assert images[(0.0, 1.0)] == images[(0.0, 0.0)] == shades[1]

@@ -107,6 +107,9 @@ def test_estimators_are_measured(orbits):
     display = FrontierDisplay.from_estimators(estimators, orbits).plot()
     assert display.labels == ["relu", "relu", "topk"]
     assert display.names == ["λ=0.02", "λ=0.2", "k=3"]
+    estimators[2].set_params(activation="relu")  # that is for the next fit
+    again = FrontierDisplay.from_estimators(estimators, orbits)
+    assert (again.labels, again.names) == (display.labels, display.names)
     np.testing.assert_allclose(
         display.explained_variance[0], estimators[0].score(orbits), rtol=1e-5
     )

@@ -169,7 +169,7 @@ def test_a_dictionary_of_dead_features(model, planted, tmp_path, capsys):
 def test_no_model(tmp_path, capsys):
     assert analyze(tmp_path / "absent.safetensors", tmp_path / "out") == 2
     assert "absent.safetensors" in capsys.readouterr().err
-    (tmp_path / "text.safetensors").write_text("hello")
+    (tmp_path / "text.safetensors").write_text("hello", encoding="utf-8")
     assert analyze(tmp_path / "text.safetensors", tmp_path / "out") == 2
     assert "groupcross: error: " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -238,6 +238,6 @@ def test_damaged_models_are_no_faults_of_the_program(model, tmp_path, capsys):
 def test_a_group_that_is_too_large_is_refused_before_the_orbits_are_opened(
     model, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("sklearn_groupcross.groups.MAX_ORDER_FOR_ALL_SUBGROUPS", 7)
+    monkeypatch.setattr("sklearn_groupcross.groups._subgroup.MAX_ORDER_FOR_ALL_SUBGROUPS", 7)
     assert analyze(model, tmp_path / "out", "--orbits", str(tmp_path / "absent")) == 2
-    assert "Dihedral(4) has 8 elements" in capsys.readouterr().err
+    assert "at most 7 elements; this one has 8. Take a smaller group." in capsys.readouterr().err

@@ -160,7 +160,7 @@ def test_in_a_shell(redirections, status):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full on this system")
 def test_a_full_device():
     command = [sys.executable, "-m", "sklearn_groupcross.cli", "--version"]
-    with open("/dev/full", "w") as full:
+    with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
     assert done.stderr == "groupcross: error: No space left on device: 'standard output'\n"

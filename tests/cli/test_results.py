@@ -31,14 +31,14 @@ def write(folder, content, *, overwrite=True, extra=(), command="a", on_the_way=
     with output_folder(options, FILES[:2], ("figures",)) as results:
         for name in (*FILES, *extra):
             with written_whole(results.place(name)) as temporary:
-                temporary.write_text(content)
+                temporary.write_text(content, encoding="utf-8")
         on_the_way()
         results.publish(replaced=(*FILES, "old.npy"))
 
 
 def in_folder(folder):
     files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in files}
+    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in files}
 
 
 def whole(content):
@@ -71,11 +71,11 @@ def in_child(action, kill_at=None, within=None):
 def in_a_small_process(function, *arguments):
     """Call a function of this module in a process without torch, which forks in no time."""
     name = function.__name__
-    program = f"import sys; from tests.test_cli_results import {name}; {name}(*sys.argv[1:])"
+    program = f"import sys; from {__name__} import {name}; {name}(*sys.argv[1:])"
     subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
         check=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
 
 
@@ -99,7 +99,7 @@ def kill_before_every_act(place, before):
         old = whole("old") | {"old.npy": "old"}
         for name, content in old.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(content)
+            (folder / name).write_text(content, encoding="utf-8")
     original = tmp_path / "original"
     if old:
         shutil.copytree(folder, original)
@@ -208,11 +208,11 @@ def test_only_the_same_command_goes_on(tmp_path, monkeypatch):
 def test_links_stay_links(tmp_path):
     folder, there = tmp_path / "out", tmp_path / "there.html"
     folder.mkdir()
-    there.write_text("old")
+    there.write_text("old", encoding="utf-8")
     (folder / "report.html").symlink_to(there)
     write(folder, "new")
     assert (folder / "report.html").is_symlink()
-    assert there.read_text() == "new"
+    assert there.read_text(encoding="utf-8") == "new"
     assert in_folder(folder) == whole("new")
 
 
@@ -220,16 +220,16 @@ def test_links_stay_links(tmp_path):
 def test_nothing_of_ours_is_written_through_a_link(tmp_path):
     folder, victim = tmp_path / "out", tmp_path / "victim"
     folder.mkdir()
-    victim.write_text("mine")
+    victim.write_text("mine", encoding="utf-8")
     (folder / ".groupcross.owner").symlink_to(victim)
     write(folder, "new", on_the_way=lambda: (folder / RECORD).symlink_to(victim))
-    assert victim.read_text() == "mine"
+    assert victim.read_text(encoding="utf-8") == "mine"
     assert in_folder(folder) == whole("new")
 
 
 def test_a_folder_of_the_name_of_our_files_is_left_alone(tmp_path):
     (tmp_path / ".groupcross.staged-x").mkdir()
-    (tmp_path / ".groupcross.staged-y").write_text("of a killed command")
+    (tmp_path / ".groupcross.staged-y").write_text("of a killed command", encoding="utf-8")
     write(tmp_path, "new")
     assert in_folder(tmp_path) == whole("new")
     assert (tmp_path / ".groupcross.staged-x").is_dir()
@@ -251,7 +251,7 @@ def test_a_folder_of_the_name_of_our_files_is_left_alone(tmp_path):
     ids=["empty", "no names", "deep", "out of the folder", "absolute", "token"],
 )
 def test_a_damaged_record_is_refused_and_named(tmp_path, record):
-    (tmp_path / RECORD).write_text(record)
+    (tmp_path / RECORD).write_text(record, encoding="utf-8")
     with pytest.raises(ValueError, match=r"groupcross\.results is damaged"):
         write(tmp_path, "new")
     assert os.listdir(tmp_path) == [RECORD]
@@ -260,7 +260,7 @@ def test_a_damaged_record_is_refused_and_named(tmp_path, record):
 @pytest.mark.parametrize("name", ["report.html", "figures"])
 def test_what_is_in_the_way_is_said_before_the_work(tmp_path, name):
     if name == "figures":
-        (tmp_path / name).write_text("")
+        (tmp_path / name).write_text("", encoding="utf-8")
     else:
         (tmp_path / name).mkdir()
     with pytest.raises(ValueError, match="is a f"):

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from .._device import resolve_device
-from .._experiment import (
+from ..analysis import KINDS, measurable_kinds
+from ..crosscoder import GroupCrosscoder, check_parameters, keeping_checkpoint
+from ..groups import Dihedral, PlanarGroup, check_nameable, parse_group
+from ..networks import load_network
+from ..orbits import ImageSource, OrbitDataset
+from ._arguments import (
+    check_installed,
+    choose_count,
+    in_words,
+)
+from ._experiment import (
     MODEL,
     ORBITS,
     REPORT,
@@ -21,12 +31,6 @@ from .._experiment import (
     run_experiment,
     turns_of_interest,
 )
-from ..analysis import KINDS, measurable_kinds
-from ..crosscoder import GroupCrosscoder
-from ..groups import Dihedral, PlanarGroup, parse_group
-from ..networks import load_network
-from ..orbits import ImageSource, OrbitDataset
-from ._arguments import check_installed, check_order, choose_count, in_words
 from ._output import output_folder
 from ._streams import say
 
@@ -55,8 +59,8 @@ def demo(options: argparse.Namespace) -> None:
         checkpoint_dir=options.out,
         verbose=1,
     )
-    crosscoder.check_parameters()
-    with output_folder(options, RESULTS) as results, crosscoder._keeping_checkpoint():
+    check_parameters(crosscoder)
+    with output_folder(options, RESULTS) as results, keeping_checkpoint(crosscoder):
         say("Bundled network, two photographs, " + in_words(group))
         experiment = run_experiment(
             OrbitDataset(train, n_positions=320, **common),
@@ -73,7 +77,7 @@ def demo(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run ``groupcross run``."""
     group = parse_group(options.group)
-    check_order(group)
+    check_nameable(group)
     check_installed("jinja2", "matplotlib")
     device = resolve_device(options.device)
     crosscoder = GroupCrosscoder(
@@ -90,8 +94,8 @@ def run(options: argparse.Namespace) -> None:
         checkpoint_dir=options.out,
         verbose=1,
     )
-    crosscoder.check_parameters()
-    with output_folder(options, RESULTS) as results, crosscoder._keeping_checkpoint():
+    check_parameters(crosscoder)
+    with output_folder(options, RESULTS) as results, keeping_checkpoint(crosscoder):
         train, held_out = _read_images(options, group, device)
         network = train.network
         n_images = len(train) + len(held_out)

@@ -12,13 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from ._ambient import own_state
-from ._files import written_whole
-from .analysis import SymmetryAnalyzer
-from .crosscoder import GroupCrosscoder
-from .groups import PlanarGroup
-from .orbits import OrbitDataset
-from .report import write_report
+from .._ambient import own_state
+from .._files import written_whole
+from ..analysis import SymmetryAnalyzer
+from ..crosscoder import GroupCrosscoder, sparsity_parameter
+from ..groups import PlanarGroup
+from ..model_selection import Statistics, collect_statistics
+from ..orbits import OrbitDataset
+from ..report import write_report
 
 # Above this, orbits go to a file beside the results and are read through a memory map.
 _BYTES_IN_MEMORY = 4 * 2**30
@@ -87,30 +88,30 @@ def run_experiment(
     experiment : Experiment
     """
     orbits, held_out_orbits = (
-        _read(dataset, place(name), progress)
+        _read_orbits(dataset, place(name), progress)
         for dataset, name in zip((train, held_out), ORBITS, strict=True)
     )
     crosscoder.fit(orbits)
     crosscoder.save(place(MODEL))
 
     analysis = SymmetryAnalyzer(verbose=int(progress)).fit(crosscoder)
-    fit = _measure(crosscoder, orbits, held_out_orbits, progress)
-    features = _tabulate(analysis, fit.frequencies)
+    training, unseen = _measure(crosscoder, orbits, held_out_orbits, progress)
+    features = _tabulate(analysis, unseen.frequencies)
     summary = {
         "network": f"{train.network.name}, layer {train.layer}",
         "group": f"{train.group!r}, {train.group.order} elements",
         "images": f"{len(train)} {image_word} for training, {len(held_out)} held out",
         "orbits": f"{train.n_samples} for training, {held_out.n_samples} held out",
         "atoms": f"{len(features)}, {_describe_sparsity(crosscoder)}",
-        "training": f"{crosscoder.n_iter_} steps, augment={crosscoder.augment}"
+        "training": f"{crosscoder.n_steps_} steps, augment={crosscoder.augment}"
         + _describe_compression(crosscoder),
-        "variance unexplained, training": f"{fit.unexplained:.3f}",
-        "variance unexplained, held out": f"{fit.unexplained_held_out:.3f}",
-        "active features an orbit (L0), held out": f"{fit.l0_held_out:.1f}",
-        "dead features": f"{fit.n_dead} of {len(features)} never fire on {len(orbits)} "
-        "training orbits",
+        "variance unexplained, training": f"{1 - training.explained_variance:.3f}",
+        "variance unexplained, held out": f"{1 - unseen.explained_variance:.3f}",
+        "active features an orbit (L0), held out": f"{unseen.l0:.1f}",
+        "dead features": f"{int((~training.fired).sum())} of {len(features)} never fire on "
+        f"{len(orbits)} training orbits",
         f"features firing on ≥ {MIN_FREQUENCY:.1%} of held-out orbits": str(
-            int((fit.frequencies >= MIN_FREQUENCY).sum())
+            int((unseen.frequencies >= MIN_FREQUENCY).sum())
         ),
     }
     table = features.to_csv().encode()
@@ -122,7 +123,7 @@ def run_experiment(
         crosscoder,
         train,
         orbits,
-        frequencies=fit.frequencies,
+        frequencies=unseen.frequencies,
         min_frequency=MIN_FREQUENCY,
         summary=summary,
         title=title,
@@ -131,47 +132,28 @@ def run_experiment(
     return Experiment(summary, features)
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """How well a crosscoder fits, on the data that it saw and on the data that it did not."""
-
-    unexplained: float
-    unexplained_held_out: float
-    l0_held_out: float
-    n_dead: int
-    frequencies: NDArray[np.floating]
-
-
 def _measure(
     crosscoder: GroupCrosscoder,
     orbits: NDArray[np.float32],
     held_out_orbits: NDArray[np.float32],
     progress: bool,
-) -> _Fit:
-    with tqdm(total=3, desc="measuring", disable=not progress) as bar:
-        fires = crosscoder._codes(held_out_orbits) > 0
-        unexplained_held_out = 1 - crosscoder.score(held_out_orbits)
+) -> tuple[Statistics, Statistics]:
+    """How well a crosscoder fits, on the data that it saw and on the data that it did not."""
+    with tqdm(total=2, desc="measuring", disable=not progress) as bar:
+        training = collect_statistics(crosscoder, orbits)
         bar.update()
-        ever_fires = (crosscoder._codes(orbits) > 0).any(axis=0)
+        held_out = collect_statistics(crosscoder, held_out_orbits)
         bar.update()
-        unexplained = 1 - crosscoder.score(orbits)
-        bar.update()
-    return _Fit(
-        unexplained=unexplained,
-        unexplained_held_out=unexplained_held_out,
-        l0_held_out=float(fires.sum(axis=1).mean()),
-        n_dead=int((~ever_fires).sum()),
-        frequencies=fires.mean(axis=0),
-    )
+    return training, held_out
 
 
-def _read(dataset: OrbitDataset, file: Path, progress: bool) -> NDArray[np.float32]:
+def _read_orbits(dataset: OrbitDataset, file: Path, progress: bool) -> NDArray[np.float32]:
     n_bytes = 4 * dataset.n_samples * dataset.group.order * dataset.field.n_channels
     return dataset.as_array(file if n_bytes > _BYTES_IN_MEMORY else None, progress=progress)
 
 
 def _describe_sparsity(crosscoder: GroupCrosscoder) -> str:
-    if crosscoder.activation == "topk":
+    if sparsity_parameter(crosscoder) == "k":
         return f"{crosscoder.k_} active"
     return f"l1 = {crosscoder.l1:g}"
 

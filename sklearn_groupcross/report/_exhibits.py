@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import KINDS, SymmetryAnalyzer
-from ..crosscoder import GroupCrosscoder
+from ..crosscoder import GroupCrosscoder, codes_of_activations
 from ..groups import FiniteGroup, PlanarGroup
 from ..orbits import OrbitDataset
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Exhibit:
     """Pictures and numbers of one feature.
 
     Attributes
@@ -77,7 +77,7 @@ def strongest_samples(
     return list(chosen.values())
 
 
-def gather_evidence(
+def collect_exhibit(
     feature: int,
     *,
     crosscoder: GroupCrosscoder,
@@ -86,15 +86,15 @@ def gather_evidence(
     codes: NDArray[np.floating],
     elements: list[int],
     n_patches: int,
-) -> Evidence | None:
+) -> Exhibit | None:
     """Collect the pictures of one feature; None if no sample excites it."""
-    samples = strongest_samples(codes, dataset.image_ids_, n_patches)
+    samples = strongest_samples(codes, dataset.image_ids, n_patches)
     if not samples:
         return None
     # block h of the orbit of x is the identity block of the orbit of h·x
     blocks = np.asarray(orbits[samples[0]])[elements]
-    turned = crosscoder._codes_of_activations(blocks)[:, feature]
-    return Evidence(
+    turned = codes_of_activations(crosscoder, blocks)[:, feature]
+    return Exhibit(
         feature=feature,
         samples=tuple(samples),
         patches=dataset.patches(samples)[:, 0],

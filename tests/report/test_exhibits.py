@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sklearn_groupcross import Cyclic, Dihedral
+from sklearn_groupcross.groups import Quaternion
+from sklearn_groupcross.report._exhibits import (
+    choose_elements,
+    choose_features,
+    collect_exhibit,
+    strongest_samples,
+)
+
+
+def test_responses_are_codes_of_the_transformed_patch(small_crosscoder, small_dataset, orbits):
+    codes = small_crosscoder.transform(orbits)
+    feature = int(codes.sum(0).argmax())
+    exhibit = collect_exhibit(
+        feature,
+        crosscoder=small_crosscoder,
+        dataset=small_dataset,
+        orbits=orbits,
+        codes=codes[:, feature],
+        elements=[0, 3, 5],
+        n_patches=4,
+    )
+    assert exhibit.responses[0] == pytest.approx(1.0)
+    sample = exhibit.samples[0]
+    group = small_dataset.group
+    # the orbit of h·x has the identity block O[h]: transform the permuted orbit instead
+    for h, response in zip([0, 3, 5], exhibit.responses, strict=True):
+        moved = orbits[sample][group.right_translation(h)][None]
+        code = small_crosscoder.transform(moved)[0, feature]
+        assert response == pytest.approx(code / codes[sample, feature], abs=1e-5)
+    images = small_dataset.image_ids[list(exhibit.samples)]
+    assert len(set(images)) == len(images)
+
+
+def test_a_feature_that_no_sample_excites_has_no_exhibit(small_crosscoder, small_dataset, orbits):
+    exhibit = collect_exhibit(
+        0,
+        crosscoder=small_crosscoder,
+        dataset=small_dataset,
+        orbits=orbits,
+        codes=np.zeros(len(orbits)),
+        elements=[0],
+        n_patches=4,
+    )
+    assert exhibit is None
+
+
+def test_strongest_samples_come_from_different_images():
+    codes = np.array([5.0, 4.0, 3.0, 2.0, 0.0])
+    assert strongest_samples(codes, np.array([0, 0, 1, 2, 3]), 4) == [0, 2, 3]
+    assert strongest_samples(codes, np.arange(5), 2) == [0, 1]
+
+
+def test_rare_kinds_are_not_lost(analysis):
+    kinds = analysis.kinds_.copy()
+    try:
+        analysis.kinds_ = np.array(["other"] * 23 + ["line"], dtype=object)
+        frequencies = np.linspace(1, 0.1, 24)
+        assert choose_features(analysis, frequencies, 3) == [23, 0, 1]
+        frequencies[23] = 0
+        assert choose_features(analysis, frequencies, 3) == [0, 1, 2]
+    finally:
+        analysis.kinds_ = kinds
+
+
+@pytest.mark.parametrize(
+    ("group", "elements"),
+    [
+        (Dihedral(16), [0, 2, 4, 6, 8, 12, 16, 20]),
+        (Cyclic(16), [0, 2, 4, 6, 8, 10, 12, 14]),
+        (Dihedral(4), list(range(8))),
+        (Cyclic(3), [0, 1, 2]),
+        (Quaternion(), list(range(8))),
+    ],
+    ids=repr,
+)
+def test_eight_elements_are_shown(group, elements):
+    assert choose_elements(group) == elements
