@@ -17,7 +17,7 @@ if not torch.cuda.is_available():  # read where Triton is imported, which nothin
 
 from sklearn_groupcross import GroupCrosscoder, Network, OrbitDataset
 from sklearn_groupcross.groups import Dihedral
-from tests import processor
+from tests import processor, systems
 
 # A busy machine makes single examples slow; laws do not depend on the clock. Derandomised, so that
 # a red run is red for everyone.
@@ -41,6 +41,26 @@ def interrupts_arrive() -> Iterator[None]:
     yield
     if before == signal.SIG_IGN:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def windows() -> Iterator[None]:
+    """The package as on Windows, where folders cannot be opened nor open files replaced."""
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("there is no /proc/self/fd to tell which files are open")
+    with systems.running_on(systems.Windows()):
+        yield
+
+
+@pytest.fixture(params=["mac", "windows"])
+def elsewhere(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The package as on another system."""
+    if request.param == "windows":
+        request.getfixturevalue("windows")
+        yield
+        return
+    with systems.running_on(systems.Mac()):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -27,15 +27,15 @@ def in_folder(folder):
 
 def test_old_stays_until_new_is_whole(tmp_path):
     target = tmp_path / "model.bin"
-    target.write_text("old")
+    target.write_text("old", encoding="utf-8")
     with written_whole(target) as temporary:
-        temporary.write_text("new")
-        assert target.read_text() == "old"
+        temporary.write_text("new", encoding="utf-8")
+        assert target.read_text(encoding="utf-8") == "old"
         assert is_temporary(temporary.parent)
-    assert target.read_text() == "new"
+    assert target.read_text(encoding="utf-8") == "new"
     with pytest.raises(FileNotFoundError), written_whole(target) as temporary:
-        temporary.with_name("half").write_text("half")
-    assert target.read_text() == "new"
+        temporary.with_name("half").write_text("half", encoding="utf-8")
+    assert target.read_text(encoding="utf-8") == "new"
     assert in_folder(tmp_path) == ["model.bin"]
 
 
@@ -47,7 +47,7 @@ def test_killed_writers_leave_nothing_for_long_and_live_ones_are_left_alone(tmp_
         import sys
         from sklearn_groupcross._files import written_whole
         with written_whole(sys.argv[1]) as temporary:
-            temporary.write_text("half")
+            temporary.write_text("half", encoding="utf-8")
             print("there", flush=True)
             sys.stdin.read()
         """
@@ -68,27 +68,27 @@ def test_killed_writers_leave_nothing_for_long_and_live_ones_are_left_alone(tmp_
     remove_remains(target)
     assert len(in_folder(tmp_path)) == 1
     with written_whole(target) as temporary:
-        temporary.write_text("new")
-    assert target.read_text() == "new"
+        temporary.write_text("new", encoding="utf-8")
+    assert target.read_text(encoding="utf-8") == "new"
     writers[1].communicate()  # its standard input ends, and so does its block
     assert writers[1].returncode == 0
-    assert target.read_text() == "half"
+    assert target.read_text(encoding="utf-8") == "half"
     assert in_folder(tmp_path) == ["model.bin"]
 
 
 @posix
 def test_links_are_followed_or_replaced_as_asked(tmp_path):
     there, link = tmp_path / "there.bin", tmp_path / "link.bin"
-    there.write_text("old")
+    there.write_text("old", encoding="utf-8")
     link.symlink_to(there)
     with written_whole(link) as temporary:
-        temporary.write_text("new")
+        temporary.write_text("new", encoding="utf-8")
     assert link.is_symlink()
-    assert there.read_text() == "new"
+    assert there.read_text(encoding="utf-8") == "new"
     with written_whole(link, follow_links=False) as temporary:
-        temporary.write_text("newer")
+        temporary.write_text("newer", encoding="utf-8")
     assert not link.is_symlink()
-    assert (link.read_text(), there.read_text()) == ("newer", "new")
+    assert (link.read_text(encoding="utf-8"), there.read_text(encoding="utf-8")) == ("newer", "new")
 
 
 @posix
@@ -96,7 +96,7 @@ def test_permissions_are_those_of_a_plain_file(tmp_path):
     before = os.umask(0o027)
     try:
         with written_whole(tmp_path / "model.bin") as temporary:
-            temporary.write_text("new")
+            temporary.write_text("new", encoding="utf-8")
     finally:
         os.umask(before)
     assert (tmp_path / "model.bin").stat().st_mode & 0o777 == 0o640
@@ -106,7 +106,7 @@ def test_permissions_are_those_of_a_plain_file(tmp_path):
 def test_names_as_long_as_the_file_system_allows(tmp_path, name):
     name = os.fsdecode(os.fsencode(name)[:255])
     with written_whole(tmp_path / name) as temporary:
-        temporary.write_text("new")
+        temporary.write_text("new", encoding="utf-8")
     assert in_folder(tmp_path) == [name]
 
 
@@ -116,7 +116,7 @@ def test_content_and_name_reach_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda fd: (order.append("sync"), fsync(fd)))
     monkeypatch.setattr(os, "replace", lambda a, b: (order.append("rename"), replace(a, b)))
     with written_whole(tmp_path / "model.bin") as temporary:
-        temporary.write_text("new")
+        temporary.write_text("new", encoding="utf-8")
     assert order == ["sync", "rename"] if os.name == "nt" else ["sync", "rename", "sync"]
 
 
@@ -178,9 +178,9 @@ def test_a_folder_that_others_took_for_remains_is_made_anew(tmp_path, monkeypatc
     monkeypatch.setattr(fcntl, "flock", held)
     monkeypatch.setattr(tempfile, "mkdtemp", gone)
     with written_whole(tmp_path / "model.bin") as temporary:
-        temporary.write_text("new")
+        temporary.write_text("new", encoding="utf-8")
     assert len(made) == 3
-    assert (tmp_path / "model.bin").read_text() == "new"
+    assert (tmp_path / "model.bin").read_text(encoding="utf-8") == "new"
 
 
 def in_use(source, target):  # as Windows says of a file that is open
@@ -198,7 +198,7 @@ def no_space(path, *args, **kwargs):
 )
 def test_no_error_names_the_temporary_file(tmp_path, monkeypatch, owner, name, fails):
     target = tmp_path / "model.bin"
-    target.write_text("old")
+    target.write_text("old", encoding="utf-8")
     monkeypatch.setattr(owner, name, fails)
     with (
         pytest.raises(OSError, match=r"model\.bin'$") as caught,
@@ -208,7 +208,7 @@ def test_no_error_names_the_temporary_file(tmp_path, monkeypatch, owner, name, f
     assert caught.value.filename == str(target)
     assert caught.value.filename2 is None
     assert ".groupcross-" not in str(caught.value)
-    assert target.read_text() == "old"
+    assert target.read_text(encoding="utf-8") == "old"
     assert in_folder(tmp_path) == ["model.bin"]
 
 

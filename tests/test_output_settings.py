@@ -13,16 +13,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_groupcross import Cyclic, GroupCrosscoder, OrbitDataset, OrbitScaler, SymmetryAnalyzer
-from sklearn_groupcross._experiment import _measure
-from sklearn_groupcross.analysis import (
-    code_profiles,
-    compare_separation,
-    diagnose,
-    downstream_effect,
-    feature_maps,
-    lift_dictionary,
-)
+from sklearn_groupcross.analysis import compare_separation, diagnose, lift_dictionary
 from sklearn_groupcross.analysis._embedding import embed
+from sklearn_groupcross.cli._experiment import _measure
+from sklearn_groupcross.crosscoder import codes_of_orbits
+from sklearn_groupcross.faithfulness import code_profiles, downstream_effect, feature_maps
 from sklearn_groupcross.model_selection import (
     collect_statistics,
     description_length,
@@ -35,13 +30,13 @@ GROUP = Cyclic(4)
 
 
 @cache
-def photographs():
+def sample_images():
     return [picture[::4, ::4].copy() for picture in load_sample_images().images]
 
 
 @cache
 def dataset():
-    return OrbitDataset(photographs(), network="bundled", group=GROUP, n_positions=30)
+    return OrbitDataset(sample_images(), network="bundled", group=GROUP, n_positions=30)
 
 
 @cache
@@ -86,8 +81,8 @@ ENTRIES = {
     "scores": lambda one: [list(score_crosscoder(one, orbits()).values())],
     "profiles": lambda one: [code_profiles(one, orbits()).profiles],
     "lift": lambda one: [lift_dictionary(one, orbits())],
-    "maps": lambda one: [feature_maps(one, "bundled", photographs(), features=[0, 3]).maps],
-    "effect": lambda one: [numbers(downstream_effect(one, "bundled", photographs()))],
+    "maps": lambda one: [feature_maps(one, "bundled", sample_images(), features=[0, 3]).maps],
+    "effect": lambda one: [numbers(downstream_effect(one, "bundled", sample_images()))],
     "diagnosis": lambda one: [
         [finding.value for finding in diagnose(SymmetryAnalyzer().fit(one), one, orbits())]
     ],
@@ -98,10 +93,11 @@ ENTRIES = {
         numbers(compare_separation({"one": one}, orbits(), ids, embedding=False, n_resamples=9))
     ],
     "measures": lambda one: [
-        list(vars(_measure(one, orbits(), orbits()[:20], progress=False)).values())[:4]
+        [figures.explained_variance, figures.l0, figures.dead_share]
+        for figures in _measure(one, orbits(), orbits()[:20], progress=False)
     ],
     "frontier": lambda one: [FrontierDisplay.from_estimators([one], orbits()).l0],
-    "inverse": lambda one: [one.inverse_transform(one._codes(orbits()))],
+    "inverse": lambda one: [one.inverse_transform(codes_of_orbits(one, orbits()))],
 }
 
 
@@ -127,11 +123,11 @@ def test_reports_are_the_same(tmp_path, setting):
     analysis = SymmetryAnalyzer().fit(one)
     options = {"max_features": 2, "n_patches": 1}
     write_report(path, analysis, one, dataset(), orbits(), **options)
-    want = path.read_text()
+    want = path.read_text(encoding="utf-8")
     around, change = SETTINGS[setting]
     with config_context(**around):
         write_report(path, analysis, change(one), dataset(), orbits(), **options)
-    assert path.read_text() == want
+    assert path.read_text(encoding="utf-8") == want
 
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])

@@ -31,7 +31,7 @@ def test_every_name_is_there_and_is_listed():
 
 
 def test_type_checkers_see_the_same_names():
-    tree = ast.parse(Path(sklearn_groupcross.__file__).read_text())
+    tree = ast.parse(Path(sklearn_groupcross.__file__).read_text(encoding="utf-8"))
     seen = {
         (node.module, alias.name)
         for node in ast.walk(tree)
