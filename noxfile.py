@@ -1,20 +1,133 @@
-"""Long checks, run by hand: ``nox --list`` says which.
+"""The checks, each described here once: ``nox --list`` says which.
 
-``nox -s processors`` runs every test once for each setting below, in an environment of its own.
-``nox --no-venv -s processors`` takes the environment that nox was started from,
-``nox -s "processors('aten-default')"`` one setting alone, and what stands after ``--`` goes to
-pytest: ``nox --no-venv -s "processors('numba-generic')" -- tests/crosscoder -x``.
+``nox`` runs what every change must pass, as ``.ci/run`` does: tests, lint, types, contracts, docs.
+``nox --no-venv`` takes the environment that nox was started from; otherwise each session has its
+own. The rest is for a release: ``oldest`` and ``newest`` versions of what the package needs, on
+every Python; ``processors``, every test once for each setting below; ``package``, what is to be
+published. What stands after ``--`` goes to pytest:
+
+    nox -s "processors('aten-default')"
+    nox --no-venv -s "processors('numba-generic')" -- tests/crosscoder -x
 """
 
 from __future__ import annotations
 
+import configparser
+import tarfile
 import tempfile
+import zipfile
+from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2024.3.2"
-nox.options.sessions = ["processors"]
+nox.options.sessions = ["tests", "lint", "types", "contracts", "docs"]
 nox.options.reuse_existing_virtualenvs = True
+
+#: What README installs for its tests.
+TESTED = ".[test,lucent]"
+CHECKED = ".[lint,docs]"
+
+
+def _pythons() -> list[str]:
+    """The Pythons that the metadata names, oldest first."""
+    metadata = configparser.ConfigParser()
+    metadata.read("setup.cfg", encoding="utf-8")
+    named = metadata["metadata"]["classifiers"].split("\n")
+    prefix = "Programming Language :: Python :: 3."
+    return [line.removeprefix(prefix[:-2]) for line in named if line.startswith(prefix)]
+
+
+PYTHONS = _pythons()
+
+
+def _install(session: nox.Session, *arguments: str) -> None:
+    if session.virtualenv.venv_backend != "none":
+        session.install(*arguments)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests; any warning is an error."""
+    _install(session, TESTED)
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Lint, docstrings and format."""
+    _install(session, CHECKED)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """The types."""
+    _install(session, CHECKED)
+    session.run("mypy")
+
+
+@nox.session
+def contracts(session: nox.Session) -> None:
+    """The direction of imports."""
+    _install(session, CHECKED)
+    session.run("lint-imports")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation with its examples; any warning is an error."""
+    _install(session, CHECKED)
+    build = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html"]
+    session.run("python", *build)
+
+
+@nox.session(python=PYTHONS[0], venv_backend="uv")
+def oldest(session: nox.Session) -> None:
+    """The tests with the oldest versions that the metadata allows, on the oldest Python."""
+    session.install("--resolution=lowest-direct", TESTED)
+    # old releases call what younger ones of what they need themselves have come to deprecate
+    warnings = ["-W", "default::DeprecationWarning"]
+    session.run("python", "-m", "pytest", *warnings, *session.posargs)
+
+
+@nox.session(python=PYTHONS, venv_backend="uv")
+def newest(session: nox.Session) -> None:
+    """The tests with the newest versions there are, on every Python."""
+    session.install("--upgrade", TESTED)
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """What is published: built, its metadata valid, the package alone in the wheel."""
+    session.install("build", "twine")
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("python", "-m", "build", "--outdir", folder, silent=True)
+        wheel, source = sorted(Path(folder).iterdir(), key=lambda path: path.suffix, reverse=True)
+        session.run("twine", "check", "--strict", str(wheel), str(source))
+        with zipfile.ZipFile(wheel) as opened:
+            inside = set(opened.namelist())
+        strangers = {name.split("/")[0] for name in inside if "dist-info/" not in name}
+        _compare(session, wheel, strangers, {"sklearn_groupcross"}, exactly=True)
+        _compare(session, wheel, inside, {f"sklearn_groupcross/{name}" for name in _FILES})
+        with tarfile.open(source) as archive:
+            unpacked = {name.split("/", 1)[-1] for name in archive.getnames()}
+        _compare(session, source, unpacked, {"noxfile.py", "tests/conftest.py", "tools/shapes.py"})
+
+
+def _compare(
+    session: nox.Session, file: Path, found: set[str], wanted: set[str], *, exactly: bool = False
+) -> None:
+    if missing := wanted - found:
+        session.error(f"{file.name} lacks {', '.join(sorted(missing))}")
+    if exactly and (more := found - wanted):
+        session.error(f"{file.name} holds {', '.join(sorted(more))}")
+
+
+#: Files of the package that are no modules.
+_FILES = ("py.typed", "networks/weights/bundled.safetensors", "report/templates/report.html.jinja")
 
 #: Features for which numpy has loops beyond its least, as this machine offers them.
 _NUMPY_DISPATCHED = "from tests.processor import numpy_dispatched; print(*numpy_dispatched())"
@@ -50,8 +163,7 @@ SETTINGS: dict[str, dict[str, str]] = {
 @nox.parametrize("setting", [nox.param(name, id=f"'{name}'") for name in SETTINGS])
 def processors(session: nox.Session, setting: str) -> None:
     """The tests, as another processor would compute them."""
-    if session.virtualenv.venv_backend != "none":
-        session.install("-e", ".[test]")
+    _install(session, "-e", TESTED)
     environment = dict(SETTINGS[setting])
     if "NPY_DISABLE_CPU_FEATURES" in environment:
         found = str(session.run("python", "-c", _NUMPY_DISPATCHED, silent=True)).split()
