@@ -18,12 +18,12 @@ import torch
 
 from sklearn_groupcross import Dihedral, OrbitDataset, load_network
 
-GROUP, N_PHOTOGRAPHS, N_POSITIONS = Dihedral(8), 300, 20
+GROUP, N_IMAGES, N_POSITIONS = Dihedral(8), 300, 20
 
 
 def main(folder: str, weights: str) -> None:
     paths = sorted(Path(folder).glob("*.jpg"))
-    chosen = np.linspace(0, len(paths) - 1, N_PHOTOGRAPHS).astype(int)
+    chosen = np.linspace(0, len(paths) - 1, N_IMAGES).astype(int)
     options = {
         "network": load_network("bvlc_googlenet", weights),
         "group": GROUP,

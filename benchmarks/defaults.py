@@ -24,14 +24,12 @@ RELU = [
     {"random_state": 2},
     {"learning_rate": 1e-3},
     {"learning_rate": 1e-2},
-    {"l1_warm_up": 0.0},
     {"warm_up": 0.0},
     {"decay": 0.0},
     {"dead_features": None},
     {"dead_features": "auxk"},
     {"batch_size": 256},
     {"batch_size": 1024},
-    {"l1_weight": "blockwise"},
     {"precision": "float32"},
 ]
 TOPK = [{"dead_features": None}, {"dead_features": "resample"}, {"learning_rate": 1e-3}]

@@ -40,7 +40,7 @@ class DenseLoop:
         self.decoder = torch.nn.Parameter(atoms)
         self.decoder_bias = torch.nn.Parameter(torch.zeros(self.flat.shape[1], device=device))
 
-    def optimiser(self) -> torch.optim.Adam:
+    def optimizer(self) -> torch.optim.Adam:
         rate = self.learning_rate
         return torch.optim.Adam(
             [
@@ -50,7 +50,7 @@ class DenseLoop:
         )
 
     def fit(self, n_steps: int) -> None:
-        adam = self.optimiser()
+        adam = self.optimizer()
 
         def rise_and_fall(step: int) -> float:
             rise = (step + 1) / max(1.0, 0.05 * n_steps)

@@ -99,7 +99,7 @@ def compare_speed(atoms, group, repetitions):
 
 
 def status(field):
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
@@ -107,7 +107,7 @@ def measure_memory(what, components, group):
     """Peak of resident memory beyond what there is before and the results, in bytes."""
     best_alignment(unit_atoms(components[:8], group.order), None, group, CPU)  # libraries are awake
     atoms = components.reshape(len(components), group.order, -1)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again here
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts again here
     before = status("VmRSS")
     results = []
     if what == "fit":

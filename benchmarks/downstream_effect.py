@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_groupcross import GroupCrosscoder, OrbitDataset, load_network
-from sklearn_groupcross.actions import centre_crop
-from sklearn_groupcross.analysis import downstream_effect
+from sklearn_groupcross.actions import center_crop
+from sklearn_groupcross.faithfulness import downstream_effect
 from sklearn_groupcross.groups import parse_group
 from sklearn_groupcross.orbits import ImageSource
 
@@ -42,7 +42,7 @@ def read_units(paths, network, options):
     source, rng = ImageSource(paths), np.random.default_rng(0)
     chosen = []
     for index in range(len(source)):
-        square = centre_crop(source.load(index, SOURCE_SIZE), network.input_size)
+        square = center_crop(source.load(index, SOURCE_SIZE), network.input_size)
         units = network.activations(square[None])[0].flatten(1).T.numpy()
         chosen.append(units[rng.choice(len(units), options.positions, replace=False)])
     return np.concatenate(chosen)
@@ -52,7 +52,7 @@ def explained_at_border(crosscoder, network, paths):
     source, n_channels = ImageSource(paths), crosscoder.n_channels_
     error, maps = [], []
     for index in range(len(source)):
-        square = centre_crop(source.load(index, SOURCE_SIZE), network.input_size)
+        square = center_crop(source.load(index, SOURCE_SIZE), network.input_size)
         maps.append(network.activations(square[None])[0].permute(1, 2, 0).numpy())
         units = maps[-1].reshape(-1, n_channels)
         decoded = crosscoder.encode(units) @ crosscoder.components_[:, :n_channels]
@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("photographs", type=Path)
+    parser.add_argument("images", type=Path)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--k", type=int, nargs="+", default=[8, 32, 128])
     parser.add_argument("--group", default="trivial")
@@ -83,7 +83,7 @@ def main() -> None:
     if options.train_on == "units" and options.group != "trivial":
         parser.error("--train-on units has no orbits: it goes with --group trivial")
 
-    paths = sorted(options.photographs.glob("*.jpg"))
+    paths = sorted(options.images.glob("*.jpg"))
     order = np.random.default_rng(0).permutation(len(paths))
     train = [paths[i] for i in order[:200]]
     test = [paths[i] for i in order[240 : 240 + options.test]]
@@ -106,7 +106,7 @@ def main() -> None:
         )
         fitted[f"k = {k}"] = crosscoder.fit(activations)
         seconds = time.perf_counter() - start
-        print(f"k = {k}: {crosscoder.n_iter_} steps in {seconds:.0f} s", flush=True)
+        print(f"k = {k}: {crosscoder.n_steps_} steps in {seconds:.0f} s", flush=True)
     effects = downstream_effect(
         fitted,
         network,

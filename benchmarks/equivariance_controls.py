@@ -71,8 +71,8 @@ def measure(orbits: np.ndarray, group, augment: bool, seed: int) -> list[float]:
     return [median, low, high, shuffled, found.constant.sum(), crosscoder.score(orbits)]
 
 
-def main(photographs: str, weights: str) -> None:
-    paths = sorted(Path(photographs).glob("*.jpg"))
+def main(images: str, weights: str) -> None:
+    paths = sorted(Path(images).glob("*.jpg"))
     chosen = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[:N_IMAGES]]
     trained = load_network("bvlc_googlenet", weights)
 

@@ -26,7 +26,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as vision
 
 from sklearn_groupcross import Dihedral, Network, OrbitDataset, load_network
-from sklearn_groupcross.actions import ImageAction, centre_crop
+from sklearn_groupcross.actions import ImageAction, center_crop
 from sklearn_groupcross.networks._bvlc_googlenet import CaffeLRN
 from sklearn_groupcross.orbits import ImageSource
 
@@ -56,7 +56,7 @@ def straightforward(dataset: OrbitDataset, module: nn.Module, folder: Path) -> N
                 view = image.flip(-1) if GROUP.mirrored[g] else image
                 angle = GROUP.degrees(int(GROUP.turns[g]))
                 view = vision.rotate(view, angle, InterpolationMode.BILINEAR)
-                views.append(centre_crop(view, dataset.field.input_size))
+                views.append(center_crop(view, dataset.field.input_size))
             seen.clear()
             module(preprocess(torch.stack(views)))
             positions = dataset.action.transform_positions(dataset.positions_of(index))
@@ -72,7 +72,7 @@ def straightforward(dataset: OrbitDataset, module: nn.Module, folder: Path) -> N
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("photographs", type=Path)
+    parser.add_argument("folder", type=Path, help="of images")
     parser.add_argument("weights", type=Path)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--images", type=int, default=4, help="images a round")
@@ -83,7 +83,7 @@ def main() -> None:
     }
     networks["bfloat16"].precision = "bfloat16"
     published = as_published(networks["float32"])
-    files = ImageSource(options.photographs)
+    files = ImageSource(options.folder)
     ways = {
         "float32, 1 process": {"n_jobs": 1, "precision": "float32"},
         "float32, 2 processes": {"n_jobs": 2, "precision": "float32"},

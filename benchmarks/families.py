@@ -26,7 +26,7 @@ from sklearn_groupcross.analysis import cluster_families
 from sklearn_groupcross.analysis._clustering import METHODS
 from sklearn_groupcross.analysis._similarity import best_alignment, unit_atoms
 
-GROUP, N_CHANNELS, N_FAMILIES, N_ALONE, N_NEIGHBOURS = Dihedral(8), 32, 24, 60, 10
+GROUP, N_CHANNELS, N_FAMILIES, N_ALONE, N_NEIGHBORS = Dihedral(8), 32, 24, 60, 10
 SETTINGS = [  # share of the members planted, noise, bridges
     (1.0, 0.0, False),
     (1.0, 0.5, False),
@@ -64,8 +64,8 @@ def plant(share: float, noise: float, bridges: bool, seed: int):
 
 def nearest(distances: np.ndarray) -> sparse.csr_array:
     others = distances + np.where(np.eye(len(distances), dtype=bool), np.inf, 0)
-    columns = np.argsort(others, axis=1, kind="stable")[:, :N_NEIGHBOURS]
-    rows = np.repeat(np.arange(len(distances)), N_NEIGHBOURS)
+    columns = np.argsort(others, axis=1, kind="stable")[:, :N_NEIGHBORS]
+    rows = np.repeat(np.arange(len(distances)), N_NEIGHBORS)
     data = np.take_along_axis(distances, columns, axis=1).ravel()
     return sparse.csr_array((data, (rows, columns.ravel())), shape=distances.shape)
 

@@ -243,9 +243,9 @@ def _agrees(field: ReceptiveField, unit: tuple[int, int], touched: list[np.ndarr
         ]
         return any(c + reach < 0 or c - reach > field.input_size - 1 for c, reach in ends)
     for axis in (0, 1):
-        centre = field.offset[axis] + unit[axis] * field.stride[axis]
-        first = math.ceil(centre - (field.size[axis] - 1) / 2 - 1e-6)
-        last = math.floor(centre + (field.size[axis] - 1) / 2 + 1e-6)
+        center = field.offset[axis] + unit[axis] * field.stride[axis]
+        first = math.ceil(center - (field.size[axis] - 1) / 2 - 1e-6)
+        last = math.floor(center + (field.size[axis] - 1) / 2 + 1e-6)
         allowed = np.arange(first, last + 1)
         if field.wraps[axis]:
             allowed = allowed % field.input_size

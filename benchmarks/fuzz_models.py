@@ -343,7 +343,7 @@ def main() -> None:
         files = [each for each in files if arguments.only in each[0]]
         originals = [file.read_bytes() for _, file, _, _ in files]
         expected = [content_of(read(file, options)) for _, file, read, options in files]
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
         limit = pages * resource.getpagesize() + 2 * 2**30
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         tracemalloc.start()

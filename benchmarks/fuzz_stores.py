@@ -183,8 +183,8 @@ def fuzz_header(store: OrbitStore, kind: str, n: int) -> int:
 def use(path: Path) -> bool:
     """Whatever a store is opened for."""
     store = OrbitStore(path, allow_incomplete=True, verify_on_read=True)
-    repr(store), store.info(), store.verify(), store.pending(), store.image_ids_
-    np.asarray(store), store.positions_
+    repr(store), store.info(), store.verify(), store.pending(), store.image_ids
+    np.asarray(store), store.positions
     for name in store.metadata.get("layers", {}):
         np.asarray(store.layer(name))
     return True

@@ -19,12 +19,12 @@ import torch
 from sklearn_groupcross import Dihedral, OrbitDataset, load_network
 from sklearn_groupcross.actions import ImageAction
 
-N_PHOTOGRAPHS, N_POSITIONS, RADIUS, SOURCE = 20, 60, 40, 320
+N_IMAGES, N_POSITIONS, RADIUS, SOURCE = 20, 60, 40, 320
 
 
 def main(folder: str, weights: str) -> None:
     paths = sorted(Path(folder).glob("*.jpg"))
-    paths = paths[:: max(1, len(paths) // N_PHOTOGRAPHS)][:N_PHOTOGRAPHS]
+    paths = paths[:: max(1, len(paths) // N_IMAGES)][:N_IMAGES]
     group, h = Dihedral(8), 1
     network = load_network("bvlc_googlenet", weights)
     permutation = torch.from_numpy(group.right_translation(h).copy())

@@ -22,15 +22,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-import sklearn_groupcross._experiment as experiment
+import sklearn_groupcross.cli._experiment as experiment
 from sklearn_groupcross import (
     Dihedral,
     GroupCrosscoder,
     OrbitDataset,
     SymmetryAnalyzer,
 )
-from sklearn_groupcross.cli import _experiments as _  # noqa: F401 (imported before forking)
 from sklearn_groupcross.cli import _results, main
+from sklearn_groupcross.cli import _run as _  # noqa: F401 (imported before forking)
 from sklearn_groupcross.crosscoder._checkpoint import Checkpoint
 from sklearn_groupcross.crosscoder._trainer import Trainer
 from sklearn_groupcross.report import write_report
@@ -59,7 +59,7 @@ def in_child(action, log):
     child = os.fork()
     if child == 0:
         status = 1
-        with open(log, "w") as file:
+        with open(log, "w", encoding="utf-8") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
             with contextlib.suppress(BaseException):

@@ -35,7 +35,9 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
+from sklearn_groupcross.crosscoder import _checkpoint, keeping_checkpoint
 
+_checkpoint.SECONDS_BETWEEN = 0.0  # after every step
 GROUP = Dihedral(3)
 ORBITS = make_orbits(400, group=GROUP, n_channels=16, random_state=0).orbits
 MODEL = "model.safetensors"
@@ -79,14 +81,14 @@ def save(folder: Path) -> None:
 
 
 def fit_with_checkpoints(folder: Path) -> None:
-    fitted = crosscoder(1, checkpoint_dir=folder, checkpoint_interval=0)
-    with fitted._keeping_checkpoint():
+    fitted = crosscoder(1, checkpoint_dir=folder)
+    with keeping_checkpoint(fitted):
         fitted.fit(ORBITS).save(folder / MODEL)
 
 
 def check_checkpoint(folder: Path) -> str:
     for file in folder.glob("*.checkpoint.safetensors"):
-        assert GroupCrosscoder.load(file).n_iter_ <= NEW.n_iter_
+        assert GroupCrosscoder.load(file).n_steps_ <= NEW.n_steps_
     return which(folder)
 
 

@@ -49,7 +49,7 @@ def ratio(slow: list[float], fast: list[float]) -> str:
 
 def anonymous_bytes() -> int:
     """Resident memory that the system cannot drop, unlike the pages of a mapped file."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) * 1024
 
 

@@ -77,8 +77,8 @@ def measure(data, crosscoder: GroupCrosscoder, n_training: int) -> dict[str, flo
     _, columns = linear_sum_assignment(-cosines)
     recovered = cosines[np.arange(m), columns] > 0.9
     held_out = data.orbits[n_training:]
-    photographs = np.arange(len(held_out)) % 200
-    evidence = gather_evidence(crosscoder, held_out, photographs, device="cpu")
+    images = np.arange(len(held_out)) % 200
+    evidence = gather_evidence(crosscoder, held_out, images, device="cpu")
     named, confidence = evidence.name(THRESHOLD, margin=MARGIN, error_rate=ERROR_RATE)
     named = [named[j] for j in columns]
     atoms = learned.reshape(len(learned), GROUP.order, -1)[columns]

@@ -84,8 +84,8 @@ def describe_symmetries(crosscoder: GroupCrosscoder, orbits: np.ndarray) -> list
     return [float(fires.sum()), *(100 * count / n for count in (half, quarter, mirror, nothing))]
 
 
-def main(photographs: str, weights: str, folder: str) -> None:
-    files = ImageSource(photographs)
+def main(images: str, weights: str, folder: str) -> None:
+    files = ImageSource(images)
     files = files[np.linspace(0, len(files) - 1, N_IMAGES).astype(int)]
     network = load_network("bvlc_googlenet", weights)
     columns = (
@@ -102,7 +102,7 @@ def main(photographs: str, weights: str, folder: str) -> None:
     print(f"{'way':26} " + " ".join(f"{column:>8}" for column in columns), flush=True)
     for way in WAYS:
         store = read(way, files, network, Path(folder))
-        held_out = store.image_ids_ < N_HELD_OUT
+        held_out = store.image_ids < N_HELD_OUT
         train, test = store[~held_out].astype(np.float32), store[held_out].astype(np.float32)
         rows = []
         for seed in SEEDS:

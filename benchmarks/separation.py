@@ -106,10 +106,10 @@ def report_stability(what: str, atoms: list[np.ndarray]) -> None:
         )
 
 
-def main(photographs: str, weights: str, folder: str) -> None:
+def main(images: str, weights: str, folder: str) -> None:
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    files = ImageSource(photographs)
+    files = ImageSource(images)
     files = files[np.linspace(0, len(files) - 1, N_IMAGES).astype(int)]
     dataset = OrbitDataset(
         files,
@@ -119,7 +119,7 @@ def main(photographs: str, weights: str, folder: str) -> None:
         radius=RADIUS,
     )
     store = dataset.extract(out / "orbits", progress=True)
-    image_ids = store.image_ids_
+    image_ids = store.image_ids
     fit, test = image_ids % 2 == 0, image_ids % 2 == 1
     orbits, held_out = store[fit].astype(np.float32), store[test].astype(np.float32)
     dictionaries = {

@@ -41,13 +41,13 @@ REPEATED = {
 }
 KEY = ("model", "activation", "setting", "seed")
 EXPLAINED = ("explained_variance", "explained_variance_identity")
-COLOURS = {"relu": "C0", "topk": "C1", "batch_topk": "C2", "jumprelu": "C3"}
+COLORS = {"relu": "C0", "topk": "C1", "batch_topk": "C2", "jumprelu": "C3"}
 COLUMNS = (*KEY, "l0", *EXPLAINED, "dead", "rare", "seconds")
 
 
-def read_orbits(photographs: str, weights: str, folder: Path):
+def read_orbits(images: str, weights: str, folder: Path):
     """Memory maps of the training and the held-out orbits."""
-    paths = sorted(Path(photographs).glob("*.jpg"))
+    paths = sorted(Path(images).glob("*.jpg"))
     order = np.random.default_rng(0).permutation(len(paths))
     splits = {
         "train": order[:N_TRAINING],
@@ -99,10 +99,10 @@ def measure(model: str, activation: str, setting: float, seed: int, train, held_
     return {name: f"{value:.4f}" for name, value in numbers.items()}
 
 
-def main(photographs: str, weights: str, folder: str) -> None:
+def main(images: str, weights: str, folder: str) -> None:
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    train, held_out = read_orbits(photographs, weights, out)
+    train, held_out = read_orbits(images, weights, out)
     settings = [(*kind, setting) for kind, values in SETTINGS.items() for setting in values]
     runs = [(*setting, 0) for setting in settings]
     runs += [(*setting, 1) for setting in settings if setting in REPEATED]
@@ -142,7 +142,7 @@ def draw(rows: list[dict], file: Path) -> None:
                 [float(r["l0"]) for r in line],
                 [float(r[column]) for r in line],
                 "o--" if model == "sae" else "o-",
-                color="black" if model == "sae" else COLOURS[activation],
+                color="black" if model == "sae" else COLORS[activation],
                 label=f"{'plain SAE, ' if model == 'sae' else ''}{activation}",
             )
         ax.set(xscale="log", xlabel="active features (L0), held out", title=title)

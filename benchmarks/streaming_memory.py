@@ -71,7 +71,7 @@ def main() -> None:
     print(f"anonymous memory before fit: {before / GIGA:.2f} GB")
     print(f"model, gradients, optimiser: {16 * weights / GIGA:.2f} GB ({options.atoms} atoms)")
     print(f"peak in fit: {peak.bytes / GIGA:.2f} GB; bound: {bound / GIGA:.2f} GB")
-    print(f"{crosscoder.n_iter_} steps in {time.perf_counter() - start:.0f} s, the check included")
+    print(f"{crosscoder.n_steps_} steps in {time.perf_counter() - start:.0f} s, the check included")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from sklearn.metrics import roc_auc_score
 from sparsity_frontier import GROUP, N_HELD_OUT, read_orbits
 
 from sklearn_groupcross import Cyclic, GroupCrosscoder, SymmetryAnalyzer, load_network
-from sklearn_groupcross.analysis import code_profiles
+from sklearn_groupcross.faithfulness import code_profiles
 from sklearn_groupcross.orbits import Arc, Corner, Edge, probe_orbits
 
 SEEDS, N_RESAMPLES = (0, 1), 1000
@@ -51,7 +51,7 @@ SHAPES = (
     *(Corner(degrees) for degrees in (30, 60, 90, 120)),
     *(Arc(radius, width) for radius in (8, 12, 18, 27, 40) for width in (2, 5)),
 )
-GREYS = ((1.0, 0.5), (0.0, 0.5), (0.7, 0.3), (0.3, 0.7))  # of the shape, of the rest
+GRAYS = ((1.0, 0.5), (0.0, 0.5), (0.7, 0.3), (0.3, 0.7))  # of the shape, of the rest
 CIRCLE, FIRES, EXCITED_BY = Cyclic(32), 0.01, 3
 HALF_TURN = GROUP.rotation_by(180)
 
@@ -80,7 +80,7 @@ def read_probes(weights: str, folder: Path) -> np.ndarray:
         network = load_network("bvlc_googlenet", weights)
         read = [
             probe_orbits(SHAPES, network, CIRCLE, foreground=shape, background=rest)
-            for shape, rest in GREYS
+            for shape, rest in GRAYS
         ]
         np.save(file, np.stack(read))
     return np.load(file)
@@ -149,7 +149,7 @@ def report_invariance(profiles, members, table: pd.DataFrame) -> pd.DataFrame:
     bad, good = failed["atom_outside"].median(), rest["atom_outside"].median()
     print(f"  {len(failed)} failures; the atom's own profile outside its stabilizer, median over")
     print(f"  features of its mean: {bad:.2f}, of the others {good:.2f}")
-    print(failed[["symmetry", "n_active", *columns, "atom_outside"]].round(2).to_string())
+    print(failed[["symmetry", "n_firings", *columns, "atom_outside"]].round(2).to_string())
     return table
 
 
@@ -181,7 +181,7 @@ def auc(scores: np.ndarray, invariant: np.ndarray) -> float:
 
 def report_probes(crosscoder, probes, typical, table: pd.DataFrame) -> pd.DataFrame:
     """Print the second part; the table gains what belongs to each feature."""
-    n_greys, n_shapes, n_positions, n_turns, width = probes.shape
+    n_grays, n_shapes, n_positions, n_turns, width = probes.shape
     activations = probes.reshape(-1, n_positions * n_turns, width)
     codes = np.stack(
         [crosscoder.encode(a).reshape(n_positions, n_turns, -1).mean(axis=0) for a in activations]
@@ -199,7 +199,7 @@ def report_probes(crosscoder, probes, typical, table: pd.DataFrame) -> pd.DataFr
     for _ in range(N_RESAMPLES):
         drawn = rng.choice(rows, len(rows))
         shapes = np.bincount(rng.integers(n_shapes, size=n_shapes), minlength=n_shapes)
-        again = half_turn_scores(sums, np.tile(shapes, n_greys).astype(float))
+        again = half_turn_scores(sums, np.tile(shapes, n_grays).astype(float))
         samples["features"].append(auc(scores[drawn], invariant[drawn]))
         samples["shapes"].append(auc(again[rows], invariant[rows]))
         samples["both"].append(auc(again[drawn], invariant[drawn]))
@@ -214,7 +214,7 @@ def report_probes(crosscoder, probes, typical, table: pd.DataFrame) -> pd.DataFr
             f"{np.median(scores[use & ~invariant]):.2f}"
         )
     for kind in (Edge, Corner, Arc):
-        these = np.tile([isinstance(shape, kind) for shape in SHAPES], n_greys)
+        these = np.tile([isinstance(shape, kind) for shape in SHAPES], n_grays)
         of_kind = half_turn_scores(sums, these.astype(float))[rows]
         known = np.isfinite(of_kind)
         print(
@@ -253,18 +253,18 @@ def describe(crosscoder, profiles, typical) -> tuple[pd.DataFrame, np.ndarray]:
             "profile_180": analysis.profiles_[:, HALF_TURN],
             "code_180": profiles.profiles[:, HALF_TURN],
             "atom_outside": mean_where(analysis.profiles_, ~members),
-            "n_active": profiles.n_active,
-            "fires": profiles.n_active >= FIRES * profiles.n_orbits.sum(),
+            "n_firings": profiles.n_firings,
+            "fires": profiles.n_firings >= FIRES * profiles.n_orbits.sum(),
             "typical_code": typical,
         }
     )
     return table, members
 
 
-def main(photographs: str, weights: str, folder: str) -> None:
+def main(images: str, weights: str, folder: str) -> None:
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    train, held_out = read_orbits(photographs, weights, out)
+    train, held_out = read_orbits(images, weights, out)
     image_ids = np.arange(len(held_out)) * N_HELD_OUT // len(held_out)  # as many of each
     tables = []
     for seed in SEEDS:

@@ -29,10 +29,11 @@ from measuring import GIGA, ratio, seconds, take_turns
 from tabulate import tabulate
 
 from sklearn_groupcross._ambient import tf32_products
-from sklearn_groupcross.crosscoder import _gathering
+from sklearn_groupcross.crosscoder._active import _gathering
 from sklearn_groupcross.crosscoder._batches import Samples
+from sklearn_groupcross.crosscoder._initial import initialize
 from sklearn_groupcross.crosscoder._options import TrainingOptions
-from sklearn_groupcross.crosscoder._parameters import Parameters, Units, initialise
+from sklearn_groupcross.crosscoder._parameters import Parameters, Units
 from sklearn_groupcross.crosscoder._step import dense_step
 from sklearn_groupcross.crosscoder._trainer import Trainer
 from sklearn_groupcross.groups import parse_group
@@ -87,7 +88,7 @@ def ours(
     trainer = Trainer(options, parameters, units, variance=1.0)
 
     def step() -> None:
-        _gathering.pays = lambda *_: gathers
+        _gathering.is_faster_gathered = lambda *_: gathers
         with tf32_products(options.device, wanted=options.precision == "tf32"):
             trainer.train_on(samples)
 
@@ -100,7 +101,7 @@ def error_of_gradients(
     """Of the decoder, relative to products of all atoms in float32."""
     found = []
     for precision, way in (("float32", False), (options.precision, gathers)):
-        _gathering.pays = lambda *_, way=way: way
+        _gathering.is_faster_gathered = lambda *_, way=way: way
         weights = parameters.learnable(options.device)
         with tf32_products(options.device, wanted=precision == "tf32"):
             dense_step(weights, replace(options, precision=precision), samples, 0.0, None)
@@ -126,7 +127,7 @@ def compare(options: TrainingOptions, n: int, bounds: dict[str, float]) -> None:
     generator = torch.Generator().manual_seed(0)
     targets = torch.randn(n, width, generator=generator).to(device)
     samples = Samples(targets[:, : options.n_channels].contiguous(), targets)
-    parameters = initialise(options)
+    parameters = initialize(options)
     ways: dict[str, tuple[Callable[[], None], TrainingOptions, bool]] = {}
     peaks: dict[str, int] = {}
     errors: dict[str, float] = {}
@@ -151,7 +152,7 @@ def compare(options: TrainingOptions, n: int, bounds: dict[str, float]) -> None:
 
     def build_loop() -> Callable[[], None]:
         loop = DenseLoop(blocks, options.n_atoms, k, n, 1e-3, device)
-        adam = loop.optimiser()
+        adam = loop.optimizer()
         return lambda: loop.step(targets, adam)
 
     add("loop", options, False, build_loop)
@@ -202,10 +203,9 @@ def main() -> None:
         for n_atoms in given.atoms:
             options = TrainingOptions(
                 group=parse_group(group), n_channels=given.channels, n_atoms=n_atoms,
-                activation="topk", k=given.k, l1=0.0, l1_weight="joint", encoder_input="identity",
+                activation="topk", k=given.k, l1=0.0, encoder_input="identity",
                 augment=False, n_steps=None, learning_rate=1e-3, warm_up=0.0, decay=0.0,
-                l1_warm_up=0.0, max_grad_norm=1.0, dead_features=None, dead_samples=10**9,
-                precision="float32", device=device, seed=0,
+                dead_features=None, dead_samples=10**9, precision="float32", device=device, seed=0,
             )  # fmt: skip
             compare(options, given.batch, bounds)
 

@@ -23,9 +23,10 @@ from measuring import seconds
 from tabulate import tabulate
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder
-from sklearn_groupcross.crosscoder import _sparse_step, _trainer
+from sklearn_groupcross.crosscoder import _trainer
+from sklearn_groupcross.crosscoder._active import _sparse_step
+from sklearn_groupcross.crosscoder._active._screening import RoughEncoder
 from sklearn_groupcross.crosscoder._feed import Feed
-from sklearn_groupcross.crosscoder._screening import RoughEncoder
 from sklearn_groupcross.groups import FiniteGroup, Trivial
 
 N, M, D, K, N_STEPS = 1024, 4096, 480, 32, 16

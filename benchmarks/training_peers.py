@@ -179,12 +179,12 @@ def write_data(options: argparse.Namespace) -> None:
     from sklearn_groupcross.groups import Trivial
     from sklearn_groupcross.orbits import ImageSource
 
-    files = ImageSource(options.photographs)[np.arange(N_IMAGES)]
+    files = ImageSource(options.images)[np.arange(N_IMAGES)]
     network = load_network("bvlc_googlenet", options.weights)
     dataset = OrbitDataset(files, network=network, group=Trivial(), n_positions=N_POSITIONS)
     store = dataset.extract(options.folder / "activations.orbits", progress=True)
     activations = np.asarray(store, np.float32)[:, 0]
-    held_out = store.image_ids_ % (N_IMAGES // N_HELD_OUT) == 0
+    held_out = store.image_ids % (N_IMAGES // N_HELD_OUT) == 0
     mean = activations[~held_out].mean(0)
     activations -= mean
     activations *= np.sqrt(1 / activations[~held_out].var())
@@ -194,7 +194,7 @@ def write_data(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photographs")
+    parser.add_argument("images")
     parser.add_argument("weights")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--python", nargs="*", default=[], metavar="NAME=PYTHON")
@@ -215,7 +215,7 @@ def main() -> None:
             python = pythons.get(name.removesuffix(" sparse"))
             if python is None:
                 continue
-            arguments = [options.photographs, options.weights, str(options.folder)]
+            arguments = [options.images, options.weights, str(options.folder)]
             command = [python, __file__, *arguments, "--only", name, "--steps", str(options.steps)]
             process = subprocess.run(
                 command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

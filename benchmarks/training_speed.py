@@ -36,13 +36,13 @@ def read_orbits(options: argparse.Namespace) -> tuple[FiniteGroup, np.ndarray, n
     """Group, orbits to train on, and orbits of other photographs."""
     trivial = options.group == "trivial"
     group = parse_group("dihedral:32" if trivial else options.group)
-    files = ImageSource(options.photographs)
+    files = ImageSource(options.images)
     files = files[np.linspace(0, len(files) - 1, N_IMAGES).astype(int)]
     network = load_network("bvlc_googlenet", options.weights)
     dataset = OrbitDataset(files, network=network, group=group, n_positions=N_POSITIONS)
     store = dataset.extract(options.folder / repr(group), progress=True)
     orbits = np.asarray(store.read_blocks(slice(None), 1) if trivial else store, np.float32)
-    held_out = store.image_ids_ < N_HELD_OUT
+    held_out = store.image_ids < N_HELD_OUT
     return Trivial() if trivial else group, orbits[~held_out], orbits[held_out]
 
 
@@ -62,7 +62,7 @@ def ours(
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photographs")
+    parser.add_argument("images")
     parser.add_argument("weights")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--group", default="dihedral:32")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from typing import Any
 
 import matplotlib as mpl
@@ -38,8 +37,6 @@ python_maximum_signature_line_length = 88
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections state the types
 autodoc_member_order = "groupwise"
-# inherited from scikit-learn, with references into its own documentation
-autodoc_default_options = {"exclude-members": "set_fit_request"}
 numpydoc_show_class_members = False  # the template of class pages lists them
 numpydoc_class_members_toctree = False
 
@@ -56,8 +53,6 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "capture_repr": (),
 }
-# lucent's kornia and umap warn of things that are not ours when they are imported
-warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_groupcross"
@@ -112,7 +107,23 @@ def escape_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lin
         lines[i] = line
 
 
+def skip_of_others(
+    app: Any, what: str, name: str, obj: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leave out members that are inherited from other packages, which document them.
+
+    Those of the package's own bases are a class's own for a reader: the bases are private.
+    """
+    for wrapped in ("fget", "func", "__func__"):  # of a property, a cached one, a class method
+        obj = getattr(obj, wrapped, None) or obj
+    owner = obj if hasattr(obj, "__module__") else getattr(obj, "__objclass__", None)
+    module = getattr(owner, "__module__", None)
+    of_others = isinstance(module, str) and module.split(".")[0] != "sklearn_groupcross"
+    return True if of_others else None  # as it would be
+
+
 def setup(app: Any) -> None:
     """Register what this file adds to Sphinx."""
     app.connect("autodoc-process-docstring", escape_docstring, priority=900)  # after numpydoc
+    app.connect("autodoc-skip-member", skip_of_others)
     app.connect("missing-reference", link_short_names)

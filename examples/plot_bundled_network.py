@@ -31,15 +31,15 @@ from sklearn_groupcross import (
 )
 from sklearn_groupcross.plotting import FeatureMapDisplay, SelfProfileDisplay
 
-photographs = load_sample_images().images
+images = load_sample_images().images
 network = load_network("bundled")
 group = Dihedral(16)
-side = OrbitDataset(photographs, network=network, group=group).source_size
+side = OrbitDataset(images, network=network, group=group).source_size
 tiles = [
-    photograph[top : top + side, left : left + side]
-    for photograph in photographs
-    for top in range(0, photograph.shape[0] - side + 1, side)
-    for left in range(0, photograph.shape[1] - side + 1, side)
+    image[top : top + side, left : left + side]
+    for image in images
+    for top in range(0, image.shape[0] - side + 1, side)
+    for left in range(0, image.shape[1] - side + 1, side)
 ]
 dataset = OrbitDataset(tiles, network=network, group=group, n_positions=200)
 orbits = dataset.as_array()
@@ -91,7 +91,7 @@ figure, axes = plt.subplots(
 strongest = {}
 for row, feature in zip(axes, chosen.values(), strict=True):
     by_code = np.argsort(-codes[:, feature], kind="stable")
-    _, first = np.unique(dataset.image_ids_[by_code], return_index=True)
+    _, first = np.unique(dataset.image_ids[by_code], return_index=True)
     samples = by_code[np.sort(first)][:8]
     strongest[feature] = int(samples[0])
     for ax, patch in zip(row, dataset.patches(samples)[:, 0], strict=True):

@@ -23,13 +23,13 @@ from sklearn_groupcross import Dihedral, GroupCrosscoder, OrbitDataset, load_net
 network, group = load_network("bundled"), Dihedral(8)
 side = OrbitDataset(load_sample_images().images, network=network, group=group).source_size
 tiles = [
-    photograph[top : top + side, left : left + side]
-    for photograph in load_sample_images().images
-    for top in range(0, photograph.shape[0] - side + 1, side)
-    for left in range(0, photograph.shape[1] - side + 1, side)
+    image[top : top + side, left : left + side]
+    for image in load_sample_images().images
+    for top in range(0, image.shape[0] - side + 1, side)
+    for left in range(0, image.shape[1] - side + 1, side)
 ]
 orbits = OrbitDataset(tiles, network=network, group=group, n_positions=60, random_state=0)
-stacks, held_out = orbits.as_array(), orbits.image_ids_ % 5 == 0
+stacks, held_out = orbits.as_array(), orbits.image_ids % 5 == 0
 print(f"{len(tiles)} tiles, {stacks.shape[0]} orbits of {stacks[0].size} columns")
 
 # %%

@@ -36,15 +36,15 @@ from sklearn_groupcross.plotting import (
     SpectrumDisplay,
 )
 
-photographs = load_sample_images().images
+images = load_sample_images().images
 network = load_network("bundled")
 group = Dihedral(16)
-side = OrbitDataset(photographs, network=network, group=group).source_size
+side = OrbitDataset(images, network=network, group=group).source_size
 tiles = [
-    photograph[top : top + side, left : left + side]
-    for photograph in photographs
-    for top in range(0, photograph.shape[0] - side + 1, side)
-    for left in range(0, photograph.shape[1] - side + 1, side)
+    image[top : top + side, left : left + side]
+    for image in images
+    for top in range(0, image.shape[0] - side + 1, side)
+    for left in range(0, image.shape[1] - side + 1, side)
 ]
 dataset = OrbitDataset(tiles, network=network, group=group, n_positions=150)
 orbits = dataset.as_array()

@@ -34,7 +34,7 @@ planted = make_orbits(
     1200, group=group, n_channels=32, n_families=4, n_active=3, noise=0.3, random_state=0
 )
 X = planted.orbits.reshape(1200, -1)
-photographs = np.repeat(np.arange(60), 20)
+images = np.repeat(np.arange(60), 20)
 n_atoms = len(planted.components)
 print(f"{n_atoms} planted atoms, 3 active in each sample")
 
@@ -57,7 +57,7 @@ search = GridSearchCV(
     scoring=score_crosscoder,
     refit=SparsestWithin(0.02),
     cv=GroupKFold(2),
-).fit(X, groups=photographs)
+).fit(X, groups=images)
 chosen = search.best_params_["groupcrosscoder__l1"]
 print(f"chosen: l1 = {chosen:.3g}")
 

@@ -22,12 +22,12 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from sklearn_groupcross import Dihedral
-from sklearn_groupcross.actions import ImageAction, centre_crop, required_source_size
+from sklearn_groupcross.actions import ImageAction, center_crop, required_source_size
 
 group = Dihedral(8)
 action = ImageAction(group)
-photograph = load_sample_images().images[0]  # (height, width, 3), uint8
-images = torch.from_numpy(photograph.copy()).permute(2, 0, 1)[None] / 255
+image = load_sample_images().images[0]  # (height, width, 3), uint8
+images = torch.from_numpy(image.copy()).permute(2, 0, 1)[None] / 255
 size = 256
 views = action.transform(images, size=size)
 print(f"from {tuple(images.shape)} to {tuple(views.shape)}: one view an element")
@@ -51,8 +51,8 @@ def show(ax, image, title):
 figure, axes = plt.subplots(4, 4, figsize=(9, 9.6), layout="constrained")
 for element, ax in enumerate(axes.flat):
     show(ax, views[0, element], f"{element}: {group.describe_element(element)}")
-    for point, colour in zip(moved[:, element], ("tab:orange", "tab:cyan"), strict=True):
-        ax.plot(*point.numpy(), "o", markersize=9, markeredgecolor="white", color=colour)
+    for point, color in zip(moved[:, element], ("tab:orange", "tab:cyan"), strict=True):
+        ax.plot(*point.numpy(), "o", markersize=9, markeredgecolor="white", color=color)
 
 # %%
 # A left action
@@ -69,7 +69,7 @@ assert required_source_size(inner) <= size
 def composition_error(g, h, product):
     """Mean absolute difference of g·(h·x) and product·x."""
     twice = action.transform(views[:, h], size=inner)[0, g]
-    once = centre_crop(views[0, product], inner)
+    once = center_crop(views[0, product], inner)
     return float((twice - once).abs().mean())
 
 
@@ -87,7 +87,7 @@ for g, h in [(1, 9), (2, 10)]:
 # A square that is turned on its own shows its corners. A network would see them in some views and
 # not in others, and the orbit would be that of a diamond, not of the photograph. So the action
 # takes a larger source, turns it, and crops. Given too small a source, it refuses.
-crop = centre_crop(images[..., :426, :], size)
+crop = center_crop(images[..., :426, :], size)
 try:
     action.transform(crop)
 except ValueError as error:

@@ -10,7 +10,7 @@ the units of a layer are read, decides whether all blocks of the orbit mean the 
 # Four ways to draw positions
 # ---------------------------
 # ``"disk"`` draws them anywhere within a radius; ``"energy"`` prefers places where the network has
-# something to say; ``"grid"`` takes the layer's own units; ``"centre"`` a single one.
+# something to say; ``"grid"`` takes the layer's own units; ``"center"`` a single one.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,24 +22,24 @@ from sklearn_groupcross.plotting import CodeMapDisplay
 network, group = load_network("bundled"), Dihedral(8)
 # tiles: scaled down as a whole, two photographs would give few samples
 side = OrbitDataset(load_sample_images().images, network=network, group=group).source_size
-photographs = [
-    photograph[top : top + side, left : left + side]
-    for photograph in load_sample_images().images
-    for top in range(0, photograph.shape[0] - side + 1, side)
-    for left in range(0, photograph.shape[1] - side + 1, side)
+images = [
+    image[top : top + side, left : left + side]
+    for image in load_sample_images().images
+    for top in range(0, image.shape[0] - side + 1, side)
+    for left in range(0, image.shape[1] - side + 1, side)
 ]
-photographs = sorted(photographs, key=np.std)[-10:]  # those with more in them than sky
+images = sorted(images, key=np.std)[-10:]  # those with more in them than sky
 
 
 def dataset(**options):
-    return OrbitDataset(photographs, network=network, group=group, **options)
+    return OrbitDataset(images, network=network, group=group, **options)
 
 
 figure, axes = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")
-for ax, sampling in zip(axes, ("disk", "energy", "grid", "centre"), strict=True):
+for ax, sampling in zip(axes, ("disk", "energy", "grid", "center"), strict=True):
     orbits = dataset(sampling=sampling)
     image = orbits.images.load(7, orbits.source_size).permute(1, 2, 0)
-    column, row = orbits.positions_[orbits.image_ids_ == 7].T
+    column, row = orbits.positions[orbits.image_ids == 7].T
     half = image.shape[0] / 2
     ax.imshow(image, extent=(-half, half, half, -half))
     ax.plot(column, row, "o", color="#0072B2", markeredgecolor="white", markersize=4)
@@ -73,8 +73,8 @@ ax.legend()
 # Where features fire
 # -------------------
 # The encoder reads one untransformed activation, so that one pass through the network gives the
-# codes of every position: :func:`~sklearn_groupcross.analysis.feature_maps`. At the border of the
-# map units see the network's padding, which no orbit of the disk has shown the dictionary: what
+# codes of every position: :func:`~sklearn_groupcross.faithfulness.feature_maps`. At the border of
+# the map units see the padding of the network, which no orbit of the disk has shown: what
 # fires there along whole edges is the padding.
 
 orbits = dataset(sampling="energy", n_positions=60)
@@ -84,6 +84,6 @@ crosscoder = GroupCrosscoder(group, n_features=96, augment=True, max_epochs=15, 
 codes = crosscoder.transform(orbits.as_array())
 strongest = np.argsort(-np.quantile(codes, 0.99, axis=0))[:4]
 display = CodeMapDisplay.from_estimator(
-    crosscoder, network, [photographs[9], photographs[7]], features=strongest
+    crosscoder, network, [images[9], images[7]], features=strongest
 ).plot()
 plt.show()
