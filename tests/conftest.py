@@ -33,13 +33,22 @@ def pytest_report_header() -> list[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def interrupts_arrive() -> Iterator[None]:
+def interrupts_are_not_ignored() -> Iterator[None]:
     """A shell has jobs in the background ignore the signal that some tests send."""
     before = signal.getsignal(signal.SIGINT)
     if before == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def interrupts_arrive() -> Iterator[None]:
+    """Ctrl-C is Python's in every test, though a library may have taken it over in C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    if before is not None:  # C code's, before Python began
         signal.signal(signal.SIGINT, before)
 
 

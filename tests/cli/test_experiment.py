@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder
 from sklearn_groupcross.cli import main
-from sklearn_groupcross.cli._experiment import RESULTS, turns_of_interest
+from sklearn_groupcross.cli._experiment import RESULTS, _quarters, turns_of_interest
 from sklearn_groupcross.crosscoder._trainer import Trainer
 from sklearn_groupcross.groups import Quaternion
 from tests.cli.runs import run
@@ -73,6 +74,7 @@ def test_ctrl_c_in_training_can_be_taken_up_again(folder, tmp_path, capsys, monk
     train_on = Trainer.train_on
 
     def interrupted(self, batch):
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
         signal.raise_signal(signal.SIGINT)  # to this thread, before it goes on
         train_on(self, batch)
 
@@ -89,6 +91,36 @@ def test_ctrl_c_in_training_can_be_taken_up_again(folder, tmp_path, capsys, monk
     assert run(folder, whole) == 0
     resumed, at_once = (GroupCrosscoder.load(o / "crosscoder.safetensors") for o in (out, whole))
     np.testing.assert_array_equal(resumed.components_, at_once.components_)
+
+
+def test_ctrl_c_at_the_second_seed_keeps_the_first(folder, tmp_path, monkeypatch):
+    fit = GroupCrosscoder.fit
+
+    def interrupted(self, *args):
+        if self.random_state == 1:
+            raise KeyboardInterrupt
+        return fit(self, *args)
+
+    out = tmp_path / "out"
+    seeds = ["--seeds", "2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(GroupCrosscoder, "fit", interrupted)
+        assert run(folder, out, *seeds) == 130
+    (first,) = out.iterdir()
+    assert GroupCrosscoder.load(first).random_state == 0
+    assert run(folder, out, *seeds) == 0
+    assert set(contents(out)) == set(RESULTS)
+    table = pd.read_csv(out / "features.csv", index_col="feature")
+    dead = GroupCrosscoder.load(out / "crosscoder.safetensors").components_.any(axis=1) == 0
+    assert table["found_again"][~dead].isin([0.0, 1.0]).all()
+
+
+def test_quarters_of_images_count_as_images():
+    dataset = SimpleNamespace(
+        positions=np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]], dtype=np.float32),
+        image_ids=np.array([0, 0, 1, 1]),
+    )
+    assert _quarters(dataset).tolist() == [3, 1, 4, 6]
 
 
 def test_run_on_real_weights_and_photographs(shared_data, tmp_path, capsys):
