@@ -12,7 +12,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .analysis import SymmetryAnalyzer
-    from .crosscoder import GroupCrosscoder, OrbitScaler, crosscoder_path
+    from .crosscoder import GroupCrosscoder, OrbitScaler, crosscoder_ensemble, crosscoder_path
     from .groups import Cyclic, Dihedral, FiniteGroup, Trivial
     from .networks import Network, load_network, receptive_field
     from .orbits import (
@@ -36,6 +36,7 @@ __all__ = [
     "SymmetryAnalyzer",
     "Trivial",
     "__version__",
+    "crosscoder_ensemble",
     "crosscoder_path",
     "load_network",
     "make_orbits",
@@ -47,7 +48,7 @@ __all__ = [
 _ROOMS = {
     "actions": (),
     "analysis": ("SymmetryAnalyzer",),
-    "crosscoder": ("GroupCrosscoder", "OrbitScaler", "crosscoder_path"),
+    "crosscoder": ("GroupCrosscoder", "OrbitScaler", "crosscoder_ensemble", "crosscoder_path"),
     "faithfulness": (),
     "groups": ("Cyclic", "Dihedral", "FiniteGroup", "Trivial"),
     "model_selection": (),

@@ -25,7 +25,7 @@ class CrosscoderAttributes(BaseEstimator):
     k: int | None
     encoder_input: str
     augment: bool
-    compression: float | None
+    compression: float | str | None
     dict_init: ArrayLike | None
     warm_start: bool
     learning_rate: float

@@ -177,7 +177,13 @@ class FittedBasis:
 
 
 def fit_basis(
-    stacks: Iterable[Tensor], group: FiniteGroup, share: float, beside: Tensor | None = None
+    stacks: Iterable[Tensor],
+    group: FiniteGroup,
+    share: float,
+    beside: Tensor | None = None,
+    *,
+    least_share: float | None = None,
+    most: float = float("inf"),
 ) -> FittedBasis:
     """Fewest coordinates that hold a share of the squares of centred orbit stacks.
 
@@ -190,6 +196,10 @@ def fit_basis(
         In (0, 1].
     beside : Tensor of shape (m, |G| d), optional
         Stacks that count as much as all the others together, such as atoms that are there already.
+    least_share : float, optional
+        Where `share` takes more than `most` coordinates, as many are kept as `most` allows, but no
+        fewer than hold this share. Default: `share`.
+    most : float, optional
     """
     squares, n = _squares(stacks, group)
     total = sum(float(square.diagonal().sum()) for square in squares)
@@ -209,7 +219,14 @@ def fit_basis(
     )
     order = (values / costs).argsort(descending=True, stable=True)
     held = values[order].cumsum(0)
-    enough = min(int((held < share * held[-1]).sum()) + 1, len(order))
+
+    def enough_for(share: float) -> int:
+        return min(int((held < share * held[-1]).sum()) + 1, len(order))
+
+    enough = enough_for(share)
+    if least_share is not None:
+        affordable = int((costs[order].cumsum(0) <= most).sum())
+        enough = min(enough, max(affordable, enough_for(least_share)))
     chosen = torch.zeros_like(values, dtype=torch.bool)
     chosen[order[:enough]] = True
     axes, inside, start = [], 0.0, 0

@@ -61,7 +61,7 @@ class _Options(Struct, forbid_unknown_fields=True):
     precision: Literal["float32", "tf32", "bfloat16"]
     seed: Annotated[int, Meta(ge=0, lt=2**31)]
     l1_start: NonNegative
-    compression: Annotated[float, Meta(gt=0, le=1)] | None
+    compression: Annotated[float, Meta(gt=0, le=1)] | Literal["auto"] | None
 
 
 class _EarlyStopping(Struct, forbid_unknown_fields=True):

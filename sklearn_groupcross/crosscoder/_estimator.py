@@ -25,7 +25,7 @@ from ._data import prepare_data
 from ._early_stopping import EarlyStopping
 from ._fitted import FittedCrosscoder
 from ._interrupt import Interruption
-from ._outcome import warn_of_failure
+from ._outcome import warn_of_outcome
 from ._resolution import draw_seed, resolve_options, resolve_passes
 from ._resumable import Resumable
 from ._run_identity import open_checkpoint
@@ -81,11 +81,12 @@ class GroupCrosscoder(Resumable, FittedCrosscoder):
         Replace each training batch by the orbits of its h-transformed samples, h drawn at random:
         only a permutation of the blocks. Right where the data's distribution is closed under the
         group, as photographs roughly are. All blocks then share one decoder bias.
-    compression : float, optional
+    compression : float or "auto", optional
         Share of the variance, in (0, 1], that is kept while training: orbits are replaced by their
         coordinates along the principal axes of each isotypic component, which translations leave in
         place; 0.9 makes steps several times cheaper. Atoms are expanded at the end, so that
-        everything else is as without it. Default: all columns.
+        everything else is as without it. ``"auto"`` is 0.8, and up to 0.9 where coordinates are few
+        beside the firings of an atom in a pass. Default: all columns.
     dict_init : array-like of shape (n_atoms, n_features_in_), optional
         Directions in which the atoms start. Default: random.
     warm_start : bool, default=False
@@ -200,7 +201,7 @@ class GroupCrosscoder(Resumable, FittedCrosscoder):
         "k": [Interval(Integral, 1, None, closed="left"), None],
         "encoder_input": [StrOptions({"identity", "orbit"})],
         "augment": ["boolean"],
-        "compression": [Interval(Real, 0, 1, closed="right"), None],
+        "compression": [Interval(Real, 0, 1, closed="right"), StrOptions({"auto"}), None],
         "dict_init": ["array-like", None],
         "warm_start": ["boolean"],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -231,7 +232,7 @@ class GroupCrosscoder(Resumable, FittedCrosscoder):
         k: int | None = None,
         encoder_input: str = "identity",
         augment: bool = False,
-        compression: float | None = None,
+        compression: float | str | None = None,
         dict_init: ArrayLike | None = None,
         warm_start: bool = False,
         learning_rate: float = 3e-3,
@@ -324,7 +325,8 @@ class GroupCrosscoder(Resumable, FittedCrosscoder):
             If nothing was learned in 100 steps or more: at the end the reconstruction is no better
             than the mean, or almost all atoms are dead.
         UserWarning
-            If all samples are equal, or `k` is given and has no effect.
+            If all samples are equal, `k` is given and has no effect, or atoms fire too rarely for
+            what each has to learn.
         """
         if self.k is not None and not ACTIVATIONS[self.activation].uses_k:
             warn_caller(
@@ -334,21 +336,21 @@ class GroupCrosscoder(Resumable, FittedCrosscoder):
             )
         with ExitStack() as opened:
             with all_or_nothing(self):
-                trainer, summary, checkpoint, interrupted = self._train(X, groups, opened)
+                trainer, summary, n_rows, checkpoint, interrupted = self._train(X, groups, opened)
             if interrupted is not None:
                 raise interrupted.error(self._describe_interrupt(checkpoint))
             self._end_run(checkpoint)
         if summary.variance > 0:
-            warn_of_failure(trainer.record.history, trainer.options)
+            warn_of_outcome(self, trainer.record.history, trainer.options, n_rows)
         return self
 
     def _train(
         self, X: ArrayLike, groups: ArrayLike | None, opened: ExitStack
-    ) -> tuple[Trainer, DataSummary, Checkpoint | None, Interruption | None]:
+    ) -> tuple[Trainer, DataSummary, int, Checkpoint | None, Interruption | None]:
         """Learn from the data, from the start or from a checkpoint, and take over what was learned.
 
-        The last of what it returns is not None if a signal ended it early. `opened` closes the
-        checkpoint.
+        It returns also how many rows it learned from. The last is not None if a signal ended it
+        early. `opened` closes the checkpoint.
         """
         rows, summary = prepare_data(self, X, reset=True)
         if len(rows) < 2:
@@ -395,7 +397,7 @@ class GroupCrosscoder(Resumable, FittedCrosscoder):
         )
         self._trainer: Trainer | None = None
         finish(self, trainer, rows)
-        return trainer, summary, checkpoint, interrupted
+        return trainer, summary, len(learned), checkpoint, interrupted
 
     @fit_context(prefer_skip_nested_validation=True)
     @own_state(gradients=True)

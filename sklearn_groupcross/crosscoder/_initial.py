@@ -43,7 +43,7 @@ def initialize(
         outside = (dictionary.norm(dim=1) < 1e-3 * whole.norm(dim=1)).nonzero()[:, 0].tolist()
         if outside:
             raise ValueError(
-                f"dict_init has atoms of which compression={options.compression:g} keeps nothing: "
+                f"dict_init has atoms of which compression={options.compression!r} keeps nothing: "
                 f"{', '.join(map(str, outside[:5]))}. Raise it, or set compression=None."
             )
     decoder = torch.nn.functional.normalize(dictionary, dim=1).mul_(atom_norm)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from ..groups import FiniteGroup
 from ._activations import ACTIVATIONS, Activation
+
+#: Active codes of a sample where nothing else is said.
+DEFAULT_K = 32
 
 _NOT_JSON = ("group", "device")
 
@@ -30,7 +33,7 @@ class TrainingOptions:
     dead_features : {"auxk", "resample"} or None
     precision : {"float32", "tf32", "bfloat16"}
         Of the large matrix products; parameters and optimiser stay float32.
-    compression : float or None
+    compression : float, "auto" or None
         Share of the variance that is kept in the coordinates of an `OrbitBasis`.
     """
 
@@ -52,7 +55,7 @@ class TrainingOptions:
     device: torch.device
     seed: int
     l1_start: float = 0.0
-    compression: float | None = None
+    compression: float | Literal["auto"] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All but group and device, which are kept elsewhere."""

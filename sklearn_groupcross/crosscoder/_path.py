@@ -16,7 +16,8 @@ from ._activations import ACTIVATIONS
 from ._adoption import columns_of, set_fitted
 from ._data import prepare_data
 from ._estimator import GroupCrosscoder
-from ._resolution import check_parameters, draw_seed, resolve_options, resolve_passes
+from ._resolution import draw_seed, resolve_options, resolve_passes
+from ._shared_passes import check_for_shared_passes
 from ._start import start
 from ._trainer import Trainer
 from ._training import finish, train
@@ -111,11 +112,7 @@ def crosscoder_path(
 
 def _check(estimator: GroupCrosscoder, l1s: Sequence[float], refine: float) -> list[float]:
     """Penalties in rising order."""
-    if not isinstance(estimator, GroupCrosscoder):
-        raise TypeError(
-            f"crosscoder_path takes a GroupCrosscoder; got a {type(estimator).__name__}. Of a "
-            "pipeline, pass pipeline[-1] and X transformed by the steps before it."
-        )
+    check_for_shared_passes(estimator, "crosscoder_path")
     penalties = np.asarray(as_numpy(l1s, "l1s"), dtype=np.float64)
     if penalties.ndim != 1:
         raise ValueError(f"l1s is a sequence of penalties, such as [0.03, 0.1]; got {l1s!r}.")
@@ -129,14 +126,10 @@ def _check(estimator: GroupCrosscoder, l1s: Sequence[float], refine: float) -> l
         )
     if not 0 < refine <= 1:
         raise ValueError(f"refine is a share of max_epochs, in (0, 1]; got {refine!r}.")
-    check_parameters(estimator)
     if not ACTIVATIONS[estimator.activation].uses_l1:
         able = " or ".join(f'"{name}"' for name, rule in ACTIVATIONS.items() if rule.uses_l1)
         raise ValueError(
             f"l1 has no effect with activation={estimator.activation!r}: a path over it needs "
             f"{able}."
         )
-    for name in ("early_stopping", "checkpoint_dir"):
-        if getattr(estimator, name):
-            raise ValueError(f"crosscoder_path does not do {name}; leave it at its default.")
     return sorted(penalties.tolist())

@@ -15,7 +15,7 @@ from .._stacks._validation import check_constraints
 from ._activations import ACTIVATIONS
 from ._attributes import CrosscoderAttributes
 from ._batches import Passes
-from ._options import TrainingOptions
+from ._options import DEFAULT_K, TrainingOptions
 
 # An atom counts as dead after this share of a run's samples without firing: a feature as rare as
 # that has too few samples to be learned, and a longer wait leaves too little of the run to an atom
@@ -142,7 +142,7 @@ def resolve_options(crosscoder: CrosscoderAttributes, passes: Passes) -> Trainin
         dead_features=dead_features,
         dead_samples=max(1, round(_DEAD_AFTER * len(passes.rows) * passes.n_epochs)),
         precision=_resolve_precision(crosscoder.precision, device),
-        compression=None if crosscoder.compression is None else float(crosscoder.compression),
+        compression=_resolve_compression(crosscoder.compression),
         device=device,
         seed=passes.seed,
     )
@@ -175,10 +175,16 @@ def resolve_k(crosscoder: CrosscoderAttributes, n_atoms: int) -> int | None:
     """
     if not ACTIVATIONS[crosscoder.activation].uses_k:
         return None
-    k = min(32, n_atoms) if crosscoder.k is None else int(crosscoder.k)
+    k = min(DEFAULT_K, n_atoms) if crosscoder.k is None else int(crosscoder.k)
     if k > n_atoms:
         raise ValueError(f"k={k} codes cannot be active in a dictionary of n_features={n_atoms}.")
     return k
+
+
+def _resolve_compression(compression: float | str | None) -> float | Literal["auto"] | None:
+    if isinstance(compression, str):
+        return "auto"
+    return None if compression is None else float(compression)
 
 
 def _resolve_precision(precision: str, device: torch.device) -> str:

@@ -67,6 +67,14 @@ def start(
     return Trainer(options, parameters, units, variance, fitted)
 
 
+def start_anew(trainer: Trainer, seed: int) -> Trainer:
+    """Make a trainer at another random start, in the units and coordinates of one that is there."""
+    options = replace(trainer.options, seed=seed)
+    fitted = trainer.fitted_basis
+    parameters = initialize(options, basis=None if fitted is None else fitted.basis)
+    return Trainer(options, parameters, trainer.units, trainer.variance, fitted)
+
+
 def units_of(options: TrainingOptions, rows: Rows, summary: DataSummary) -> tuple[Units, float]:
     """How the data are centred and scaled, and their variance then."""
     # samples of float64 that are all equal may lie at any distance from zero

@@ -77,6 +77,7 @@ CASES = [
     {"early_stopping": True, "n_iter_no_change": 2, "learning_rate": 0.05, "max_epochs": 30},
     {"encoder_input": "orbit", "precision": "bfloat16", "dead_features": "auxk"},
     {"compression": 0.8, "augment": True},
+    {"compression": "auto"},
     {"compression": 0.9, "encoder_input": "orbit", "early_stopping": True},
 ]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sklearn_groupcross import GroupCrosscoder, crosscoder_path
+from sklearn_groupcross.crosscoder._feed import _LEAST_KEPT, _MOST_KEPT
 
 from .kinds import NAMES, k_for
 from .small_fits import LARGER_GROUP, compressing, larger_orbits
@@ -101,6 +102,25 @@ def test_saved_models_know_their_compression(orbits, tmp_path):
     assert loaded.n_coordinates_ == crosscoder.n_coordinates_
     assert loaded.kept_variance_ == crosscoder.kept_variance_
     np.testing.assert_array_equal(loaded.transform(orbits), crosscoder.transform(orbits))
+
+
+def test_auto_keeps_what_the_firings_can_teach(orbits):
+    """The more often an atom fires in a pass, the more coordinates; shares stay within bounds."""
+    few, many = (compressing(compression="auto", max_epochs=1).fit(orbits[:n]) for n in (8, None))
+    least, most = (compressing(compression=c, max_epochs=1) for c in (_LEAST_KEPT, _MOST_KEPT))
+    assert few.n_coordinates_ == least.fit(orbits[:8]).n_coordinates_
+    assert few.n_coordinates_ < many.n_coordinates_ <= most.fit(orbits).n_coordinates_
+    sparse = compressing(compression="auto", max_epochs=1, n_features=2000).fit(orbits)
+    assert sparse.n_coordinates_ < many.n_coordinates_
+
+
+def test_a_model_of_auto_is_saved_and_goes_on(orbits, tmp_path):
+    crosscoder = compressing(compression="auto", max_epochs=2).fit(orbits)
+    crosscoder.save(tmp_path / "model.safetensors")
+    loaded = GroupCrosscoder.load(tmp_path / "model.safetensors")
+    assert loaded.compression == "auto"
+    assert loaded.n_coordinates_ == crosscoder.n_coordinates_
+    assert crosscoder.partial_fit(orbits).compression == "auto"
 
 
 @pytest.mark.parametrize("compression", [0.0, -0.1, 1.5, "much"])

@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, OrbitScaler, SymmetryAnalyzer
-from sklearn_groupcross.crosscoder import _training, crosscoder_path
+from sklearn_groupcross.crosscoder import _training, crosscoder_ensemble, crosscoder_path
 
 GROUP = Dihedral(4)
 
@@ -180,12 +180,15 @@ def test_analyzer_stays_what_it_was_when_memory_ends(monkeypatch):
     assert frozen(one) == before
 
 
-def test_path_leaves_its_estimator_alone():
+@pytest.mark.parametrize(
+    "fit", [lambda one, data: crosscoder_path(one, data, [0.1, 0.01]), crosscoder_ensemble]
+)
+def test_several_fits_leave_their_estimator_alone(fit):
     one = crosscoder().fit(X)
     before = frozen(one)
     for data in (NAN, X[:, :3], Breaks(2, KeyboardInterrupt())):
         with pytest.raises((ValueError, KeyboardInterrupt)):
-            crosscoder_path(one, data, [0.1, 0.01])
+            fit(one, data)
         assert frozen(one) == before
 
 

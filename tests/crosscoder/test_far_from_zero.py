@@ -13,9 +13,9 @@ from sklearn_groupcross import (
     make_orbits,
 )
 from sklearn_groupcross._stacks._rows import Rows
+from sklearn_groupcross.analysis import code_profiles
 from sklearn_groupcross.crosscoder import keeping_checkpoint
 from sklearn_groupcross.crosscoder._summary import FAR, summarize
-from sklearn_groupcross.faithfulness import code_profiles
 from sklearn_groupcross.model_selection import collect_statistics
 
 GROUP = Cyclic(4)

@@ -13,7 +13,13 @@ import threading
 import numpy as np
 import pytest
 
-from sklearn_groupcross import Dihedral, GroupCrosscoder, crosscoder_path, make_orbits
+from sklearn_groupcross import (
+    Dihedral,
+    GroupCrosscoder,
+    crosscoder_ensemble,
+    crosscoder_path,
+    make_orbits,
+)
 from sklearn_groupcross.crosscoder._disposition import _address, _read_action
 from sklearn_groupcross.crosscoder._interrupt import deferred_interrupt
 from sklearn_groupcross.crosscoder._trainer import Trainer
@@ -52,10 +58,12 @@ def build(folder=None, **options):
 
 
 def send_in_step(n_steps, number, monkeypatch):
-    train_on = Trainer.train_on
+    """Send a signal in the step of the first trainer after so many."""
+    train_on, sent = Trainer.train_on, []
 
     def interrupted(self, batch):
-        if self.step == n_steps:
+        if self.step == n_steps and not sent:
+            sent.append(number)
             signal.raise_signal(number)
         train_on(self, batch)
 
@@ -194,11 +202,19 @@ def test_in_a_second_interpreter_nothing_changes(monkeypatch):
     assert states() == before
 
 
-def test_a_path_is_interrupted_like_a_fit(orbits, monkeypatch):
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda orbits: crosscoder_path(build(), orbits, [0.1, 0.2]),
+        lambda orbits: crosscoder_ensemble(build(), orbits, 2),
+    ],
+    ids=["path", "ensemble"],
+)
+def test_several_are_interrupted_like_one(orbits, monkeypatch, fit):
     before = states()
     send_in_step(3, signal.SIGINT, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="before it was complete"):
-        crosscoder_path(build(), orbits, [0.1, 0.2])
+        fit(orbits)
     assert states() == before
 
 

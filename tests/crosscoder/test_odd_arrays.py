@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_groupcross import Cyclic, GroupCrosscoder, OrbitScaler, SymmetryAnalyzer
-from sklearn_groupcross.analysis import match_dictionaries
-from sklearn_groupcross.faithfulness import code_profiles
+from sklearn_groupcross.analysis import code_profiles, match_dictionaries
 from sklearn_groupcross.model_selection import collect_statistics
 
 from .kinds import NAMES, k_for

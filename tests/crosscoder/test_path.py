@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.pipeline import make_pipeline
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, crosscoder_path, make_orbits
 
@@ -87,16 +86,8 @@ def test_the_estimator_is_left_alone_and_its_clones_are_whole(orbits, tmp_path):
         ({}, [0.3, 0.1, 0.1], 0.5, r"a penalty twice: \[0.3, 0.1, 0.1\]"),
         ({}, [0.1], 0.0, "refine is a share"),
         ({"activation": "topk"}, [0.1], 0.5, "no effect with activation='topk'"),
-        ({"early_stopping": True}, [0.1], 0.5, "does not do early_stopping"),
-        ({"checkpoint_dir": "folder"}, [0.1], 0.5, "does not do checkpoint_dir"),
-        ({"batch_size": 0}, [0.1], 0.5, "'batch_size' parameter"),
     ],
 )
 def test_bad_input(orbits, options, l1s, refine, message):
     with pytest.raises(ValueError, match=message):
         crosscoder_path(estimator(**options), orbits, l1s, refine=refine)
-
-
-def test_a_pipeline_is_refused_by_name(orbits):
-    with pytest.raises(TypeError, match=r"got a Pipeline.*pass pipeline\[-1\]"):
-        crosscoder_path(make_pipeline(estimator()), orbits, [0.1])

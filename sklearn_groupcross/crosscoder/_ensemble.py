@@ -1,0 +1,112 @@
+"""`crosscoder_ensemble`: dictionaries from several starts, in one run over the data."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from .._ambient import own_state
+from ._adoption import columns_of, set_fitted
+from ._data import prepare_data
+from ._estimator import GroupCrosscoder
+from ._outcome import warn_of_outcome
+from ._resolution import draw_seed, resolve_options, resolve_passes
+from ._shared_passes import check_for_shared_passes
+from ._start import start, start_anew
+from ._training import finish, train
+
+
+@own_state(gradients=True)
+def crosscoder_ensemble(
+    estimator: GroupCrosscoder, X: ArrayLike, n_seeds: int = 3
+) -> list[GroupCrosscoder]:
+    """Fit dictionaries from several random starts, with shared passes.
+
+    What one start finds and another does not is a matter of chance. The data are read, checked and
+    summarized once, the coordinates of `compression` are found once, and each batch is read,
+    scaled and translated once, for all dictionaries; all are held in memory meanwhile, with their
+    optimisers: 16 bytes a weight.
+
+    So they share the order of batches, the translations of `augment` and those coordinates, and
+    differ in the atoms that they start from, and in what is drawn when dead atoms are resampled.
+    The first is, bit for bit, what `GroupCrosscoder.fit` gives; the others differ from separate
+    fits by another order of batches.
+
+    Parameters
+    ----------
+    estimator : GroupCrosscoder
+        Its parameters are those of all dictionaries. It is not changed. `early_stopping`,
+        `checkpoint_dir` and `dict_init` are not for ensembles.
+    X : array-like of shape (n_samples, order, n_channels) or (n_samples, order * n_channels)
+    n_seeds : int, default=3
+        Number of dictionaries. Their seeds are drawn one after the other from `random_state`, so
+        that a larger ensemble begins with the dictionaries of a smaller one.
+
+    Returns
+    -------
+    ensemble : list of GroupCrosscoder
+        Fitted, of length `n_seeds`.
+
+    Raises
+    ------
+    ValueError
+        If `n_seeds` is less than 1, X cannot be fitted, or the estimator cannot be used for an
+        ensemble.
+    TypeError
+        If `estimator` is not a `GroupCrosscoder`.
+    KeyboardInterrupt
+        After Ctrl-C, at the end of the step.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If one of them has learned nothing in 100 steps or more.
+
+    See Also
+    --------
+    sklearn_groupcross.analysis.found_again : Which features of one the others have too.
+    sklearn_groupcross.analysis.consensus_dictionary : What at least half of them agree on.
+
+    Examples
+    --------
+    >>> from sklearn_groupcross import Dihedral, GroupCrosscoder, crosscoder_ensemble, make_orbits
+    >>> group = Dihedral(3)
+    >>> orbits = make_orbits(200, group=group, n_channels=8, random_state=0).orbits
+    >>> estimator = GroupCrosscoder(group=group, n_features=12, max_epochs=10, random_state=0)
+    >>> ensemble = crosscoder_ensemble(estimator, orbits, n_seeds=5)
+    >>> len(ensemble), bool((ensemble[0].components_ == estimator.fit(orbits).components_).all())
+    (5, True)
+    """
+    _check(estimator, n_seeds)
+    ensemble = [clone(estimator) for _ in range(n_seeds)]
+    first, others = ensemble[0], ensemble[1:]
+    rows, summary = prepare_data(first, X, reset=True)
+    generator = check_random_state(first.random_state)
+    passes = resolve_passes(first, np.arange(len(rows)), draw_seed(generator))
+    trainers = [start(resolve_options(first, passes), rows, summary)]
+    for fitted in others:
+        set_fitted(fitted, columns_of(first))
+        trainers.append(start_anew(trainers[0], draw_seed(generator)))
+    interrupted = train(rows, trainers, passes, progress=bool(estimator.verbose))
+    if interrupted is not None:
+        raise interrupted.error("The ensemble was stopped before it was complete.")
+    for fitted, trainer in zip(ensemble, trainers, strict=True):
+        finish(fitted, trainer, rows)
+        if summary.variance > 0:
+            warn_of_outcome(fitted, trainer.record.history, trainer.options, len(rows))
+    return ensemble
+
+
+def _check(estimator: GroupCrosscoder, n_seeds: int) -> None:
+    if not isinstance(n_seeds, Integral) or isinstance(n_seeds, bool) or n_seeds < 1:
+        raise ValueError(f"n_seeds is the number of dictionaries, 1 or more; got {n_seeds!r}.")
+    check_for_shared_passes(estimator, "crosscoder_ensemble")
+    if estimator.dict_init is not None:
+        raise ValueError(
+            "With dict_init all dictionaries of crosscoder_ensemble would start alike; leave it at "
+            "None."
+        )
