@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -20,18 +21,21 @@ from .._sklearn import Interval, StrOptions, fit_context
 from .._stacks._validation import check_group_parameter
 from .._whole import all_or_nothing
 from ..crosscoder import GroupCrosscoder
-from ..groups import FiniteGroup, find_stabilizers
+from ..groups import FiniteGroup
 from ._atoms import resolve_atoms
 from ._clustering import METHODS
+from ._compatibility import Symmetries
 from ._diagnosis import diagnose
 from ._embedding import embed
 from ._equivariance import Equivariance, equivariance_index
 from ._evidence import ProfileEvidence
+from ._family_names import Kin, pooled
 from ._features_table import features_table
 from ._finding import Finding
-from ._grouping import N_NEIGHBORS, group_features
-from ._jackknife import gather_evidence
-from ._kinds import name_kinds
+from ._found_again import found_again
+from ._grouping import N_NEIGHBORS, describe_grouping, group_features
+from ._kinds import WORDS, NamedKinds, find_kinds, keep_carried
+from ._naming import Rates, confirm_by_images, name_atoms, name_families, resolve_images
 from ._neighbors import MODES, nearest_in_rows, neighbors_graph
 from ._similarity import (
     check_n_neighbors,
@@ -41,6 +45,7 @@ from ._similarity import (
     unit_atoms,
 )
 from ._spectra import irrep_power
+from ._tuning import AngleTuning, angle_tuning
 
 # Attributes that are computed when they are asked for, and where they are kept, if they are.
 _ON_DEMAND = {
@@ -69,22 +74,38 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     threshold : float, default=0.8
         What a symmetry must reach to be named: see `find_stabilizers`.
     margin : float, default=0.1
-        In [0, threshold). With orbits: a feature whose true energy lies by as much below the
-        threshold is given that symmetry with a probability of at most `error_rate`.
+        In [0, threshold). With orbits: a feature whose true energy, or whose true correlation of
+        responses, lies by as much below its threshold is given that symmetry with a probability
+        of at most `error_rate`, by each of the two. Features that fire on too few images for one
+        of them are named without it.
     error_rate : float, default=0.05
+    response_threshold : float, default=0.5
+        With orbits: how alike, in terms of correlation, the codes of an input and of the
+        transformed input must be for a symmetry of the atom to be stated of the feature; see
+        `stabilizers_`.
+    refit : bool, default=True
+        With orbits: refit atoms on bags of images, for `confidence_` and names whose error rate
+        is that of the atom as well. Otherwise atoms are named as they stand, and the responses
+        alone decide what is stated: faster, and what fires on few images keeps its name.
     family_method : {"auto", "average", "hdbscan", "graph"}, default="auto"
         How families are found: see `cluster_families`. ``"auto"`` is ``"average"``, and
         ``"graph"`` with more than `max_features_in_full` features.
-    family_distance : float, default=0.4
+    family_distance : float or "auto", default="auto"
         With ``"average"`` features belong to one family while their average distance is below it;
-        see `cluster_families` for the others.
+        see `cluster_families` for the others. ``"auto"``: so near that of atoms as smooth, with
+        nothing in common with the dictionary, two in a hundred find a feature of it nearer; within
+        [0.1, 0.6].
     max_features_in_full : int, default=16384
         With more features, the distances of all pairs (1.6 GB in float32 at the default, alignment
         included) are not computed, nor the map, which is read off them. Families then come from
         the graph of the 15 nearest neighbours, which is there at any size: `kneighbors_graph`.
+    kind_words : {"auto", "plane", "group"}, default="auto"
+        How kinds are worded: ``"group"`` for cyclic groups that turn no pictures, but hues or
+        signals; see `name_kinds`.
     device : str or torch.device, default="auto"
     random_state : int, RandomState instance or None, default=0
-        Of the map `embedding_`, of the bags of images and of the controls of `diagnose`.
+        Of the map `embedding_`, of the bags of images, of the controls of `diagnose` and of the
+        strangers by which a family distance is chosen.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -106,24 +127,44 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
     spectra_ : ndarray of shape (m, n_irreps)
         Share of each atom's energy in every irrep of ``group_.irreps``; rows sum to 1.
     stabilizers_ : list of Stabilizer
-        The largest subgroup that leaves each feature as it is, with the evidence.
+        What is stated of each feature. Without orbits that is `atom_stabilizers_`; with them, the
+        largest subgroup of it that the responses carry too. Where these are unknown, which
+        `responses_` and the table say, it is that of the atom.
+    atom_stabilizers_ : list of Stabilizer
+        The largest subgroup that leaves each atom as it is, with the evidence. Members of a family
+        have one, conjugated to their poses: that of their mean profile.
+    own_stabilizers_ : list of Stabilizer
+        Of every atom by itself, whatever its family. Of features that fire on too few images,
+        whose `confidence_` is NaN, that of the atom as it stands.
+    responses_ : Responses
+        How alike features fire on inputs and transformed inputs, if there were orbits of which the
+        encoder reads one block.
     confidence_ : ndarray of shape (m,)
-        Share of resamples of the images in which a feature's symmetry has the same class. NaN
-        without orbits, and for features that fire on too few images.
+        Share of resamples of the images in which a feature's symmetry, or that of its family, has
+        the same class. NaN without orbits, and for features that fire on too few images.
     evidence_ : ProfileEvidence or None
         Standard errors and bounds behind them, if there were orbits.
     equivariance_ : Equivariance
         How much of the transform blocks depends on ``g⁻¹h`` alone; computed when asked for.
     kinds_ : ndarray of shape (m,), of str
-        Plain words for the rotation profile: see `KINDS`.
+        Plain words for the rotation profile: see `KINDS`. A family has that of its mean profile.
+        With orbits, what the responses do not carry is ``"other"``; the table says what the atom
+        is.
+    found_again_ : ndarray of shape (m,)
+        Share of the other runs given to `fit` that find each feature again: see `found_again`. NaN
+        without others, and for dead features.
+    tuning_ : AngleTuning
+        Period, half-width and mirror axis of every feature in degrees; NaN where dead.
     labels_ : ndarray of shape (m,), int64
         Family of every feature, the largest first; -1 for a feature alone.
     families_ : list of Family
         Medoid, members, poses and the poses that nothing covers.
+    family_distance_ : float
+        The one chosen, or as given.
     features_table_ : DataFrame
         One row a feature, all of this in words.
     families_table_ : DataFrame
-        One row a family.
+        One row a family: see `families_table`; ``found_again`` is the mean of its members.
     components_ : ndarray of shape (m, order * n_channels)
         The atoms analysed.
     group_ : FiniteGroup
@@ -148,9 +189,12 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         "threshold": [Interval(Real, 0, 1, closed="neither")],
         "margin": [Interval(Real, 0, 1, closed="left")],
         "error_rate": [Interval(Real, 0, 1, closed="neither")],
+        "response_threshold": [Interval(Real, 0, 1, closed="left")],
+        "refit": ["boolean"],
         "family_method": [StrOptions({"auto", *METHODS})],
-        "family_distance": [Interval(Real, 0, 2, closed="both")],
+        "family_distance": [Interval(Real, 0, 2, closed="both"), StrOptions({"auto"})],
         "max_features_in_full": [Interval(Integral, 1, None, closed="left")],
+        "kind_words": [StrOptions(set(WORDS))],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -163,9 +207,12 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         threshold: float = 0.8,
         margin: float = 0.1,
         error_rate: float = 0.05,
+        response_threshold: float = 0.5,
+        refit: bool = True,
         family_method: str = "auto",
-        family_distance: float = 0.4,
+        family_distance: float | str = "auto",
         max_features_in_full: int = 16384,
+        kind_words: str = "auto",
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = 0,
         verbose: int = 0,
@@ -174,9 +221,12 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         self.threshold = threshold
         self.margin = margin
         self.error_rate = error_rate
+        self.response_threshold = response_threshold
+        self.refit = refit
         self.family_method = family_method
         self.family_distance = family_distance
         self.max_features_in_full = max_features_in_full
+        self.kind_words = kind_words
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -190,6 +240,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         *,
         orbits: Any = None,
         image_ids: ArrayLike | None = None,
+        others: Sequence[Any] | Mapping[str, Any] | None = None,
     ) -> SymmetryAnalyzer:
         """Analyse a dictionary.
 
@@ -205,6 +256,9 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             images are resampled for `confidence_` and for names with a stated error rate.
         image_ids : array-like of shape (n_samples,), optional
             The image of each orbit. Default: what the store says.
+        others : sequence, or mapping of names, of GroupCrosscoder or array-like, optional
+            Dictionaries of other seeds, such as the rest of a `crosscoder_ensemble`, in which
+            features are looked up: see `found_again`.
 
         Returns
         -------
@@ -215,20 +269,28 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         ValueError
             If X are codes, or atoms that come without a group, do not divide into its blocks, or
             are not finite; if the group has more than 128 elements, whose subgroups cannot all be
-            listed; if orbits do not fit, or nothing says of which images they are.
+            listed; if orbits do not fit, or nothing says of which images they are; if others
+            are none, or of another group or layer.
         TypeError
             If X is a pipeline, a search or another estimator, a path or nothing at all: the
             message says where the atoms are. Or orbits come with atoms alone.
         """
         with all_or_nothing(self):
-            self._analyze(X, orbits, image_ids)
+            self._analyze(X, orbits, image_ids, others)
         return self
 
     def _analyze(
-        self, X: GroupCrosscoder | ArrayLike, orbits: Any, image_ids: ArrayLike | None
+        self,
+        X: GroupCrosscoder | ArrayLike,
+        orbits: Any,
+        image_ids: ArrayLike | None,
+        others: Sequence[Any] | Mapping[str, Any] | None,
     ) -> None:
         self.components_, self.group_ = resolve_atoms(X, self.group, "X")
         self.group_.subgroups()  # a group too large for names is refused before the work
+        self.found_again_ = np.full(len(self.components_), np.nan)
+        if others is not None:
+            self.found_again_ = found_again(X, others, group=self.group_, device=self.device)
         self.n_features_in_ = self.components_.shape[1]
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         for name in (
@@ -242,22 +304,60 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         atoms = unit_atoms(self.components_, self.group_.order)
         self.profiles_ = self_profiles(atoms, self.group_)
         self.spectra_ = irrep_power(atoms, self.group_)
-        self.kinds_ = name_kinds(self.profiles_, self.group_)
-        self.kinds_[self.dead_] = "dead"
-        self._name_symmetries(X, orbits, image_ids)
+        self.kinds_, remarks = find_kinds(self.profiles_, self.group_, self.kind_words)
+        self.kinds_[self.dead_], remarks[self.dead_] = "dead", ""
+        self.tuning_ = self._tuning()
+        images = None
+        if orbits is not None:
+            images = resolve_images(
+                X,
+                orbits,
+                image_ids,
+                seed=self._seed,
+                device=self.device,
+                progress=bool(self.verbose),
+            )
+        rates = Rates(
+            self.threshold, self.margin, self.error_rate, self.response_threshold, self.refit
+        )
+        names = name_atoms(self.group_, self.profiles_, rates, images)
+        self.own_stabilizers_ = names.stabilizers
+        self.evidence_: ProfileEvidence | None = names.evidence
+        symmetries = Symmetries(self.group_, names.profiles, self.own_stabilizers_)
+        device = resolve_device(self.device)
         grouping = group_features(
             atoms,
-            self.group_,
-            self.stabilizers_,
-            self.kinds_,
+            symmetries,
             method=self.family_method,
             family_distance=self.family_distance,
             max_features_in_full=self.max_features_in_full,
-            device=resolve_device(self.device),
+            device=device,
+            random_state=self._seed,
             progress=bool(self.verbose),
         )
-        self.labels_, self.families_ = grouping.labels, grouping.families
-        self.families_table_ = grouping.table
+        self.labels_, self.family_distance_ = grouping.labels, grouping.family_distance
+        self.atom_stabilizers_, self.confidence_ = name_families(
+            self.group_, names, self.profiles_, grouping.kin, rates
+        )
+        self.stabilizers_, self.responses_ = confirm_by_images(
+            names, self.atom_stabilizers_, rates, images
+        )
+        if self.responses_.profiles is not None and self.kind_words != "group":
+            self.kinds_, remarks = keep_carried(
+                NamedKinds(self.kinds_, remarks),
+                self.responses_.profiles,
+                self.responses_.known,
+                self.group_,
+                self.response_threshold,
+            )
+        self.families_, self.families_table_ = describe_grouping(
+            grouping,
+            atoms,
+            self.group_,
+            self.atom_stabilizers_,
+            self._kinds_of_families(grouping.kin),
+            device,
+        )
         if grouping.distances is not None:
             self._distances, self._alignment = grouping.distances, grouping.alignment
         self.features_table_ = features_table(
@@ -268,19 +368,34 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             labels=self.labels_,
             families=self.families_,
             norms=np.linalg.norm(self.components_, axis=1),
+            atom_stabilizers=self.atom_stabilizers_,
+            responses=self.responses_,
+            remarks=remarks,
+            tuning=self.tuning_,
+            own_stabilizers=self.own_stabilizers_,
         )
+        self.features_table_["found_again"] = self.found_again_
+        self.families_table_["found_again"] = [
+            self.found_again_[list(family.members)].mean() for family in self.families_
+        ]
 
     @own_state()
     def diagnose(
-        self, crosscoder: GroupCrosscoder | None = None, orbits: Any = None
+        self,
+        crosscoder: GroupCrosscoder | None = None,
+        orbits: Any = None,
+        *,
+        others: Sequence[Any] = (),
     ) -> list[Finding]:
         """Name what looks wrong with the dictionary, its data or both: see `diagnose`.
 
         Parameters
         ----------
         crosscoder : GroupCrosscoder or Pipeline, optional
-            The one that was analysed; for its reconstructions.
+            The one that was analysed; for its training and its reconstructions.
         orbits : array-like of shape (n_samples, order, n_channels) or flat, optional
+        others : sequence of GroupCrosscoder or array-like of shape (n, order * n_channels)
+            Dictionaries that other seeds gave of the same data.
 
         Returns
         -------
@@ -288,7 +403,7 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
             Empty when all is well.
         """
         check_is_fitted(self)
-        return diagnose(self, crosscoder, orbits, random_state=self._seed)
+        return diagnose(self, crosscoder, orbits, others=others, random_state=self._seed)
 
     @own_state()
     def kneighbors_graph(
@@ -436,35 +551,18 @@ class SymmetryAnalyzer(ClusterMixin, BaseEstimator):
         check_group_parameter(self)
         super()._validate_params()
 
-    def _name_symmetries(self, X: Any, orbits: Any, image_ids: ArrayLike | None) -> None:
-        """Name stabilizers: of the atoms as they are, or as the images bear them out."""
-        self.evidence_: ProfileEvidence | None = None
-        if orbits is None:
-            self.stabilizers_ = find_stabilizers(self.group_, self.profiles_, self.threshold)
-            self.confidence_ = np.full(len(self.profiles_), np.nan)
-            return
-        if self.margin >= self.threshold:
-            raise ValueError(
-                f"margin lies in [0, threshold); got {self.margin}, threshold {self.threshold}."
-            )
-        if not isinstance(X, GroupCrosscoder):
-            raise TypeError(
-                "Orbits are encoded by the crosscoder whose atoms these are: "
-                "fit(crosscoder, orbits=...). Atoms alone are analysed without orbits."
-            )
-        if image_ids is None and not hasattr(orbits, "image_ids"):
-            raise ValueError(
-                "image_ids says of which image every orbit is; a plain array does not. "
-                "Datasets and stores carry it as image_ids."
-            )
-        self.evidence_ = gather_evidence(
-            X,
-            orbits,
-            orbits.image_ids if image_ids is None else image_ids,
-            random_state=self._seed,
-            device=self.device,
-            progress=bool(self.verbose),
+    def _tuning(self) -> AngleTuning:
+        tuning = angle_tuning(self.profiles_, self.group_)
+        for values in (tuning.periods, tuning.half_widths, tuning.axes):
+            values[self.dead_] = np.nan
+        return tuning
+
+    def _kinds_of_families(self, kin: list[Kin]) -> NDArray[np.object_]:
+        """Kinds (m,): of members of a family, that of their mean profile."""
+        of_families, _ = find_kinds(
+            pooled(self.profiles_, kin, self.group_), self.group_, self.kind_words
         )
-        self.stabilizers_, self.confidence_ = self.evidence_.name(
-            self.threshold, margin=self.margin, error_rate=self.error_rate
-        )
+        kinds = self.kinds_.copy()
+        for family, kind in zip(kin, of_families, strict=True):
+            kinds[family.members] = kind
+        return kinds

@@ -15,6 +15,8 @@ from .._plain import as_numpy
 
 #: Ways to find families.
 METHODS = ("average", "hdbscan", "graph")
+# More than any distance.
+_APART = 4.0
 
 
 @own_state()
@@ -25,6 +27,7 @@ def cluster_families(
     *,
     method: str = "average",
     min_size: int = 2,
+    compatible: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """Group features that are one another's transforms.
 
@@ -46,6 +49,10 @@ def cluster_families(
         not asked to be mutual: of exact copies, all at the same distance, each would list others.)
     min_size : int, default=2
         Smaller families are features alone.
+    compatible : ndarray of shape (m, m), bool, optional
+        Pairs that may stand in one family; symmetric. With ``"average"`` and ``"hdbscan"`` no
+        family holds a pair that may not; in a graph such a pair is no edge, and a chain may still
+        join it. Default: all.
 
     Returns
     -------
@@ -55,7 +62,8 @@ def cluster_families(
     Raises
     ------
     ValueError
-        If the method is unknown, or needs all distances and gets some, or `min_size` is below 2.
+        If the method is unknown, or needs all distances and gets some, `min_size` is below 2, or
+        `compatible` is of another shape.
     """
     if method not in METHODS:
         raise ValueError(f"method is one of {', '.join(map(repr, METHODS))}; got {method!r}.")
@@ -68,13 +76,22 @@ def cluster_families(
         )
     distances, alive = as_numpy(distances, "distances"), as_numpy(alive, "alive")
     labels = np.full(distances.shape[0], -1, dtype=np.int64)
+    if compatible is not None and np.shape(compatible) != distances.shape:
+        raise ValueError(
+            f"compatible says of every pair of {len(labels)} features whether it may stand in one "
+            f"family; got shape {np.shape(compatible)}."
+        )
     index = np.flatnonzero(alive)
     if len(index) < 2:
         return labels
     if method == "graph":
-        clusters = _components(distances, alive, threshold)[index]
+        clusters = _components(distances, alive, threshold, compatible)[index]
     else:
         among = np.asarray(distances)[np.ix_(index, index)]
+        if compatible is not None:
+            # so far that no average over two clusters with one such pair is near
+            among = np.asarray(among, dtype=np.float64)
+            among[~compatible[np.ix_(index, index)]] = _APART * len(index) ** 2
         clusters = (_average if method == "average" else _hdbscan)(among, threshold)
     labels[index] = clusters
     return _number(labels, min_size)
@@ -99,15 +116,22 @@ def _hdbscan(distances: NDArray[np.floating], threshold: float) -> NDArray[np.in
     return clusters
 
 
-def _components(distances: Any, alive: NDArray[np.bool_], threshold: float) -> NDArray[np.int64]:
+def _components(
+    distances: Any,
+    alive: NDArray[np.bool_],
+    threshold: float,
+    compatible: NDArray[np.bool_] | None,
+) -> NDArray[np.int64]:
     if sparse.issparse(distances):
         stored = distances.tocoo()
         near = stored.data < threshold
         first, second = stored.coords[0][near], stored.coords[1][near]
     else:
         first, second = np.nonzero(distances < threshold)
-    between_living = alive[first] & alive[second]
-    first, second = first[between_living], second[between_living]
+    joined = alive[first] & alive[second]
+    if compatible is not None:
+        joined &= compatible[first, second]
+    first, second = first[joined], second[joined]
     # ones in place of distances: an edge of length zero would be none
     edges = sparse.csr_array((np.ones(len(first)), (first, second)), shape=distances.shape)
     return connected_components(edges, directed=False)[1]

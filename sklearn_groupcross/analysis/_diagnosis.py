@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
@@ -15,6 +17,12 @@ from ..groups import FiniteGroup
 from ..model_selection import collect_statistics
 from ._data_signatures import find_poor_reconstruction, find_unequal_blocks
 from ._finding import Finding
+from ._fit_signatures import (
+    find_disagreement,
+    find_features_alone,
+    find_few_firings,
+    find_gap,
+)
 from ._signatures import (
     find_flat_profiles,
     find_no_clusters,
@@ -36,6 +44,7 @@ def diagnose(
     crosscoder: Any = None,
     orbits: ArrayLike | None = None,
     *,
+    others: Sequence[Any] = (),
     random_state: int | np.random.RandomState | None = 0,
 ) -> list[Finding]:
     """Name what looks wrong with a dictionary, its data or both.
@@ -49,10 +58,12 @@ def diagnose(
     analysis : SymmetryAnalyzer
         Fitted.
     crosscoder : GroupCrosscoder or Pipeline, optional
-        The one that was analysed. It is asked for codes and reconstructions of `orbits`; without
-        them it is not looked at.
+        The one that was analysed. Its training is looked at, and it is asked for codes and
+        reconstructions of `orbits`.
     orbits : array-like of shape (n_samples, order, n_channels) or flat, optional
         As the crosscoder reads them; better such as it was not trained on.
+    others : sequence of GroupCrosscoder or array-like of shape (n, order * n_channels)
+        Dictionaries that other seeds gave of the same data, to be found again in.
     random_state : int, RandomState instance or None, default=0
         Of the shuffled controls.
 
@@ -85,11 +96,13 @@ def diagnose(
     dead = ~components.any(axis=1)
     silent = dead.copy()
     findings: list[Finding | None] = []
+    if crosscoder is not None:
+        findings.append(find_few_firings(_last_step(crosscoder, components)))
     if orbits is not None:
         if crosscoder is not None:
-            poor, never_fired = _reconstruct(crosscoder, orbits, components)
+            found, never_fired = _reconstruct(crosscoder, orbits)
             silent |= never_fired
-            findings.append(poor)
+            findings += found
         findings.append(find_unequal_blocks(_some_orbits(orbits, group)))
     atoms = unit_atoms(components, group.order)
     findings += find_wasted_atoms(atoms, silent)
@@ -98,28 +111,46 @@ def diagnose(
     findings.append(find_flat_profiles(analysis.profiles_[~silent], analysis.threshold))
     partners = find_partners(alive, group, random_state)
     if partners is not None:
-        findings.append(find_no_clusters(partners))
+        no_clusters = find_no_clusters(partners)
+        findings.append(no_clusters)
+        if no_clusters is None:
+            findings.append(find_features_alone(analysis.labels_[~silent]))
         # atoms of unrelated blocks show that these are in order by being one another's translates
         if partners.share <= _MOST:
             findings.append(find_unaligned_blocks(alive, group, random_state))
+    findings.append(find_disagreement(components, others, group))
     return [finding for finding in findings if finding is not None]
 
 
-def _reconstruct(
-    crosscoder: Any, orbits: ArrayLike, components: NDArray[np.floating]
-) -> tuple[Finding | None, NDArray[np.bool_]]:
-    """Whether reconstructions are poor, and which atoms never fire."""
-    statistics = collect_statistics(crosscoder, orbits, keep_rows=True)
-    fitted = statistics.crosscoder
+def _last_step(crosscoder: Any, components: NDArray[np.floating]) -> Any:
+    """Give the crosscoder, at the end of a pipeline or alone, that was analysed.
+
+    Raises
+    ------
+    ValueError
+        If it is another one.
+    """
+    fitted = crosscoder[-1] if isinstance(crosscoder, Pipeline) else crosscoder
+    check_is_fitted(fitted)
     if not np.array_equal(fitted.components_, components):
         raise ValueError(
             "The crosscoder's atoms are not those that were analysed: pass the crosscoder that "
             "the analyzer was fitted on, or fit the analyzer again."
         )
+    return fitted
+
+
+def _reconstruct(
+    crosscoder: Any, orbits: ArrayLike
+) -> tuple[list[Finding | None], NDArray[np.bool_]]:
+    """Whether reconstructions are poor, here or alone, and which atoms never fire."""
+    statistics = collect_statistics(crosscoder, orbits, keep_rows=True)
+    fitted = statistics.crosscoder
     shape = (len(statistics.rows), fitted.group_.order, -1)
     reconstructions = fitted.inverse_transform(statistics.row_codes)
     poor = find_poor_reconstruction(statistics.rows.reshape(shape), reconstructions.reshape(shape))
-    return poor, ~statistics.fired
+    gap = find_gap(fitted, statistics.explained_variance) if statistics.n_samples > 1 else None
+    return [poor, gap], ~statistics.fired
 
 
 def _some_orbits(orbits: Any, group: FiniteGroup) -> NDArray[np.floating]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri
-from scipy.stats import t as student
 
 from .._ambient import own_state
 from ..groups import (
@@ -17,12 +16,10 @@ from ..groups import (
     largest_subgroups,
     score_subgroups,
 )
+from ._bounds import draws, lower_bounds, parts
+from ._family_names import Kin, pooled
 
 FloatArray = NDArray[np.floating]
-
-N_DRAWS = 400
-# Resampled profiles of some features at a time: this many bytes of float64.
-_BYTES_A_PASS = 2**26
 
 
 @dataclass(frozen=True)
@@ -86,27 +83,47 @@ class ProfileEvidence:
             NaN without evidence.
         """
         _check_rate("error_rate", error_rate)
-        energy, errors = self.energies, self.standard_errors
         deviations = score_subgroups(self.group, self.deviations)[0]
-        normal, uniform = self._draws()
-        bounds = np.full_like(energy, np.nan)
-        for part in self._parts(energy.shape[1]):
-            scaled = np.divide(
-                deviations[:, part],
-                errors[part],
-                out=np.zeros_like(deviations[:, part]),
-                where=errors[part] > 1e-9,
-            )
-            largest = np.tensordot(normal, scaled, axes=1).max(axis=2)  # draws x features
-            df = np.where(np.isnan(self.degrees_of_freedom[part]), 1, self.degrees_of_freedom[part])
-            # one chi-square a draw turns normal deviations into those of a t distribution
-            largest *= np.sqrt(df / chdtri(df, uniform[:, None]))
-            critical = np.quantile(largest, 1 - error_rate, axis=0)
-            # at least the bound of one subgroup alone, whatever the draws say
-            critical = np.maximum(critical, student.ppf(1 - error_rate, df))
-            bounds[part] = energy[part] - critical[:, None] * errors[part]
+        bounds = lower_bounds(
+            self.energies, deviations, self.degrees_of_freedom, error_rate, self.seed
+        )
         bounds[self._missing] = np.nan
         return bounds
+
+    def of_families(self, kin: Sequence[Kin]) -> ProfileEvidence:
+        """Evidence for the mean profile of families, each in the pose of its medoid.
+
+        Bags hold the same images for all features, so that what images do to several members at
+        once is in the deviations of their mean.
+
+        Parameters
+        ----------
+        kin : sequence of Kin
+            Members without evidence do not count.
+
+        Returns
+        -------
+        evidence : ProfileEvidence
+            One row a family. Images and degrees of freedom are those of the member that has most:
+            the family has no fewer.
+        """
+        missing, reasons = self._missing, []
+        df, n_images = np.full(len(kin), np.nan), np.zeros(len(kin), dtype=np.int64)
+        for f, family in enumerate(kin):
+            known = family.members[~missing[family.members]]
+            reasons.append("" if len(known) else self.reasons[family.medoid])
+            n_images[f] = self.n_images[family.members].max()
+            if len(known):
+                df[f] = self.degrees_of_freedom[known].max()
+        return ProfileEvidence(
+            self.group,
+            pooled(self.profiles, kin, self.group),
+            pooled(self.deviations, kin, self.group),
+            df,
+            n_images,
+            reasons,
+            self.seed,
+        )
 
     @own_state()
     def name(
@@ -157,9 +174,9 @@ class ProfileEvidence:
             [class_of[index[s.subgroup.elements]] for s in stabilizers], dtype=int
         )
         shortfall = self.energies - bounds
-        normal, _ = self._draws()
+        normal, _ = draws(self.seed, len(self.deviations))
         confidence = np.full(len(self.profiles), np.nan)
-        for part in self._parts(self.group.order + 2 * len(class_of)):
+        for part in parts(len(self.profiles), self.group.order + 2 * len(class_of)):
             resampled = self.profiles[part] + np.tensordot(normal, self.deviations[:, part], axes=1)
             energy, minimum = score_subgroups(self.group, resampled)
             may = energy - shortfall[part] > threshold - margin
@@ -171,15 +188,6 @@ class ProfileEvidence:
     @property
     def _missing(self) -> NDArray[np.bool_]:
         return np.array([bool(reason) for reason in self.reasons], dtype=bool)
-
-    def _draws(self) -> tuple[FloatArray, FloatArray]:
-        """Weights of the bags and a uniform number for each draw, the same for every feature."""
-        rng = np.random.default_rng(self.seed)
-        return rng.standard_normal((N_DRAWS, len(self.deviations))), rng.uniform(size=N_DRAWS)
-
-    def _parts(self, width: int) -> list[slice]:
-        step = max(1, _BYTES_A_PASS // (8 * N_DRAWS * width))
-        return [slice(i, i + step) for i in range(0, len(self.profiles), step)]
 
 
 def _class_numbers(group: FiniteGroup) -> NDArray[np.intp]:

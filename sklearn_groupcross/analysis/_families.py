@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from scipy import sparse
 
 from .._ambient import own_state
 from ..groups import Stabilizer
+from ._clustering import cluster_families
+from ._family_names import Kin
+from ._matching import SHARED
 from ._poses import (
     Poses,
     all_poses,
@@ -52,6 +55,10 @@ class Family:
         Share of the poses that some member has, in (0, 1].
     description : str
         The poses in words, such as ``"lines: 0° to 168.75°, missing 90°"``.
+    sub_families : tuple of int
+        For each member, the number of its sub-family, within which the average distance is below
+        0.3: features that `stability` would call the same, up to the group. Numbered by falling
+        size; a member alone has a number of its own.
     """
 
     label: int
@@ -63,6 +70,7 @@ class Family:
     gaps: tuple[int, ...]
     coverage: float
     description: str
+    sub_families: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.members)
@@ -109,8 +117,10 @@ def describe_families(
     families = []
     for label in range(labels.max(initial=-1) + 1):
         members = np.flatnonzero(labels == label)
-        medoid = int(members[_most_central(neighbors, members)])
+        among = _among(neighbors, members)
+        medoid = int(members[_most_central(among)])
         stabilizer = stabilizers[medoid].subgroup
+        sub_families = _sub_families(among)
         if atoms is not None:
             poses = measure_poses(atoms[members], atoms[medoid], stabilizer)
         else:
@@ -134,9 +144,37 @@ def describe_families(
                 description=describe_poses(
                     poses.elements, stabilizer, None if kinds is None else kinds[medoid]
                 ),
+                sub_families=sub_families,
             )
         )
     return families
+
+
+def find_kin(
+    labels: NDArray[np.int64],
+    distances: NDArray[np.floating] | sparse.csr_array,
+    align: Callable[[NDArray[np.int64], int], NDArray[np.integer]],
+) -> list[Kin]:
+    """Members and medoid of every family, and how each member comes from the medoid.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (m,)
+    distances : ndarray or sparse array of shape (m, m)
+    align : callable
+        Elements that carry a feature, the second argument, to others, the first.
+
+    Returns
+    -------
+    kin : list of Kin
+    """
+    neighbors: Any = _symmetric(distances) if sparse.issparse(distances) else distances
+    kin = []
+    for label in range(labels.max(initial=-1) + 1):
+        members = np.flatnonzero(labels == label)
+        medoid = int(members[_most_central(_among(neighbors, members))])
+        kin.append(Kin(members, medoid, np.asarray(align(members, medoid), dtype=np.int64)))
+    return kin
 
 
 @own_state()
@@ -163,8 +201,9 @@ def families_table(
     -------
     table : DataFrame
         Indexed by family: size, medoid, its kind and symmetry, number of different poses, coverage,
-        the poses missing, mean distance of the other members from the medoid (``within``), the
-        family whose medoid is nearest, and its distance (NaN if there is none).
+        the poses missing, number of sub-families, mean distance of the other members from the
+        medoid (``within``), the family whose medoid is nearest, and its distance (NaN if there is
+        none).
     """
     between = np.array(medoid_distances, dtype=np.float64).reshape(len(families), len(families))
     np.fill_diagonal(between, np.inf)
@@ -183,6 +222,7 @@ def families_table(
                 list_elements(family.gaps, stabilizers[family.medoid].subgroup)
                 for family in families
             ],
+            "sub_families": [len(set(family.sub_families)) for family in families],
             "within": [_spread(family) for family in families],
             "nearest_family": [families[j].label if j >= 0 else -1 for j in nearest],
             "distance": [float("nan")] * len(families) if alone else between.min(axis=1),
@@ -203,19 +243,31 @@ def _symmetric(graph: Any) -> sparse.csr_array:
     return sparse.csr_array((data[chosen], (first[chosen], second[chosen])), shape=graph.shape)
 
 
-def _most_central(distances: Any, members: NDArray[np.int64]) -> int:
+def _among(distances: Any, members: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Distances of all pairs of members; pairs that a graph does not hold are far."""
+    if not sparse.issparse(distances):
+        return np.asarray(distances)[np.ix_(members, members)]
+    stored = distances[members][:, members].tocoo()
+    among = np.full(stored.shape, _FAR)
+    np.fill_diagonal(among, 0.0)
+    among[stored.coords] = stored.data
+    return among
+
+
+def _most_central(among: NDArray[np.floating]) -> int:
     """Position of the member with the smallest average distance to the others.
 
     Averages are compared to five decimals, so that exact copies tie whatever the rounding.
     """
-    others = len(members) - 1
-    if sparse.issparse(distances):
-        among = distances[members][:, members]
-        missing = others - np.diff(among.indptr)
-        totals = np.asarray(among.sum(axis=1)).ravel() + _FAR * missing
-    else:
-        totals = distances[np.ix_(members, members)].sum(axis=1)
-    return int(np.argmin(np.round(totals / others, 5)))
+    return int(np.argmin(np.round(among.sum(axis=1) / (len(among) - 1), 5)))
+
+
+def _sub_families(among: NDArray[np.floating]) -> tuple[int, ...]:
+    """Families within a family, at the distance from which features count as the same."""
+    numbers = cluster_families(among, np.ones(len(among), dtype=bool), 1.0 - SHARED)
+    alone = numbers < 0
+    numbers[alone] = numbers.max(initial=-1) + 1 + np.arange(alone.sum())
+    return tuple(numbers.tolist())
 
 
 def _spread(family: Family) -> float:

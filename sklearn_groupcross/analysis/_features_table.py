@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ..groups import FiniteGroup, Stabilizer
 from ._families import Family
+from ._responses import Responses
+from ._tuning import AngleTuning
 
 
 def features_table(
@@ -21,6 +23,11 @@ def features_table(
     labels: NDArray[np.int64],
     families: Sequence[Family],
     norms: NDArray[np.floating],
+    atom_stabilizers: Sequence[Stabilizer],
+    responses: Responses,
+    remarks: NDArray[np.object_],
+    tuning: AngleTuning,
+    own_stabilizers: Sequence[Stabilizer],
 ) -> pd.DataFrame:
     """One row a feature.
 
@@ -30,18 +37,31 @@ def features_table(
     stabilizers : sequence of Stabilizer, of length m
     kinds, confidence, labels, norms : ndarray of shape (m,)
     families : sequence of Family
+    atom_stabilizers : sequence of Stabilizer, of length m
+    responses : Responses
+    remarks : ndarray of shape (m,), of str
+        What a feature of no kind lies between.
+    tuning : AngleTuning
+    own_stabilizers : sequence of Stabilizer, of length m
+        Of each feature by itself.
 
     Returns
     -------
     table : DataFrame
         Indexed by feature: kind, symmetry, its energy, margin, confidence and runner-up, family,
-        pose in it, and the norm of the atom.
+        pose in it, the norm of the atom; the symmetry of the atom, that of its family if it has
+        one, what the responses have of it in words, and how alike they are inside and outside of
+        it; period, half-width and mirror axis in degrees, and a remark on features of no kind; the
+        sub-family (-1 for features alone), and the symmetry that the atom has by itself.
     """
     poses = {
         member: group.describe_element(pose)
         for family in families
         for member, pose in zip(family.members, family.poses, strict=True)
     }
+    sub_family = np.full(len(kinds), -1, dtype=np.int64)
+    for family in families:
+        sub_family[list(family.members)] = family.sub_families
     index = pd.RangeIndex(len(kinds), name="feature")
     return pd.DataFrame(
         {
@@ -54,6 +74,16 @@ def features_table(
             "family": labels,
             "pose": [poses.get(i, "") for i in index],
             "norm": norms,
+            "atom_symmetry": [s.name for s in atom_stabilizers],
+            "responses": responses.words,
+            "response_inside": responses.inside,
+            "response_outside": responses.outside,
+            "period": tuning.periods,
+            "half_width": tuning.half_widths,
+            "axis": tuning.axes,
+            "remark": remarks,
+            "sub_family": sub_family,
+            "own_symmetry": [s.name for s in own_stabilizers],
         },
         index=index,
     )

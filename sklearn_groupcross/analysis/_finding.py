@@ -17,7 +17,8 @@ class Finding:
     ----------
     name : str
         ``"no clusters"``, ``"flat profiles"``, ``"unaligned blocks"``, ``"poor reconstruction"``,
-        ``"unequal blocks"``, ``"dead atoms"`` or ``"duplicate atoms"``.
+        ``"unequal blocks"``, ``"dead atoms"``, ``"duplicate atoms"``, ``"features alone"``, ``"too
+        few firings"``, ``"training and held-out differ"`` or ``"seeds disagree"``.
     message : str
         What was found, with the figure.
     value : float

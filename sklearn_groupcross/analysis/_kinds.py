@@ -1,8 +1,8 @@
-"""Plain words for what a rotation profile looks like: lines, grids, curves or edges, round."""
+"""Plain words for what a rotation profile looks like: lines, grids, directed features, round."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,41 +10,72 @@ from numpy.typing import NDArray
 from .._ambient import own_state
 from .._plain import as_numpy
 from ..groups import FiniteGroup, PlanarGroup, as_group
+from ._tuning import BACK, LARGEST_STEP, angle_tuning, coarse_turns
 
-#: What each kind means, in terms of the self-profile p at a turn.
+#: Below this a feature has gone, half-way between the same and unrelated.
+GONE = 0.5
+
+#: What each kind means, in terms of the self-profile p at a turn, or at an element of a group that
+#: does not turn the plane.
 KINDS: dict[str, str] = {
-    "line": "p(180°) > 0.8 and p(90°) < 0.2: back after half a turn",
-    "grid": "p(90°) > 0.8 and p(45°) < 0.5: back after a quarter turn",
-    "curve or edge": "p(180°) < 0.2 and p(smallest turn) > 0.4: needs the full turn, smoothly",
-    "round": "p > 0.8 at every turn",
-    "other": "none of these",
+    "line": "p(180°) > 0.8 and p(90°) < 0.5: back after half a turn, gone in between",
+    "grid": "p(90°), p(180°) > 0.8 and p(45°) < 0.5: back after a quarter turn, gone in between",
+    "three-fold": "p(120°) > 0.8 and p(60°) < 0.5: back after a third of a turn, gone in between",
+    "directed": "p(180°) < 0.5, and not back sooner: needs the full turn, as curves and edges do",
+    "round": "p > 0.8 at every multiple of 45° or less: no turn matters",
+    "invariant": "p > 0.8 at every element",
+    "symmetric": "p > 0.8 at some elements and their powers: its symmetry says at which",
+    "free": "no element but the identity leaves it as it is",
+    "other": "none of these: the column remark says what it lies between",
 }
+WORDS = ("auto", "plane", "group")
+
+_PERIODS = {"line": 180.0, "grid": 90.0, "three-fold": 120.0}
+_OF_ANY_GROUP = ("invariant", "symmetric", "free")
 
 
-def measurable_kinds(group: FiniteGroup | str) -> list[str]:
+class NamedKinds(NamedTuple):
+    """A kind for every feature, and of those that are none, what is known of them instead."""
+
+    kinds: NDArray[np.object_]
+    remarks: NDArray[np.object_]
+
+
+def measurable_kinds(group: FiniteGroup | str, words: str = "auto") -> list[str]:
     """Kinds that a group has the turns to tell apart, in the order of `KINDS`.
 
-    Without turns finer than 90° a grid and a round feature look alike, without turns finer than
-    180° a line does too.
+    A kind is measurable if the group has the turn after which the feature is back and the one
+    half-way there. Without turns of 45° or less a grid and a round feature look alike.
+
+    Parameters
+    ----------
+    group : FiniteGroup or str
+    words : {"auto", "plane", "group"}, default="auto"
+        See `name_kinds`.
+
+    Returns
+    -------
+    kinds : list of str
     """
-    group = as_group(group)
-    n = group.n_turns if isinstance(group, PlanarGroup) else 1
-    measurable = {
-        "line": n % 4 == 0,
-        "grid": n % 8 == 0,
-        "curve or edge": n % 2 == 0 and n >= 8,
-        "round": n >= 8,
-        "other": True,
-    }
-    return [kind for kind in KINDS if measurable[kind]]
+    plane = _plane(as_group(group), words)
+    if plane is None:
+        return list(_OF_ANY_GROUP)
+    n = plane.n_turns
+    measurable = {kind: n % round(720 / period) == 0 for kind, period in _PERIODS.items()}
+    measurable |= {"directed": n % 2 == 0, "round": 360 / n <= LARGEST_STEP, "other": True}
+    return [kind for kind in KINDS if measurable.get(kind, False)]
 
 
 @own_state()
-def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup | str) -> NDArray[np.object_]:
+def name_kinds(
+    profiles: NDArray[np.floating], group: FiniteGroup | str, words: str = "auto"
+) -> NDArray[np.object_]:
     """Name what the rotation profile of every feature looks like.
 
     Stabilizers state a symmetry group; a kind also asks that the feature *change* at other
-    turns, so that a feature on the way from line to round is neither.
+    turns, so that a feature on the way from line to round is neither. Rules are stated at turns by
+    multiples of 45° (60° for three-fold features), which coarse groups have as well: the same
+    feature is of the same kind whatever the number of turns.
 
     Parameters
     ----------
@@ -52,29 +83,117 @@ def name_kinds(profiles: NDArray[np.floating], group: FiniteGroup | str) -> NDAr
         Self-profiles.
     group : FiniteGroup or str
         Only its `measurable_kinds` are given.
+    words : {"auto", "plane", "group"}, default="auto"
+        ``"plane"`` is for groups that turn pictures. ``"group"`` says only how much of the group
+        leaves a feature as it is: for hues and signals too, whose cyclic groups turn no picture.
+        ``"auto"`` is the plane for a `PlanarGroup`.
 
     Returns
     -------
     kinds : ndarray of shape (m,), of str
         Keys of `KINDS`.
+
+    Raises
+    ------
+    ValueError
+        If the words are unknown, or of the plane for a group that does not turn it.
     """
-    profiles, plane = np.asarray(as_numpy(profiles, "profiles")), as_group(group)
-    kinds = np.full(len(profiles), "other", dtype=object)
-    if not isinstance(plane, PlanarGroup):
-        return kinds
+    return find_kinds(profiles, group, words).kinds
 
-    def at(degrees: float) -> NDArray[np.floating]:
-        return profiles[:, plane.rotation_by(degrees)]
 
-    smallest_over_turns = profiles[:, : plane.n_turns].min(axis=1)
+def find_kinds(
+    profiles: NDArray[np.floating], group: FiniteGroup | str, words: str = "auto"
+) -> NamedKinds:
+    """Name kinds as `name_kinds`, and say of the others what they lie between."""
+    profiles, group = np.asarray(as_numpy(profiles, "profiles")), as_group(group)
+    plane = _plane(group, words)
+    if plane is None:
+        return NamedKinds(_kinds_of_any_group(profiles, group), _blank(len(profiles), ""))
+    periods, named = angle_tuning(profiles, plane).periods, measurable_kinds(plane, words)
+    kinds = _blank(len(profiles), "other")
+    remarks = _blank(len(profiles), "")
+    remarks[periods == 0] = "no turn of the group changes it"
+    for period in np.unique(periods[periods > 0]):
+        remarks[periods == period] = f"back after {period:g}°"
 
-    rules: dict[str, Callable[[], NDArray[np.bool_]]] = {
-        "line": lambda: (at(180) > 0.8) & (at(90) < 0.2),
-        "grid": lambda: (at(90) > 0.8) & (at(45) < 0.5),
-        "curve or edge": lambda: (at(180) < 0.2) & (profiles[:, 1] > 0.4),
-        "round": lambda: smallest_over_turns > 0.8,
-    }
-    for kind in measurable_kinds(plane):
-        if kind in rules:
-            kinds[rules[kind]()] = kind
+    def gone(degrees: float) -> NDArray[np.bool_]:
+        return profiles[:, plane.rotation_by(degrees)] < GONE
+
+    for kind, period in _PERIODS.items():
+        if kind in named:
+            remarks[periods == period] = f"between {kind} and round"
+            kinds[(periods == period) & gone(period / 2)] = kind
+    if "directed" in named:
+        full = periods == 360
+        remarks[full] = "between directed and round"
+        if "line" in named:
+            remarks[full & gone(90)] = "between directed and line"
+        kinds[full & gone(180)] = "directed"
+    if "round" in named:
+        kinds[periods == 0] = "round"
+    remarks[kinds != "other"] = ""
+    return NamedKinds(kinds, remarks)
+
+
+def keep_carried(
+    named: NamedKinds,
+    responses: NDArray[np.floating],
+    known: NDArray[np.bool_],
+    group: FiniteGroup,
+    threshold: float,
+) -> NamedKinds:
+    """Take a kind from features whose responses do not come back where it says that they do.
+
+    Parameters
+    ----------
+    named : NamedKinds
+    responses : ndarray of shape (m, order)
+        Correlation of each feature's code on x with its code on h·x.
+    known : ndarray of shape (m,), bool
+        Where these mean something.
+    group : FiniteGroup
+    threshold : float
+        What they have to reach on average over the turns after which the feature is back.
+
+    Returns
+    -------
+    named : NamedKinds
+        The remark says what the atom is.
+    """
+    kinds, remarks = named.kinds.copy(), named.remarks.copy()
+    if isinstance(group, PlanarGroup):
+        backs = {
+            kind: np.array([group.rotation_by(d) for d in np.arange(period, 360, period)])
+            for kind, period in _PERIODS.items()
+            if kind in measurable_kinds(group)
+        } | {"round": coarse_turns(group.n_turns)[1:]}
+        for kind, turns in backs.items():
+            of_kind = known & (named.kinds == kind)
+            lost = np.flatnonzero(of_kind)[responses[of_kind][:, turns].mean(axis=1) < threshold]
+            kinds[lost], remarks[lost] = "other", f"{kind} by its atom, not by its responses"
+    return NamedKinds(kinds, remarks)
+
+
+def _plane(group: FiniteGroup, words: str) -> PlanarGroup | None:
+    """Return the group if its features have the kinds of pictures; see `name_kinds`."""
+    if words not in WORDS:
+        raise ValueError(f"words are one of {', '.join(WORDS)}; got {words!r}.")
+    if words == "plane" and not isinstance(group, PlanarGroup):
+        raise ValueError(
+            f"{group!r} does not turn the plane: its features are no lines or grids. "
+            "words='group' names how much of the group leaves them as they are."
+        )
+    return group if isinstance(group, PlanarGroup) and words != "group" else None
+
+
+def _kinds_of_any_group(profiles: NDArray[np.floating], group: FiniteGroup) -> NDArray[np.object_]:
+    kinds = _blank(len(profiles), "free")
+    for element in range(1, group.order):
+        powers = list(group.generated_subgroup([element]).elements)
+        kinds[profiles[:, powers].min(axis=1) > BACK] = "symmetric"
+    kinds[profiles.min(axis=1) > BACK] = "invariant"
     return kinds
+
+
+def _blank(n: int, word: str) -> NDArray[np.object_]:
+    return np.full(n, word, dtype=object)

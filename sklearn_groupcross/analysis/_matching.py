@@ -15,8 +15,8 @@ from .._device import resolve_device
 from .._plain import as_tensor
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup
-from ._atoms import resolve_atoms
-from ._similarity import best_alignment, unit_atoms
+from ._dictionaries import resolve_dictionaries
+from ._similarity import best_alignment
 
 #: Cosine from which features of two runs are called the same: a convention, half of the energy.
 SHARED = 0.7
@@ -62,6 +62,25 @@ class Matching:
     def matched(self) -> NDArray[np.bool_]:
         """Whether each pair reaches the threshold, of shape (n_pairs,)."""
         return self.similarity >= self.threshold
+
+    @property
+    def partner_first(self) -> NDArray[np.int64]:
+        """Partner of each feature of the first dictionary, of shape (m,); -1 without."""
+        partner = np.full(len(self.dead_first), -1, dtype=np.int64)
+        partner[self.pairs[:, 0]] = self.pairs[:, 1]
+        return partner
+
+    @property
+    def similarity_first(self) -> NDArray[np.floating]:
+        """Its similarity with that partner, of shape (m,); NaN without."""
+        similarity = np.full(len(self.dead_first), np.nan)
+        similarity[self.pairs[:, 0]] = self.similarity
+        return similarity
+
+    @property
+    def matched_first(self) -> NDArray[np.bool_]:
+        """Whether each feature of the first dictionary has a match, of shape (m,)."""
+        return np.asarray(self.similarity_first >= self.threshold, dtype=np.bool_)
 
     @property
     def share(self) -> float:
@@ -160,19 +179,10 @@ def match_dictionaries(
     ([[0, 3], [1, 2], [2, 1], [3, 0]], [1.0, 1.0, 1.0, 1.0])
     """
     check_share_threshold(threshold)
-    for dictionary in (first, second):
-        if group is None and isinstance(dictionary, GroupCrosscoder):
-            _, group = resolve_atoms(dictionary, None, "first")
-    left, group = resolve_atoms(first, group, "first")
-    right, group = resolve_atoms(second, group, "second")
-    if left.shape[1] != right.shape[1]:
-        raise ValueError(
-            f"first has atoms of {left.shape[1] // group.order} channels, second of "
-            f"{right.shape[1] // group.order}: only dictionaries of the same layer can be matched."
-        )
+    atoms_of, group = resolve_dictionaries({"first": first, "second": second}, group)
     return match_atoms(
-        unit_atoms(left, group.order),
-        unit_atoms(right, group.order),
+        atoms_of["first"],
+        atoms_of["second"],
         group,
         resolve_device(device),
         up_to_group=up_to_group,

@@ -15,7 +15,8 @@ _LONGEST_LIST = 4
 _PLURALS = {
     "line": "lines",
     "grid": "grids",
-    "curve or edge": "curves or edges",
+    "three-fold": "three-fold features",
+    "directed": "directed features",
     "round": "round features",
 }
 

@@ -27,6 +27,7 @@ MOST_WASTED = 0.25
 #: Fewer elements have fewer than twenty arrangements, and none is rarer than chance.
 MIN_ORDER_FOR_ARRANGEMENTS = 6
 
+_FIXED = 0.8  # share of an atom's energy that the whole group fixes
 _QUERIES = 256
 _TILE = 2**24  # numbers in one batch of cosines
 _ARRANGEMENTS = 99
@@ -53,7 +54,8 @@ def find_partners(
 
     Nearest under all right translations. The blocks of every atom are shuffled, each atom's in
     another way, which leaves every block as it is and takes away what the group relates. Atoms of
-    much symmetry are more alike by chance than shuffled ones are.
+    much symmetry are more alike by chance than shuffled ones are; those that the whole group fixes
+    stay what they are when shuffled, and are left out.
 
     Parameters
     ----------
@@ -65,8 +67,10 @@ def find_partners(
     Returns
     -------
     partners : Partners or None
-        None for fewer than three features, or two elements.
+        None for fewer than three such features, or two elements.
     """
+    changes = group.order * np.square(atoms.mean(axis=1)).sum(axis=1) < _FIXED
+    atoms = atoms[changes]
     if len(atoms) < 3 or group.order < 3:
         return None
     rng = check_random_state(random_state)

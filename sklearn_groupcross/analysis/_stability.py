@@ -15,10 +15,9 @@ from sklearn.utils import check_random_state
 
 from .._ambient import own_state
 from .._device import resolve_device
-from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup
-from ._atoms import resolve_atoms
 from ._clustering import cluster_families
+from ._dictionaries import name_dictionaries, resolve_dictionaries
 from ._matching import SHARED, Matching, check_share_threshold, live_atoms, match_atoms
 from ._resampling import percentile_interval, resampled_means
 from ._similarity import best_alignment, unit_atoms
@@ -98,6 +97,12 @@ def stability(
     ------
     ValueError
         If there are fewer than two dictionaries, or they cannot be matched.
+    TypeError
+        If it is one dictionary, or one of them is none.
+
+    See Also
+    --------
+    found_again : The share of others that find a feature again, without nulls and intervals.
 
     Notes
     -----
@@ -133,7 +138,10 @@ def stability(
     check_share_threshold(threshold)
     if null not in _NULLS:
         raise ValueError(f"null is one of {', '.join(map(repr, _NULLS))}; got {null!r}.")
-    atoms_of, group = _resolve(dictionaries, group)
+    by_name = name_dictionaries(dictionaries, "dictionaries")
+    if len(by_name) < 2:
+        raise ValueError(f"stability compares at least two dictionaries; got {len(by_name)}.")
+    atoms_of, group = resolve_dictionaries(by_name, group)
     target = resolve_device(device)
     rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
 
@@ -148,19 +156,16 @@ def stability(
         atoms, others = atoms_of[name], atoms_of[other]
         matching = match(atoms, others)
         live = np.flatnonzero(~matching.dead_first)
-        partner, similarity = np.full(len(atoms), -1), np.full(len(atoms), np.nan)
-        partner[matching.pairs[:, 0]] = matching.pairs[:, 1]
-        similarity[matching.pairs[:, 0]] = matching.similarity
         tables.append(
             pd.DataFrame(
                 {
                     "dictionary": name,
                     "feature": live,
                     "other": other,
-                    "match": partner[live],
-                    "similarity": similarity[live],
+                    "match": matching.partner_first[live],
+                    "similarity": matching.similarity_first[live],
                     "best": matching.best_first[live],
-                    "stable": similarity[live] >= threshold,
+                    "stable": matching.matched_first[live],
                 }
             )
         )
@@ -177,33 +182,6 @@ def stability(
         null_share, null_best = np.mean(nulls[name], axis=0)
         rows.append(row | {"null_stable_share": null_share, "null_mean_max_similarity": null_best})
     return Stability(features, pd.DataFrame(rows))
-
-
-def _resolve(
-    dictionaries: Sequence[Any] | Mapping[str, Any], group: FiniteGroup | str | None
-) -> tuple[dict[str, NDArray[np.floating]], FiniteGroup]:
-    """Unit atoms (m, order, d) by name."""
-    by_name: dict[str, Any]
-    if isinstance(dictionaries, Mapping):
-        by_name = dict(dictionaries)
-    else:
-        by_name = {f"dictionary {i}": dictionary for i, dictionary in enumerate(dictionaries)}
-    if len(by_name) < 2:
-        raise ValueError(f"stability compares at least two dictionaries; got {len(by_name)}.")
-    for dictionary in by_name.values():
-        if group is None and isinstance(dictionary, GroupCrosscoder):
-            _, group = resolve_atoms(dictionary, None, "dictionaries")
-    atoms_of = {}
-    for name, dictionary in by_name.items():
-        components, group = resolve_atoms(dictionary, group, repr(name))
-        atoms_of[name] = unit_atoms(components, group.order)
-    widths = {name: atoms.shape[2] for name, atoms in atoms_of.items()}
-    if len(set(widths.values())) > 1:
-        raise ValueError(
-            f"Only dictionaries of the same layer can be compared; channels differ: {widths}."
-        )
-    assert isinstance(group, FiniteGroup)  # two dictionaries were resolved with it
-    return atoms_of, group
 
 
 def _scramble(

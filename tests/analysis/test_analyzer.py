@@ -264,12 +264,18 @@ class TestEvidence:
         assert known.mean() > 0.5
         assert np.median(analysis.confidence_[known]) > 0.9
         expected, _ = analysis.evidence_.name(0.8, margin=0.1, error_rate=0.05)
-        assert [s.name for s in analysis.stabilizers_] == [s.name for s in expected]
+        own = [s.name for s in analysis.own_stabilizers_]
+        assert [a for a, k in zip(own, known, strict=True) if k] == [
+            s.name for s, k in zip(expected, known, strict=True) if k
+        ]
+        assert analysis.features_table_["own_symmetry"].tolist() == own
         assert analysis.diagnose(crosscoder, data.orbits[800:]) == []
 
     def test_atoms_alone_have_none(self, analysis):
         assert analysis.evidence_ is None
         assert np.isnan(analysis.confidence_).all()
+        assert analysis.atom_stabilizers_ is analysis.stabilizers_
+        assert set(analysis.features_table_["responses"]) == {"not measured"}
 
     def test_what_is_missing_is_said(self, crosscoder, data):
         with pytest.raises(TypeError, match=r"fit\(crosscoder, orbits="):

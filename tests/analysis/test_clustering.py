@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
@@ -75,3 +77,32 @@ def test_bad_input_is_refused():
         cluster_families(distances, alive, min_size=1)
     with pytest.raises(ValueError, match="'average' needs all distances"):
         cluster_families(sparse.csr_array(distances), alive)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_family_holds_a_pair_that_may_not_stand_in_one(method):
+    distances = np.where(np.eye(6, dtype=bool), 0.0, 0.1)
+    distances[:3, 3:] = distances[3:, :3] = 0.2
+    compatible = np.ones((6, 6), dtype=bool)
+    compatible[:3, 3:] = compatible[3:, :3] = False
+    alive = np.ones(6, dtype=bool)
+    one = cluster_families(distances, alive, method="average")
+    assert (one == 0).all()
+    labels = cluster_families(distances, alive, method=method, compatible=compatible)
+    assert not any(labels[i] == labels[j] >= 0 for i, j in np.argwhere(~compatible))
+    if method != "hdbscan":
+        assert labels.tolist() == [0, 0, 0, 1, 1, 1]
+    with pytest.raises(ValueError, match=r"every pair of 6 features .* got shape \(2, 2\)"):
+        cluster_families(distances, alive, method=method, compatible=np.ones((2, 2), dtype=bool))
+
+
+@given(st.integers(0, 100))
+def test_average_linkage_keeps_them_apart_at_any_threshold(seed):
+    rng = np.random.default_rng(seed)
+    distances = rng.uniform(0, 1, (12, 12))
+    distances = (distances + distances.T) / 2
+    compatible = rng.random((12, 12)) < 0.8
+    compatible = compatible & compatible.T | np.eye(12, dtype=bool)
+    labels = cluster_families(distances, np.ones(12, dtype=bool), 2.0, compatible=compatible)
+    same = (labels[:, None] == labels) & (labels >= 0)
+    assert compatible[same].all()

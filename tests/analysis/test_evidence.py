@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from sklearn_groupcross import Dihedral, make_orbits
+from sklearn_groupcross.analysis._family_names import Kin
 from sklearn_groupcross.analysis._jackknife import _summarize, paired_profiles
 from sklearn_groupcross.groups import score_subgroups
 from tests.groups.strategies import NON_ABELIAN
@@ -103,3 +104,35 @@ def test_confidence_falls_near_the_threshold():
     _, confidence = evidence_of(data.components.astype(np.float64), GROUP, 0.2).name()
     assert confidence[0] > 0.95
     assert confidence[1] < 0.95
+
+
+def test_the_evidence_of_a_family_is_that_of_its_mean():
+    options = {"n_families": 1, "n_active": 1, "stabilizers": GROUP.generated_subgroup([4])}
+    planted = make_orbits(1, group=GROUP, n_channels=8, random_state=0, **options)
+    atoms = planted.components.astype(np.float64)
+    weight = np.ones((N_BAGS, len(atoms)))
+    weight[2:, 3] = 0  # a member that fires in two bags
+    evidence = evidence_of(atoms, GROUP, noise=0.6, weight=weight)
+    assert evidence.reasons[3]
+    carriers = [
+        next(
+            h
+            for h in range(GROUP.order)
+            if np.allclose(atoms[0][GROUP.right_translation(h)], atom, atol=1e-5)
+        )
+        for atom in atoms
+    ]
+    members = np.arange(len(atoms))
+    family = evidence.of_families([Kin(members, 0, np.array(carriers))])
+    alone = evidence.of_families([Kin(np.array([0]), 0, np.array([GROUP.identity]))])
+    np.testing.assert_allclose(alone.profiles[0], evidence.profiles[0])
+    np.testing.assert_allclose(alone.standard_errors[0], evidence.standard_errors[0])
+    # bags have noise of their own for each member: its mean is known the better
+    which = GROUP.subgroups().index(GROUP.generated_subgroup([2]))
+    assert family.standard_errors[0, which] < 0.8 * evidence.standard_errors[0, which]
+    (named,), _ = family.name(0.8, margin=0.1)
+    assert named.subgroup == options["stabilizers"]
+    unknown = evidence.of_families([Kin(np.array([3]), 3, np.array([GROUP.identity]))])
+    assert unknown.reasons == [evidence.reasons[3]]
+    assert np.isnan(unknown.degrees_of_freedom).all()
+    assert np.isnan(unknown.name(0.8, margin=0.1)[1]).all()

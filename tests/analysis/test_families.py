@@ -9,7 +9,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from sklearn_groupcross import Dihedral
 from sklearn_groupcross.analysis import cluster_families, describe_families, families_table
-from sklearn_groupcross.analysis._poses import all_poses, list_elements
+from sklearn_groupcross.analysis._families import find_kin
+from sklearn_groupcross.analysis._poses import all_poses, canonical_poses, list_elements
 from sklearn_groupcross.analysis._similarity import self_profiles
 from sklearn_groupcross.groups import Quaternion, find_stabilizers
 from sklearn_groupcross.testing import groups
@@ -197,3 +198,30 @@ def test_the_table_of_families():
     assert alone["nearest_family"].tolist() == [-1]
     assert np.isnan(alone["distance"][0])
     assert len(families_table([], [], [], np.empty((0, 0)))) == 0
+
+
+def test_sub_families_are_the_families_of_a_smaller_distance():
+    distances = np.full((6, 6), 0.4)
+    distances[:3, :3] = distances[3:5, 3:5] = 0.1
+    np.fill_diagonal(distances, 0)
+    group = Dihedral(3)
+    stabilizers = find_stabilizers(group, np.eye(6)[np.zeros(6, dtype=int)])
+    labels = cluster_families(distances, np.ones(6, dtype=bool), 0.5)
+    (family,) = describe_families(labels, distances, np.zeros((6, 6), dtype=int), stabilizers)
+    assert family.sub_families == (0, 0, 0, 1, 1, 2)
+    table = families_table([family], stabilizers, ["other"] * 6, [[0.0]])
+    assert table["sub_families"].tolist() == [3]
+
+
+def test_kin_are_members_medoid_and_how_to_get_there():
+    group = Dihedral(4)
+    _, blocks = plant(group, 3, seed=1)
+    atoms, distances, alignment = compare(blocks, group)
+    labels = cluster_families(distances, np.ones(len(blocks), dtype=bool))
+    stabilizers = find_stabilizers(group, self_profiles(atoms, group))
+    families = describe_families(labels, distances, None, stabilizers, atoms=atoms)
+    kin = find_kin(labels, distances, lambda members, medoid: alignment[members, medoid])
+    for family, found in zip(families, kin, strict=True):
+        assert (family.members, family.medoid) == (tuple(found.members.tolist()), found.medoid)
+        stabilizer = stabilizers[found.medoid].subgroup
+        assert canonical_poses(found.carriers, stabilizer) == family.poses

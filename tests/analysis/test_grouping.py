@@ -6,16 +6,18 @@ import torch
 
 from sklearn_groupcross import Dihedral, make_orbits
 from sklearn_groupcross.analysis import name_kinds
-from sklearn_groupcross.analysis._grouping import group_features
+from sklearn_groupcross.analysis._compatibility import Symmetries
+from sklearn_groupcross.analysis._grouping import describe_grouping, group_features
 from sklearn_groupcross.analysis._similarity import best_alignment, self_profiles, unit_atoms
 from sklearn_groupcross.groups import find_stabilizers
 
-GROUP = Dihedral(4)
+GROUP, CPU = Dihedral(4), torch.device("cpu")
 OPTIONS = {
     "method": "auto",
     "family_distance": 0.4,
     "max_features_in_full": 100,
-    "device": torch.device("cpu"),
+    "device": CPU,
+    "random_state": 0,
     "progress": False,
 }
 
@@ -25,22 +27,39 @@ def planted():
     return make_orbits(10, group=GROUP, n_channels=24, n_families=3, random_state=3)
 
 
+def units(components):
+    return unit_atoms(components.reshape(len(components), -1), GROUP.order)
+
+
 def grouped(components, **options):
-    atoms = unit_atoms(components.reshape(len(components), -1), GROUP.order)
+    atoms = units(components)
     profiles = self_profiles(atoms, GROUP)
-    named = find_stabilizers(GROUP, profiles), name_kinds(profiles, GROUP)
-    return group_features(atoms, GROUP, *named, **{**OPTIONS, **options})
+    symmetries = Symmetries(GROUP, profiles, find_stabilizers(GROUP, profiles))
+    return group_features(atoms, symmetries, **{**OPTIONS, **options})
+
+
+def described(grouping, components):
+    atoms = units(components)
+    profiles = self_profiles(atoms, GROUP)
+    names = find_stabilizers(GROUP, profiles), name_kinds(profiles, GROUP)
+    return describe_grouping(grouping, atoms, GROUP, *names, CPU)
 
 
 def test_planted_families_are_found_with_their_distances(planted):
     grouping = grouped(planted.components)
-    atoms = unit_atoms(planted.components.reshape(len(planted.components), -1), GROUP.order)
-    similarity, alignment = best_alignment(atoms, None, GROUP, torch.device("cpu"))
+    similarity, alignment = best_alignment(units(planted.components), None, GROUP, CPU)
     np.testing.assert_array_equal(grouping.distances, 1 - similarity)
     np.testing.assert_array_equal(grouping.alignment, alignment)
-    assert len(grouping.families) == len(grouping.table)
-    for family in grouping.families:
+    families, table = described(grouping, planted.components)
+    assert len(families) == len(table) == len(grouping.kin)
+    for family, kin in zip(families, grouping.kin, strict=True):
         assert len(set(planted.families[list(family.members)])) == 1
+        assert family.members == tuple(kin.members.tolist())
+        assert family.medoid == kin.medoid
+        medoid = planted.components[kin.medoid]
+        for member, h in zip(kin.members, kin.carriers, strict=True):
+            turned = medoid[GROUP.right_translation(int(h))]
+            np.testing.assert_allclose(planted.components[member], turned, atol=1e-5)
 
 
 def test_without_all_pairs_the_graph_finds_the_same(planted):
@@ -48,15 +67,33 @@ def test_without_all_pairs_the_graph_finds_the_same(planted):
     assert near.distances is None
     assert near.alignment is None
     np.testing.assert_array_equal(near.labels, full.labels)
+    for one, other in zip(near.kin, full.kin, strict=True):
+        assert one.members.tolist() == other.members.tolist()
+    one, other = (described(grouping, planted.components) for grouping in (near, full))
+    assert one[1]["coverage"].tolist() == other[1]["coverage"].tolist()
+
+
+@pytest.mark.parametrize("max_features_in_full", [100, 3])
+def test_near_features_of_other_symmetry_stay_apart(max_features_in_full):
+    """A feature that the half turn fixes, and one near it that it does not fix."""
+    half_turn = GROUP.generated_subgroup([2])
+    options = {"group": GROUP, "n_channels": 24, "n_families": 1, "closed": False}
+    symmetric = make_orbits(2, stabilizers=half_turn, n_active=1, random_state=0, **options)
+    other = make_orbits(2, stabilizers="trivial", n_active=1, random_state=1, **options)
+    near = symmetric.components + 0.8 * other.components
+    components = np.concatenate([symmetric.components, near])
+    assert 1 - grouped(components).distances[0, 1] > 0.7
+    grouping = grouped(components, max_features_in_full=max_features_in_full)
+    assert (grouping.labels == -1).all()
 
 
 @pytest.mark.parametrize("n_alive", [0, 1])
 def test_nothing_to_compare(planted, n_alive):
     components = planted.components.copy()
     components[n_alive:] = 0
-    grouping = grouped(components, max_features_in_full=3)
+    grouping = grouped(components, max_features_in_full=3, family_distance="auto")
     assert (grouping.labels == -1).all()
-    assert grouping.families == []
+    assert grouping.kin == []
 
 
 def test_a_method_of_all_pairs_is_refused_where_they_are_too_many(planted):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
-from sklearn_groupcross.analysis import _evidence, _jackknife
+from sklearn_groupcross.analysis import _bounds, _jackknife
 from sklearn_groupcross.analysis._jackknife import gather_evidence, paired_profiles
 from tests.analysis.test_evidence import evidence_of
 from tests.groups.strategies import GROUPS
@@ -90,7 +90,7 @@ def test_batches_parts_and_memory_maps_change_nothing(
     orbits = np.load(tmp_path / "orbits.npy", mmap_mode="r")
     n_columns = crosscoder.components_.shape[1]
     monkeypatch.setattr(_jackknife, "_BYTES_OF_SUMS", 4 * n_columns * 5)
-    monkeypatch.setattr(_evidence, "_BYTES_A_PASS", 1)
+    monkeypatch.setattr(_bounds, "_BYTES_A_PASS", 1)
     other = gather_evidence(crosscoder, orbits, image_ids, device="cpu", batch_size=7)
     np.testing.assert_array_equal(other.n_images, evidence.n_images)
     np.testing.assert_allclose(other.profiles, evidence.profiles, atol=1e-4)

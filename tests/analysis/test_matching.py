@@ -145,3 +145,12 @@ def test_what_is_not_a_dictionary_of_the_group_is_refused():
         match_dictionaries(make_pipeline(autoencoder), autoencoder)
     with pytest.raises(NotFittedError):
         match_dictionaries(GroupCrosscoder(D4), autoencoder)
+
+
+def test_each_feature_knows_its_partner():
+    atoms = strangers(D4).components.copy()
+    atoms[1] = 0
+    matching = match_dictionaries(atoms, atoms[[3, 0]], group=D4)
+    assert matching.partner_first.tolist() == [1, -1, -1, 0]
+    np.testing.assert_allclose(matching.similarity_first, [1, np.nan, np.nan, 1], rtol=1e-6)
+    assert matching.matched_first.tolist() == [True, False, False, True]

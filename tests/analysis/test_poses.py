@@ -12,8 +12,8 @@ FULL = range(16)
 @pytest.mark.parametrize(
     ("group", "generators", "poses", "kind", "words"),
     [
-        (Cyclic(16), [], set(FULL) - {4}, "curve or edge",
-         "curves or edges: 0° to 337.5°, missing 90°"),
+        (Cyclic(16), [], set(FULL) - {4}, "directed",
+         "directed features: 0° to 337.5°, missing 90°"),
         (Cyclic(32), [16], FULL, "line", "lines: 0° to 168.75°; complete"),
         (Cyclic(16), [], set(FULL) - {1, 2, 8}, None,
          "0° to 337.5°, missing 22.5° to 45° and 180°"),

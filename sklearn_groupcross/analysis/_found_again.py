@@ -1,0 +1,90 @@
+"""`found_again`: of each feature, the share of other runs that have it too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .._ambient import own_state
+from .._device import resolve_device
+from ..groups import FiniteGroup
+from ._dictionaries import name_dictionaries, resolve_dictionaries
+from ._matching import SHARED, check_share_threshold, live_atoms, match_atoms
+
+
+@own_state()
+def found_again(
+    dictionary: Any,
+    others: Sequence[Any] | Mapping[str, Any],
+    *,
+    group: FiniteGroup | str | None = None,
+    up_to_group: bool = True,
+    threshold: float = SHARED,
+    device: str | torch.device = "auto",
+) -> NDArray[np.floating]:
+    """For each feature of a dictionary, the share of other runs that find it again.
+
+    Another run finds a feature if the partner that it has there, in the one-to-one matching of
+    `match_dictionaries`, reaches the threshold. What one start of training finds and others do not
+    says as much about the start as about the network: read names and families beside this share.
+
+    Parameters
+    ----------
+    dictionary : GroupCrosscoder or array-like of shape (m, order * d) or (m, order, d)
+    others : sequence, or mapping of names, of GroupCrosscoder or array-like
+        One or more: of other seeds (`crosscoder_ensemble`), or of other halves of the data. The
+        dictionary itself is not to be among them: it would find all of itself.
+    group : FiniteGroup or str, optional
+        Needed if all are atoms.
+    up_to_group : bool, default=True
+        Whether a feature in another pose is the same.
+    threshold : float, default=0.7
+        Similarity from which a feature counts as found: a convention, half of the energy.
+    device : str or torch.device, default="auto"
+
+    Returns
+    -------
+    share : ndarray of shape (m,)
+        In [0, 1], a multiple of 1 / number of others; NaN for dead features.
+
+    Raises
+    ------
+    ValueError
+        If there are no others, or they cannot be matched.
+    TypeError
+        If `others` is one dictionary, or one of them is none.
+
+    See Also
+    --------
+    stability : The same with nulls and intervals, for all dictionaries of a list.
+    consensus_dictionary : What at least half of the runs agree on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_groupcross import Dihedral, make_orbits
+    >>> from sklearn_groupcross.analysis import found_again
+    >>> group = Dihedral(4)
+    >>> options = dict(group=group, closed=False, stabilizers="trivial")
+    >>> atoms, strange = (make_orbits(10, **options, random_state=i).components for i in (0, 1))
+    >>> turned = atoms[:, group.right_translation(1)]
+    >>> found_again(atoms, [turned[:2], np.concatenate([turned[1:], strange[:1]])], group=group)
+    array([0.5, 1. , 0.5, 0.5])
+    """
+    check_share_threshold(threshold)
+    named = {"the dictionary": dictionary} | name_dictionaries(others, "others")
+    if len(named) < 2:
+        raise ValueError("others holds no dictionary: found_again compares with one or more.")
+    atoms_of, group = resolve_dictionaries(named, group)
+    atoms, *rest = atoms_of.values()
+    target = resolve_device(device)
+    matchings = [
+        match_atoms(atoms, other, group, target, up_to_group=up_to_group, threshold=threshold)
+        for other in rest
+    ]
+    share = np.mean([matching.matched_first for matching in matchings], axis=0)
+    return np.where(live_atoms(atoms), share, np.nan)
