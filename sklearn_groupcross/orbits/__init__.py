@@ -4,7 +4,7 @@ from ._dataset import OrbitDataset
 from ._images import ImageSource
 from ._inception import InceptionOrbitDataset
 from ._planted import make_orbits
-from ._probes import Arc, Corner, Edge, Shape, draw_probe, probe_orbits
+from ._probes import Arc, Corner, Disk, Edge, Shape, draw_probe, probe_orbits
 from ._stacking import stack_orbits
 from ._store import OrbitStore
 from ._store_format import StoredImage
@@ -16,6 +16,7 @@ __all__ = [
     "Arc",
     "ChunkWriter",
     "Corner",
+    "Disk",
     "Edge",
     "ImageSource",
     "InceptionOrbitDataset",

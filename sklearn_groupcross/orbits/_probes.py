@@ -1,4 +1,4 @@
-"""Probes: step edges, corners and arcs, drawn under every element of a planar group."""
+"""Probes: step edges, corners, arcs and disks, drawn under every element of a planar group."""
 
 from __future__ import annotations
 
@@ -99,6 +99,27 @@ class Arc:
         return torch.maximum(stroke, -self.radius - points[..., 1])
 
 
+@dataclass(frozen=True)
+class Disk:
+    """A filled disk whose border passes through the point, its centre straight above.
+
+    Parameters
+    ----------
+    radius : float
+        In pixels.
+    """
+
+    radius: float
+
+    def __post_init__(self) -> None:
+        if not self.radius > 0:
+            raise ValueError(f"A disk has a positive radius; got {self}.")
+
+    def distance(self, points: Tensor) -> Tensor:
+        """Signed distance from the border; see `Shape`."""
+        return torch.hypot(points[..., 0], points[..., 1] + self.radius) - self.radius
+
+
 @own_state()
 def draw_probe(
     shape: Shape,
@@ -119,7 +140,7 @@ def draw_probe(
     Parameters
     ----------
     shape : Shape
-        `Edge`, `Corner`, `Arc`, or anything with their method.
+        `Edge`, `Corner`, `Arc`, `Disk`, or anything with their method.
     group : PlanarGroup or str
         ``Cyclic(32)`` gives 32 orientations.
     size : int

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from sklearn_groupcross import Cyclic, Dihedral, receptive_field
 from sklearn_groupcross.actions import ImageAction
-from sklearn_groupcross.orbits import Arc, Corner, Edge, draw_probe, probe_orbits
+from sklearn_groupcross.orbits import Arc, Corner, Disk, Edge, draw_probe, probe_orbits
 from tests.tolerances import assert_near
 
-SHAPES = [Edge(), Corner(50), Corner(120), Arc(6, 3), Arc(15, 4)]
+SHAPES = [Edge(), Corner(50), Corner(120), Arc(6, 3), Arc(15, 4), Disk(7)]
 
 
 @given(st.sampled_from(SHAPES), st.sampled_from([Dihedral(4), Dihedral(8), Cyclic(12)]))
@@ -54,6 +54,13 @@ def test_an_arc_is_a_stroke_of_its_width():
     assert coverage[30, 30] == 1  # it passes through the point
 
 
+def test_a_disk_is_a_disk_that_touches_the_point():
+    coverage = draw_probe(Disk(10), Cyclic(1), 61, background=0.0)[0, 0]
+    assert coverage.sum() == pytest.approx(np.pi * 100, rel=0.02)
+    assert coverage[30, 30] == 0.5
+    assert coverage[20, 30] == 1
+
+
 def test_the_point_and_the_grays():
     at = draw_probe(Edge(), Cyclic(4), 20, at=(3.5, -2.5), foreground=0.2, background=0.9)
     assert at.unique().tolist() == pytest.approx([0.2, 0.55, 0.9])
@@ -90,6 +97,8 @@ def test_bad_input(small_network):
             Corner(degrees)
     with pytest.raises(ValueError, match="0 < width < radius"):
         Arc(3, 3)
+    with pytest.raises(ValueError, match="positive radius"):
+        Disk(0)
     with pytest.raises(ValueError, match="greys from 0 to 1"):
         draw_probe(Edge(), Cyclic(4), 20, foreground=255)
     with pytest.raises(ValueError, match="at 1 position or more"):
