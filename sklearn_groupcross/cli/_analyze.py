@@ -162,7 +162,7 @@ def _summarize(
             {
                 "family": family.label,
                 "medoid": family.medoid,
-                "symmetry": analysis.stabilizers_[family.medoid].name,
+                "symmetry": analysis.atom_stabilizers_[family.medoid].name,
                 "members": list(family.members),
                 "poses": len(set(family.poses)),
                 "gaps": [group.describe_element(gap) for gap in family.gaps],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from .._ambient import own_state
 from .._files import written_whole
-from ..analysis import SymmetryAnalyzer
+from ..analysis import MIN_EFFECTIVE_BAGS, NOT_MEASURED, Finding, SymmetryAnalyzer
 from ..crosscoder import GroupCrosscoder, sparsity_parameter
 from ..groups import PlanarGroup
 from ..model_selection import Statistics, collect_statistics
@@ -44,10 +44,13 @@ class Experiment:
     features : DataFrame
         One row for each feature: the analyzer's table, its profile at some turns and its frequency
         on held-out orbits.
+    findings : list of Finding
+        What looks wrong, on held-out orbits and in the light of other seeds.
     """
 
     summary: dict[str, str]
     features: pd.DataFrame
+    findings: list[Finding]
 
     @property
     def firing(self) -> pd.DataFrame:
@@ -59,27 +62,33 @@ class Experiment:
 def run_experiment(
     train: OrbitDataset,
     held_out: OrbitDataset,
-    crosscoder: GroupCrosscoder,
+    crosscoders: Sequence[GroupCrosscoder],
     place: Callable[[str], Path],
     *,
     title: str,
     image_word: str = "images",
+    quarters: bool = False,
     progress: bool = True,
 ) -> Experiment:
     """Read orbits, fit, analyse, and write report, model and table.
+
+    What is reported is the first dictionary, and which of its features the others find again.
 
     Parameters
     ----------
     train, held_out : OrbitDataset
         Over different images, of one network, layer and group.
-    crosscoder : GroupCrosscoder
-        Not fitted; of the datasets' group.
+    crosscoders : sequence of GroupCrosscoder
+        Not fitted; of the datasets' group, and alike but for their seeds.
     place : callable
         Gives the path to write the result of a name to, for each of `RESULTS` and `ORBITS`.
     title : str
         Of the report.
     image_word : str, default="images"
         What the datasets' images are.
+    quarters : bool, default=False
+        Whether held-out images are so few that their quarters must count as images where names
+        are held against responses.
     progress : bool, default=True
         Show progress bars.
 
@@ -91,10 +100,13 @@ def run_experiment(
         _read_orbits(dataset, place(name), progress)
         for dataset, name in zip((train, held_out), ORBITS, strict=True)
     )
-    crosscoder.fit(orbits)
+    for crosscoder in crosscoders:
+        crosscoder.fit(orbits)
+    crosscoder, others = crosscoders[0], crosscoders[1:]
     crosscoder.save(place(MODEL))
 
-    analysis = SymmetryAnalyzer(verbose=int(progress)).fit(crosscoder)
+    ids = _quarters(held_out) if quarters else held_out.image_ids
+    analysis = _analyze(crosscoder, others, held_out_orbits, ids, progress)
     training, unseen = _measure(crosscoder, orbits, held_out_orbits, progress)
     features = _tabulate(analysis, unseen.frequencies)
     summary = {
@@ -113,6 +125,10 @@ def run_experiment(
         f"features firing on ≥ {MIN_FREQUENCY:.1%} of held-out orbits": str(
             int((unseen.frequencies >= MIN_FREQUENCY).sum())
         ),
+        **_describe_finding_again(analysis, unseen.frequencies, len(others)),
+        "symmetries of their atoms, in held-out responses": _describe_responses(
+            features[unseen.frequencies >= MIN_FREQUENCY]["responses"]
+        ),
     }
     table = features.to_csv().encode()
     with written_whole(place(TABLE)) as temporary:
@@ -129,7 +145,37 @@ def run_experiment(
         title=title,
         progress=progress,
     )
-    return Experiment(summary, features)
+    findings = analysis.diagnose(crosscoder, held_out_orbits, others=others)
+    return Experiment(summary, features, findings)
+
+
+def _analyze(
+    crosscoder: GroupCrosscoder,
+    others: Sequence[GroupCrosscoder],
+    held_out_orbits: NDArray[np.float32],
+    image_ids: NDArray[np.int64],
+    progress: bool,
+) -> SymmetryAnalyzer:
+    """Name what atoms have and held-out responses carry; of few images, what atoms have."""
+    analyzer = SymmetryAnalyzer(refit=False, verbose=int(progress))
+    if len(np.unique(image_ids)) < MIN_EFFECTIVE_BAGS:
+        return analyzer.fit(crosscoder, others=others or None)
+    return analyzer.fit(
+        crosscoder, orbits=held_out_orbits, image_ids=image_ids, others=others or None
+    )
+
+
+def _quarters(dataset: OrbitDataset) -> NDArray[np.int64]:
+    """Quarter of an image, about its centre, that every orbit is of, as a number."""
+    right, upper = (dataset.positions > 0).T
+    return 4 * dataset.image_ids + 2 * right + upper
+
+
+def _describe_responses(words: pd.Series) -> str:
+    if (words == NOT_MEASURED).all():
+        return f"not measured: that takes {MIN_EFFECTIVE_BAGS} held-out images or more"
+    counts = words[words != ""].str.split(":").str[0].value_counts()
+    return ", ".join(f"{n} {word}" for word, n in counts.items()) or "no atom has one"
 
 
 def _measure(
@@ -165,6 +211,20 @@ def _describe_compression(crosscoder: GroupCrosscoder) -> str:
         f", {crosscoder.n_coordinates_} coordinates with {crosscoder.kept_variance_:.1%} of the "
         "variance"
     )
+
+
+def _describe_finding_again(
+    analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating], n_others: int
+) -> dict[str, str]:
+    """How many features other seeds have too, among those that fire; nothing without others."""
+    firing = analysis.found_again_[(frequencies >= MIN_FREQUENCY) & ~analysis.dead_]
+    if n_others == 0 or len(firing) == 0:
+        return {}
+    of_others = "the other seed" if n_others == 1 else f"{n_others} other seeds"
+    return {
+        f"of these, found again by {of_others}": f"{firing.mean():.0%} on average, "
+        f"{(firing >= 0.5).mean():.0%} by at least half"
+    }
 
 
 def _tabulate(analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]) -> pd.DataFrame:

@@ -60,19 +60,22 @@ def _add_experiments(commands: Any) -> None:
         help="images kept from training, to measure on (default: a sixth)",
     )
     run.add_argument("--layer", help="layer to read (default: the network's own)")
-    run.add_argument("--positions", type=int, default=80, help="per image (default: %(default)s)")
-    run.add_argument("--features", type=int, default=1024, help="atoms (default: %(default)s)")
+    run.add_argument("--positions", type=int, default=100, help="per image (default: %(default)s)")
+    run.add_argument("--features", type=int, help="atoms (default: 1.6 for every channel)")
     sparsity = run.add_mutually_exclusive_group()
-    sparsity.add_argument("--k", type=int, help="active features an orbit (default: 32)")
+    sparsity.add_argument(
+        "--k", type=int, help="active features an orbit (default: one for ten channels)"
+    )
     sparsity.add_argument("--l1", type=float, help="L1 penalty instead, as in the paper")
     run.add_argument(
         "--compression",
-        type=float,
+        type=_share,
+        default="auto",
         metavar="SHARE",
-        help="train in coordinates that hold this share of the variance, such as 0.9: faster "
-        "(default: all columns)",
+        help="train in coordinates that hold this share of the variance, such as 0.8, in as many "
+        "as the orbits can teach (auto), or in all columns (none) (default: %(default)s)",
     )
-    run.add_argument("--epochs", type=int, default=40, help="passes (default: %(default)s)")
+    run.add_argument("--epochs", type=int, default=60, help="passes (default: %(default)s)")
     run.add_argument(
         "--no-augment",
         action="store_true",
@@ -81,8 +84,29 @@ def _add_experiments(commands: Any) -> None:
     _add_common(run, out="groupcross-run")
 
 
+def _share(text: str) -> float | str | None:
+    """Type of ``--compression``."""
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    try:
+        share = float(text)
+    except ValueError:
+        share = float("nan")
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"a share in (0, 1], auto or none; got {text!r}")
+    return share
+
+
 def _add_common(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="dictionaries of so many seeds are fitted, which tell what of the first is found "
+        "again (default: %(default)s)",
+    )
     parser.add_argument(
         "--out", type=Path, default=Path(out), help="folder for the results (default: %(default)s)"
     )
@@ -191,10 +215,10 @@ def _add_analyze(commands: Any) -> None:
     )
     analyze.add_argument(
         "--family-distance",
-        type=float,
-        default=0.4,
+        type=_distance,
+        default="auto",
         metavar="X",
-        help="average distance within families (default: %(default)s)",
+        help="average distance within families, or auto: chosen from the atoms (default: auto)",
     )
     analyze.add_argument(
         "--families",
@@ -275,3 +299,13 @@ def _analyze(options: argparse.Namespace) -> None:
     from ._analyze import analyze
 
     analyze(options)
+
+
+def _distance(text: str) -> float | str:
+    """A number, or the word that stands for one chosen from the atoms."""
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number or auto; got {text!r}") from None

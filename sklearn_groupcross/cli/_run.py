@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.base import clone
 from tabulate import tabulate
 
 from .._device import resolve_device
 from ..analysis import KINDS, measurable_kinds
-from ..crosscoder import GroupCrosscoder, check_parameters, keeping_checkpoint
+from ..crosscoder import (
+    GroupCrosscoder,
+    check_parameters,
+    keeping_checkpoint,
+    sparsity_parameter,
+)
 from ..groups import Dihedral, PlanarGroup, check_nameable, parse_group
 from ..networks import load_network
 from ..orbits import ImageSource, OrbitDataset
@@ -35,6 +43,9 @@ from ._output import output_folder
 from ._streams import say
 
 _ROWS_A_KIND = 5
+# What leads to features that another seed finds again: see "What holds" in docs/benchmarks.
+_ATOMS_A_CHANNEL, _CHANNELS_A_CODE = 1.6, 10
+_LEARNING_RATE, _BATCH_SIZE = 6e-3, 1024
 
 
 def demo(options: argparse.Namespace) -> None:
@@ -46,29 +57,31 @@ def demo(options: argparse.Namespace) -> None:
     # scaled like any other image, a whole photograph would give few samples: cut tiles
     side = OrbitDataset([np.zeros((8, 8, 3), np.uint8)], network=network, group=group).source_size
     tiles = [tile for photo in load_sample_images().images for tile in cut_tiles(photo, side)]
-    held_out = tiles[::5]
-    train = [tile for i, tile in enumerate(tiles) if i % 5]
+    held_out = tiles[::3]
+    train = [tile for i, tile in enumerate(tiles) if i % 3]
     common = {"network": network, "group": group, "random_state": options.seed}
     crosscoder = GroupCrosscoder(
         group=group,
-        n_features=512,
+        n_features=192,
         l1=0.1,
         augment=True,
+        compression="auto",
         max_epochs=50,
         random_state=options.seed,
         checkpoint_dir=options.out,
         verbose=1,
     )
-    check_parameters(crosscoder)
-    with output_folder(options, RESULTS) as results, keeping_checkpoint(crosscoder):
+    seeds = _of_several_seeds(crosscoder, options)
+    with output_folder(options, RESULTS) as results, _keeping_checkpoints(seeds):
         say("Bundled network, two photographs, " + in_words(group))
         experiment = run_experiment(
             OrbitDataset(train, n_positions=320, **common),
             OrbitDataset(held_out, n_positions=320, **common),
-            crosscoder,
+            seeds,
             results.place,
             title="Symmetry report: groupcross demo",
             image_word="tiles of two photographs",
+            quarters=True,
         )
         results.publish(replaced=(*RESULTS, *ORBITS))
     _print_results(experiment, group, options.out)
@@ -87,6 +100,8 @@ def run(options: argparse.Namespace) -> None:
         activation="topk" if options.l1 is None else "relu",
         k=options.k if options.l1 is None else None,
         augment=not options.no_augment,
+        learning_rate=_LEARNING_RATE,
+        batch_size=_BATCH_SIZE,
         max_epochs=options.epochs,
         compression=options.compression,
         random_state=options.seed,
@@ -94,21 +109,50 @@ def run(options: argparse.Namespace) -> None:
         checkpoint_dir=options.out,
         verbose=1,
     )
-    check_parameters(crosscoder)
-    with output_folder(options, RESULTS) as results, keeping_checkpoint(crosscoder):
+    seeds = _of_several_seeds(crosscoder, options)
+    with output_folder(options, RESULTS) as results, _keeping_checkpoints(seeds):
         train, held_out = _read_images(options, group, device)
+        for each in seeds:
+            _choose_size(each, train.field.n_channels)
         network = train.network
         n_images = len(train) + len(held_out)
         say(f"{network.name}, layer {train.layer}, {n_images} images, {in_words(group)}")
         experiment = run_experiment(
             train,
             held_out,
-            crosscoder,
+            seeds,
             results.place,
             title=f"Symmetry report: {network.name} {train.layer}",
         )
         results.publish(replaced=(*RESULTS, *ORBITS))
     _print_results(experiment, group, options.out)
+
+
+def _choose_size(crosscoder: GroupCrosscoder, n_channels: int) -> None:
+    """Set how many atoms and active codes there are, where nothing was said."""
+    if crosscoder.n_features is None:
+        crosscoder.n_features = round(_ATOMS_A_CHANNEL * n_channels)
+    if crosscoder.k is None and sparsity_parameter(crosscoder) == "k":
+        crosscoder.k = min(-(-n_channels // _CHANNELS_A_CODE), crosscoder.n_features)
+
+
+def _of_several_seeds(
+    crosscoder: GroupCrosscoder, options: argparse.Namespace
+) -> list[GroupCrosscoder]:
+    """The crosscoder, and its like with the seeds that follow; parameters are checked."""
+    if options.seeds < 1:
+        raise ValueError(f"--seeds is a number of dictionaries, 1 or more; got {options.seeds}.")
+    check_parameters(crosscoder)
+    others = range(options.seed + 1, options.seed + options.seeds)
+    return [crosscoder, *(clone(crosscoder).set_params(random_state=seed) for seed in others)]
+
+
+@contextmanager
+def _keeping_checkpoints(crosscoders: list[GroupCrosscoder]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for crosscoder in crosscoders:
+            stack.enter_context(keeping_checkpoint(crosscoder))
+        yield
 
 
 def _read_images(
@@ -166,9 +210,17 @@ def _print_results(experiment: Experiment, group: PlanarGroup, out: Path) -> Non
     if firing.empty:
         print("No feature fires: lower --l1, raise --k, or train for more --epochs.")
     turns = list(turns_of_interest(group))
-    columns = ["kind", "symmetry", *turns, "family", "frequency"]
+    columns = ["kind", "symmetry", *turns, "family", "frequency", "found_again", "responses"]
+    # on how few images they fire is in the table of the folder
+    firing = firing.assign(
+        responses=firing["responses"].str.replace("unknown: .*", "unknown", regex=True)
+    )
     by_kind = firing.sort_values("frequency", ascending=False).groupby("kind", sort=False)
     shown = by_kind.head(_ROWS_A_KIND)
     shown = shown.sort_values("kind", key=lambda kinds: kinds.map(list(KINDS).index), kind="stable")
     print(tabulate(shown[columns], headers=["feature", *columns], floatfmt=".3f"))
+    if experiment.findings:
+        print("\nFindings\n")
+        for finding in experiment.findings:
+            print(f"- {finding.name}: {finding.message} {finding.advice}")
     print(f"\nReport: {out / REPORT}\nModel:  {out / MODEL}\nTable:  {out / TABLE}")

@@ -96,7 +96,7 @@ class FamilyWheelDisplay:
                 f"There are {len(analyzer.families_)} families, numbered from 0; got {family}."
             )
         found = analyzer.families_[family]
-        stabilizer = analyzer.stabilizers_[found.medoid].subgroup
+        stabilizer = analyzer.atom_stabilizers_[found.medoid].subgroup
         return cls.from_arrays(
             found.poses,
             analyzer.group_,

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 KIND_COLORS = {
     "line": "#0072B2",
     "grid": "#CC79A7",
-    "curve or edge": "#D55E00",
+    "three-fold": "#E69F00",
+    "directed": "#D55E00",
     "round": "#009E73",
+    "invariant": "#009E73",
+    "symmetric": "#0072B2",
+    "free": "#D55E00",
     "other": "#999999",
     "dead": "#DDDDDD",
 }

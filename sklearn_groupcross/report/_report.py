@@ -133,8 +133,9 @@ def write_report(
         figures=_figures(analysis, frequencies, progress),
         families=families[:_N_FAMILIES],
         n_families=len(families),
-        family_distance=analysis.family_distance,
+        family_distance=analysis.family_distance_,
         shown={row["feature"] for row in rows},
+        has_others=bool(np.isfinite(analysis.found_again_).any()),
         elements=[analysis.group_.describe_element(g) for g in elements],
         rows=rows,
         n_firing=int((frequencies > 0).sum()),
@@ -158,6 +159,10 @@ def _row(exhibit: Exhibit, analysis: SymmetryAnalyzer, frequency: float) -> dict
         "minimum": stabilizer.minimum,
         "runner_up": runner_up,
         "runner_up_score": stabilizer.runner_up_score,
+        "atom_symmetry": analysis.atom_stabilizers_[feature].name,
+        "responses": analysis.responses_.words[feature],
+        "remark": analysis.features_table_["remark"][feature],
+        "found_again": float(analysis.found_again_[feature]),
         "family": int(analysis.labels_[feature]),
         "pose": analysis.features_table_["pose"][feature],
         "frequency": frequency,
@@ -191,7 +196,7 @@ def _count_kinds(
             "meaning": KINDS[kind],
             "count": int((fires & (analysis.kinds_ == kind)).sum()),
         }
-        for kind in measurable_kinds(analysis.group_)
+        for kind in measurable_kinds(analysis.group_, analysis.kind_words)
     ]
 
 
@@ -239,9 +244,10 @@ def _describe_families(
                 "label": family.label,
                 "size": len(members),
                 "medoid": family.medoid,
-                "symmetry": analysis.stabilizers_[family.medoid].name,
+                "symmetry": analysis.atom_stabilizers_[family.medoid].name,
                 "kinds": ", ".join(f"{counts[i]} {names[i]}" for i in by_count),
                 "poses": len({pose for _, pose in firing}),
+                "found_again": float(analysis.found_again_[members].mean()),
             }
         )
     return sorted(described, key=lambda family: -family["size"])

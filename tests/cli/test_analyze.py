@@ -153,6 +153,12 @@ def test_mistakes_are_said_in_one_line(model, tmp_path, capsys, more, message):
     assert not out.exists()
 
 
+def test_a_family_distance_is_a_number_or_auto(model, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        analyze(model, tmp_path / "out", "--family-distance", "near")
+    assert "expected a number or auto; got 'near'" in capsys.readouterr().err
+
+
 def test_a_dictionary_of_dead_features(model, planted, tmp_path, capsys):
     crosscoder = GroupCrosscoder.load(model)
     crosscoder.components_[:] = 0

@@ -56,6 +56,22 @@ def test_compression_is_reported(folder, tmp_path, capsys):
     assert f"{crosscoder.n_coordinates_} coordinates with 9" in printed
 
 
+def test_seeds_tell_what_is_found_again(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(folder, out, "--seeds", "3", "--compression", "none") == 0
+    assert "found again by 2 other seeds" in capsys.readouterr().out
+    table = pd.read_csv(out / "features.csv", index_col="feature")
+    assert set(table["found_again"].dropna()) <= {0.0, 0.5, 1.0}
+    assert GroupCrosscoder.load(out / "crosscoder.safetensors").compression is None
+
+
+@pytest.mark.parametrize("share", ["1.5", "0", "abc", "nan"])
+def test_what_compression_takes_is_said(folder, tmp_path, capsys, share):
+    with pytest.raises(SystemExit):
+        run(folder, tmp_path / "out", "--compression", share)
+    assert f"a share in (0, 1], auto or none; got '{share}'" in capsys.readouterr().err
+
+
 class TestMistakes:
     """Exit code 2, one line that names the remedy, and nothing left behind."""
 
@@ -74,7 +90,6 @@ class TestMistakes:
             (["--group", "klein"], "'dihedral:N'"),
             (["--k", "25"], "k=25 codes cannot be active"),
             (["--features", "0"], "'n_features' parameter"),
-            (["--compression", "1.5"], "'compression' parameter"),
             (["--held-out", "6"], "cannot be split"),
             (["--n-images", "7"], "between 2 and 6"),
             (["--weights", "absent.safetensors"], "No weights file"),
@@ -204,19 +219,18 @@ def test_tiles_cover_an_image_side_by_side():
     np.testing.assert_array_equal(tiles[4], image[3:6, 3:6])
 
 
-def test_demo_finds_lines_and_curves(tmp_path, capsys):
+def test_demo_finds_lines_and_directed_features(tmp_path, capsys):
     """The first command a newcomer runs, as it is."""
     assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
     table = pd.read_csv(tmp_path / "demo" / "features.csv", index_col="feature")
     firing = table[table["frequency"] >= 1e-3]
     lines = (firing["p(180°)"] > 0.8) & (firing["p(90°)"] < 0.2)
-    curves = (firing["p(180°)"] < 0.2) & (firing["p(22.5°)"] > 0.4)
+    directed = firing["kind"] == "directed"
     assert lines.sum() >= 1
-    assert curves.sum() >= 1
+    assert directed.sum() >= 1
+    assert (firing["p(180°)"][directed] < 0.5).all()
     assert (firing["kind"][lines] == "line").all()
     printed = capsys.readouterr().out
     rows = [line.split() for line in printed.splitlines()]
     assert any(len(row) > 2 and row[1] == "line" for row in rows if row[0:1] and row[0].isdigit())
-    assert any(
-        "curve or edge" in line and line.strip()[0].isdigit() for line in printed.splitlines()
-    )
+    assert any("directed" in line and line.strip()[0].isdigit() for line in printed.splitlines())
