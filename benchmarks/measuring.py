@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from sklearn_groupcross.crosscoder._trainer import Trainer
 
@@ -45,6 +46,14 @@ def spread(values: list[float], digits: int = 1) -> str:
 def ratio(slow: list[float], fast: list[float]) -> str:
     """How many times as long the first took, round by round."""
     return f"{spread([a / b for a, b in zip(slow, fast, strict=True)])} times"
+
+
+def processor() -> str:
+    """What figures were taken on."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    models = {line.split(":")[1].strip() for line in lines if line.startswith("model name")}
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{', '.join(models)}, {capability}, {torch.get_num_threads()} threads"
 
 
 def anonymous_bytes() -> int:

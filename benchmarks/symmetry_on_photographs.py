@@ -42,7 +42,7 @@ from sklearn.metrics import roc_auc_score
 from sparsity_frontier import GROUP, N_HELD_OUT, read_orbits
 
 from sklearn_groupcross import Cyclic, GroupCrosscoder, SymmetryAnalyzer, load_network
-from sklearn_groupcross.faithfulness import code_profiles
+from sklearn_groupcross.analysis import code_profiles
 from sklearn_groupcross.orbits import Arc, Corner, Edge, probe_orbits
 
 SEEDS, N_RESAMPLES = (0, 1), 1000
