@@ -76,7 +76,7 @@ print(analysis.features_table_.loc[firing, "kind"].value_counts().to_string())
 # ---------------------------------------------------
 # We keep the kinds with a firing feature: which ones there are is a finding, not a given.
 chosen = {}
-for kind in ("line", "curve or edge", "round"):
+for kind in ("line", "directed", "round"):
     of_kind = firing[analysis.kinds_[firing] == kind]
     if len(of_kind):
         chosen[kind] = int(of_kind[np.argmax(frequency[of_kind])])
