@@ -66,6 +66,7 @@ USES = {
     "OrbitScaler": lambda group, _: OrbitScaler(group).fit(STACKS).mean_,
     "flatten_orbits": lambda group, _: flatten_orbits(STACKS, group),
     "SymmetryAnalyzer": lambda group, _: SymmetryAnalyzer(group).fit(ATOMS).distances_,
+    "angle_tuning": lambda group, _: analysis.angle_tuning(PROFILES, group).periods,
     "compare_separation": lambda group, _: analysis.compare_separation(
         {"autoencoder": autoencoder()},
         STACKS,
@@ -75,7 +76,11 @@ USES = {
         embedding=False,
         n_resamples=10,
     )["l0"],
+    "consensus_dictionary": lambda group, _: (
+        analysis.consensus_dictionary([ATOMS, ATOMS], group=group).atoms
+    ),
     "equivariance_index": lambda group, _: analysis.equivariance_index(ATOMS, group).index,
+    "found_again": lambda group, _: analysis.found_again(ATOMS, [ATOMS], group=group),
     "irrep_power": lambda group, _: analysis.irrep_power(ATOMS, group),
     "lift_dictionary": lambda group, _: analysis.lift_dictionary(
         autoencoder(), STACKS, group=group
@@ -142,7 +147,7 @@ CYCLIC_USES = {
     "HueAction": lambda group: actions.HueAction(group).matrices,
 }
 # Results, which are made of a group that is there; and actions of groups that have no such name.
-OTHERS = {"Matching", "ProfileEvidence", "PointCloudAction", "SetAction"}
+OTHERS = {"Consensus", "Matching", "ProfileEvidence", "PointCloudAction", "SetAction"}
 
 
 def takers_of_a_group():

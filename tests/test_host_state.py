@@ -19,6 +19,7 @@ from sklearn_groupcross import (
     OrbitDataset,
     OrbitScaler,
     SymmetryAnalyzer,
+    crosscoder_ensemble,
     crosscoder_path,
     load_network,
     make_orbits,
@@ -36,16 +37,26 @@ from sklearn_groupcross.actions import (
     product_action,
 )
 from sklearn_groupcross.analysis import (
+    code_profiles,
     compare_separation,
+    consensus_dictionary,
     diagnose,
     equivariance_index,
+    found_again,
     irrep_power,
     lift_dictionary,
     match_dictionaries,
     name_kinds,
     stability,
 )
-from sklearn_groupcross.faithfulness import code_profiles, downstream_effect, feature_maps
+from sklearn_groupcross.faithfulness import (
+    downstream_effect,
+    feature_maps,
+    probe_kinds,
+    read_probes,
+    shape_probes,
+    untrained,
+)
 from sklearn_groupcross.groups import GroupFourier, Symmetric
 from sklearn_groupcross.model_selection import score_crosscoder
 from sklearn_groupcross.networks import confirm_receptive_field
@@ -185,6 +196,15 @@ def warm_start():
 def path():
     both = crosscoder_path(crosscoder(activation="jumprelu"), orbits(), [0.1, 0.02])
     return [array for one in both for array in learned(one)]
+
+
+@entry
+def ensemble():
+    both = crosscoder_ensemble(crosscoder(activation="topk", k=3, compression=0.9), orbits(), 2)
+    dictionaries = [one.components_ for one in both]
+    consensus = consensus_dictionary(both)
+    found = found_again(both[0], both[1:])
+    return [*dictionaries, found, consensus.components, consensus.members]
 
 
 @entry
@@ -351,6 +371,20 @@ def maps():
     found = feature_maps(fitted_on_network(), "bundled", sample_images(), features=[1, 2])
     effect = downstream_effect(fitted_on_network(), "bundled", sample_images())
     return [found.maps, effect.select_dtypes("number").to_numpy()]
+
+
+@entry
+def probes():
+    network = load_network("bundled")
+    shapes = shape_probes([9], [3], [80], [(1.0, 0.5)])
+    trained, random = (
+        read_probes(net, probes=shapes, n_turns=2, n_positions=1)
+        for net in (network, untrained(network))
+    )
+    found = probe_kinds(
+        np.eye(96), network, readings=trained, untrained_readings=random, n_controls=100
+    )
+    return [trained.activations, random.activations, found.selectivities, found.limits]
 
 
 def as_arrays(results):

@@ -13,11 +13,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_groupcross import Cyclic, GroupCrosscoder, OrbitDataset, OrbitScaler, SymmetryAnalyzer
-from sklearn_groupcross.analysis import compare_separation, diagnose, lift_dictionary
+from sklearn_groupcross.analysis import (
+    code_profiles,
+    compare_separation,
+    diagnose,
+    lift_dictionary,
+)
 from sklearn_groupcross.analysis._embedding import embed
 from sklearn_groupcross.cli._experiment import _measure
 from sklearn_groupcross.crosscoder import codes_of_orbits
-from sklearn_groupcross.faithfulness import code_profiles, downstream_effect, feature_maps
+from sklearn_groupcross.faithfulness import downstream_effect, feature_maps
 from sklearn_groupcross.model_selection import (
     collect_statistics,
     description_length,

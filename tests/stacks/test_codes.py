@@ -74,7 +74,7 @@ def test_codes_of_any_method(call):
         analyzer().fit(codes)
     with pytest.raises(ValueError, match="second are codes"):
         match_dictionaries(fitted, codes)
-    with pytest.raises(ValueError, match="'b' are codes"):
+    with pytest.raises(ValueError, match="b are codes"):
         stability({"a": fitted, "b": codes})
 
 
