@@ -16,7 +16,7 @@ from .._ambient import own_state
 from .._device import resolve_device
 from ..groups import FiniteGroup
 from ._dictionaries import name_dictionaries, resolve_dictionaries
-from ._joining import central_features, find_partners
+from ._joining import central_features, pair_up
 from ._matching import SHARED, check_share_threshold
 
 # Rounds of averaging and matching again, at most: members hardly change after the second.
@@ -184,7 +184,7 @@ def _look_up(
     threshold: float,
 ) -> Consensus:
     """Find atoms in every run."""
-    found = [find_partners(atoms, run, group, device, threshold) for run in runs.values()]
+    found = [pair_up(atoms, run, group, device, threshold) for run in runs.values()]
     return Consensus(
         atoms,
         np.column_stack([each.partner for each in found]),

@@ -33,7 +33,7 @@ class Partners:
     similarity: NDArray[np.floating]
 
 
-def find_partners(
+def pair_up(
     first: NDArray[np.floating],
     second: NDArray[np.floating],
     group: FiniteGroup,
@@ -95,7 +95,7 @@ def central_features(
     ends: list[NDArray[np.int64]] = []
     weights: list[NDArray[np.floating]] = []
     for r, s in combinations(range(len(runs)), 2):
-        found = find_partners(runs[r], runs[s], group, device, threshold)
+        found = pair_up(runs[r], runs[s], group, device, threshold)
         i = np.flatnonzero(found.partner >= 0)
         ends.append(np.column_stack([first_of[r] + i, first_of[s] + found.partner[i]]))
         weights.append(found.similarity[i])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_groupcross import Dihedral
-from sklearn_groupcross.analysis._joining import central_features, find_partners
+from sklearn_groupcross.analysis._joining import central_features, pair_up
 from tests.analysis.planted import strangers, units
 
 D4 = Dihedral(4)
@@ -24,11 +24,11 @@ def test_partners_in_the_same_pose_go_first():
     poses = np.stack([free[D4.right_translation(h)] for h in range(8)])
     rng = np.random.default_rng(0)
     one, other = noisy(poses, rng, 0.6), noisy(poses[::-1], rng, 0.6)
-    found = find_partners(one, other, D4, CPU, 0.6)
+    found = pair_up(one, other, D4, CPU, 0.6)
     assert found.partner.tolist() == list(range(7, -1, -1))
     assert (found.alignment == D4.identity).all()
     # what has no partner in its pose gets one in another
-    found = find_partners(one[:2], other[[7, 0]], D4, CPU, 0.6)
+    found = pair_up(one[:2], other[[7, 0]], D4, CPU, 0.6)
     assert found.partner.tolist() == [0, 1]
     assert found.alignment[0] == D4.identity != found.alignment[1]
 
@@ -36,7 +36,7 @@ def test_partners_in_the_same_pose_go_first():
 def test_what_stays_below_the_threshold_has_no_partner():
     one, other = (strangers(D4, seed, n_channels=24).components for seed in (1, 2))
     one = np.concatenate([units(one), np.zeros_like(one[:1])])
-    found = find_partners(one, units(other), D4, CPU, 0.7)
+    found = pair_up(one, units(other), D4, CPU, 0.7)
     assert (found.partner == -1).all()
     assert np.isnan(found.similarity).all()
 
@@ -52,7 +52,7 @@ def test_groups_hold_one_feature_of_a_run_at_most(seed, n_runs, n_copies):
     runs += [noisy(truth, rng, 0.2) for _ in range(n_runs - 2)]
     atoms = central_features(runs, D4, CPU, 0.7)
     assert 4 <= len(atoms) <= 4 * n_copies
-    covered = find_partners(units(truth), atoms, D4, CPU, 0.9)
+    covered = pair_up(units(truth), atoms, D4, CPU, 0.9)
     assert (covered.partner >= 0).all()
 
 

@@ -17,7 +17,7 @@ from sklearn_groupcross import (
     SymmetryAnalyzer,
     make_orbits,
 )
-from sklearn_groupcross.analysis import _analyzer
+from sklearn_groupcross.analysis import _on_demand
 
 GROUP = Dihedral(4)
 PLANTED = make_orbits(60, group=GROUP, n_channels=8, random_state=0)
@@ -49,8 +49,8 @@ def no_computing(monkeypatch):
     def computed(*_, **__):
         raise AssertionError("it was computed")
 
-    monkeypatch.setattr(_analyzer, "embed", computed)
-    monkeypatch.setattr(_analyzer, "equivariance_index", computed)
+    monkeypatch.setattr(_on_demand, "embed", computed)
+    monkeypatch.setattr(_on_demand, "equivariance_index", computed)
     monkeypatch.setattr(SymmetryAnalyzer, "similarity_", property(computed))
 
 
