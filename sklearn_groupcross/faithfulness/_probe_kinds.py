@@ -205,9 +205,10 @@ def probe_kinds(
 
 
 def _encoder(crosscoder: GroupCrosscoder | ArrayLike) -> FloatArray:
-    if isinstance(crosscoder, GroupCrosscoder) or hasattr(crosscoder, "fit"):
+    if hasattr(crosscoder, "fit"):  # other estimators are told what to pass
         check_reads_activations(crosscoder)
-        return np.asarray(crosscoder.encoder_, dtype=np.float64)  # type: ignore[union-attr]
+    if isinstance(crosscoder, GroupCrosscoder):
+        return np.asarray(crosscoder.encoder_, dtype=np.float64)
     directions = as_numpy(crosscoder, "crosscoder")
     return np.asarray(check_array(directions, dtype=np.float64, input_name="crosscoder"))
 
