@@ -43,7 +43,8 @@ from ._output import output_folder
 from ._streams import say
 
 _ROWS_A_KIND = 5
-# What leads to features that another seed finds again: see "What holds" in docs/benchmarks.
+# What leads to features that another seed finds again, with TopK: see "What holds" in
+# docs/benchmarks.
 _ATOMS_A_CHANNEL, _CHANNELS_A_CODE = 1.6, 10
 _LEARNING_RATE, _BATCH_SIZE = 6e-3, 1024
 
@@ -96,11 +97,7 @@ def run(options: argparse.Namespace) -> None:
     crosscoder = GroupCrosscoder(
         group=group,
         n_features=options.features,
-        l1=0.0 if options.l1 is None else options.l1,
-        activation="topk" if options.l1 is None else "relu",
-        k=options.k if options.l1 is None else None,
         augment=not options.no_augment,
-        learning_rate=_LEARNING_RATE,
         batch_size=_BATCH_SIZE,
         max_epochs=options.epochs,
         compression=options.compression,
@@ -109,6 +106,10 @@ def run(options: argparse.Namespace) -> None:
         checkpoint_dir=options.out,
         verbose=1,
     )
+    if options.l1 is None:
+        crosscoder.set_params(activation="topk", k=options.k, learning_rate=_LEARNING_RATE)
+    else:
+        crosscoder.set_params(activation="relu", l1=options.l1)
     seeds = _of_several_seeds(crosscoder, options)
     with output_folder(options, RESULTS) as results, _keeping_checkpoints(seeds):
         train, held_out = _read_images(options, group, device)
