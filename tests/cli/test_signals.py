@@ -11,7 +11,18 @@ from sklearn_groupcross.crosscoder._trainer import Trainer
 from tests.cli.runs import run
 
 
+@pytest.fixture
+def signals_end():
+    """Signals end a process, as they do unless it was started under nohup."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows ends processes without asking")
+@pytest.mark.usefixtures("signals_end")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_other_signals_save_and_clean_up_as_well(folder, tmp_path, capsys, monkeypatch, name):
     number = getattr(signal, name)
