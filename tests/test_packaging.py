@@ -15,7 +15,12 @@ import sklearn_groupcross
 PACKAGE = Path(sklearn_groupcross.__file__).parent
 ROOT = Path(__file__).parents[1]
 # Imported under another name than they are installed by.
-NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "umap": "umap-learn"}
+NAMES = {
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "tomli_w": "tomli-w",
+    "umap": "umap-learn",
+}
 # Brought by numba and by torch, which say of what versions.
 BROUGHT = {"llvmlite": "numba", "triton": "torch"}
 
@@ -29,7 +34,7 @@ def metadata():
 
 def distributions(text):
     lines = [line.strip() for line in text.splitlines()]
-    return {re.split(r"[><=\[ ]", line)[0] for line in lines if line and line[0] not in "#%"}
+    return {re.split(r"[><=\[; ]", line)[0] for line in lines if line and line[0] not in "#%"}
 
 
 def imported(folder):
@@ -50,6 +55,7 @@ def test_what_is_imported_is_required(metadata):
     required = distributions(metadata["options"]["install_requires"])
     extras = metadata["options.extras_require"]
     rooms = {
+        "orbits": required | distributions(extras["microscopy"]),
         "plotting": required | distributions(extras["plot"]),
         "report": required | distributions(extras["report"]),
         "testing.py": required | distributions(extras["test"]),

@@ -22,7 +22,8 @@ OWN = {"self", "cls"}
 #: What libraries have no public name for, or call so although it is public (``_replace`` of named
 #: tuples, ``os._exit``, ``sys._getframe``).
 OF_LIBRARIES = {
-    "python": {"_exit", "_getframe", "_replace", "_Unpickler"},
+    "python": {"_asdict", "_exit", "_getframe", "_replace", "_Unpickler"},
+    "python's argparse": {"_actions", "_SubParsersAction"},
     "scikit-learn": {"_validate_params"},
     "torch": {
         "_BatchNorm", "_C", "_ConvNd", "_NormBase", "_cdata", "_get_privateuse1_backend_name",
