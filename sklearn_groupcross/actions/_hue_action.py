@@ -20,9 +20,10 @@ from ._linear_action import LinearAction
 class HueAction(LinearAction):
     """Turn the colours of RGB images about the greys, ``r = g = b``, by multiples of ``360°/n``.
 
-    Element k turns red towards green, green towards blue, by ``360° k/n``; a third of a turn
-    swaps the channels and is exact, bit for bit. It is a rotation of colour space: greys stay, and
-    so does the sum of the channels, to rounding. Positions stay too.
+    Element k, such as the "hue turn 120°", turns red towards green, green towards blue, by
+    ``360° k/n``; a third of a turn swaps the channels and is exact, bit for bit. It is a rotation
+    of colour space: greys stay, and so does the sum of the channels, to rounding. Positions stay
+    too.
 
     **Nothing is clipped**, or turning back would not give the image back. Values may leave [0, 1]:
     of scikit-learn's two sample photographs 0.7 % of all values do so under ``HueAction(6)``, by up
@@ -49,16 +50,16 @@ class HueAction(LinearAction):
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
 
-    group: Cyclic
-
     def __init__(self, group: FiniteGroup | int | str, *, interpolation: str = "bicubic") -> None:
         if isinstance(group, Integral) and not isinstance(group, bool):
             group = Cyclic(int(group))
         elif isinstance(group, str):
             group = as_group(group)
+        group = group.unnamed if isinstance(group, FiniteGroup) else group
         if not isinstance(group, Cyclic):
             raise TypeError(f"Hues are turned by Cyclic(n) or a whole number n; got {group!r}.")
-        super().__init__(group, _hue_matrices(group.order), axis=1)
+        turns = [f"hue turn {group.degrees(k):g}°" for k in range(1, group.order)]
+        super().__init__(group.named(["identity", *turns]), _hue_matrices(group.order), axis=1)
         self.interpolation = interpolation
         self._upright = ImageAction(Trivial(), interpolation=interpolation)
 

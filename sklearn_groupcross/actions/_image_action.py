@@ -69,7 +69,7 @@ class ImageAction(Composable):
         mask_radius: float | None = None,
         mask_softness: float = 2.0,
     ) -> None:
-        group = as_group(group)
+        group = as_group(group).unnamed
         if not isinstance(group, PlanarGroup):
             raise TypeError(
                 f"Images are moved by Trivial, Cyclic and Dihedral groups; got {group!r}."

@@ -116,9 +116,8 @@ class PointCloudAction(LinearAction):
 
     group: RotationGroup
 
-    def __init__(self, group: RotationGroup | str) -> None:
-        if isinstance(group, str):
-            group = RotationGroup(group)
+    def __init__(self, group: FiniteGroup | str) -> None:
+        group = RotationGroup(group) if isinstance(group, str) else as_group(group).unnamed
         if not isinstance(group, RotationGroup):
             raise TypeError(
                 "Point clouds are turned by a RotationGroup, 'tetrahedral', 'octahedral' or "

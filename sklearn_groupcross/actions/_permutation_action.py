@@ -7,6 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from .._integers import check_integer
 from ..groups import Alternating, Cyclic, FiniteGroup, Symmetric, as_group
 from ._laws import check_permutations
 from ._product import Composable
@@ -106,7 +107,7 @@ class PermutationAction(Composable):
 
 
 class SetAction(PermutationAction):
-    """Permutations of n points act on sets of n items.
+    """Permutations of n points act on sets of n items: "permute (0 2 1)".
 
     Parameters
     ----------
@@ -129,15 +130,15 @@ class SetAction(PermutationAction):
     torch.Size([7, 24, 4, 2])
     """
 
-    group: Symmetric | Alternating
-
-    def __init__(self, group: Symmetric | Alternating, axis: int = -2) -> None:
+    def __init__(self, group: FiniteGroup, axis: int = -2) -> None:
+        group = as_group(group).unnamed
         if not isinstance(group, (Symmetric, Alternating)):
             raise TypeError(
                 f"Sets are permuted by Symmetric(n) or Alternating(n); got {group!r}. For others: "
                 "PermutationAction(group, permutations)."
             )
-        super().__init__(group, group.permutations, axis)
+        names = [f"permute {group.element_name(g)}" for g in range(group.order)]
+        super().__init__(group.named(["identity", *names[1:]]), group.permutations, axis)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.group!r}, axis={self.axis})"
@@ -146,18 +147,28 @@ class SetAction(PermutationAction):
 class TimeShiftAction(Composable):
     """Cyclic shifts of periodic signals: element k delays by ``k / n`` of the length.
 
-    ``(g_k·x)(t) = x(t - k length / n)``, with time modulo the length. Exact.
+    ``(g_k·x)(t) = x(t - k length / n)``, with time modulo the length. Exact. Elements are called
+    "shift by 3 of 16".
 
     Parameters
     ----------
     group : Cyclic or str
     axis : int, default=-1
         The axis of time; not the first, which counts the signals.
+    length : int, optional
+        Length of the signals, a multiple of the group's order. Elements are then called "shift by
+        3 of 16 (12 samples)", and other lengths are refused.
+
+    Attributes
+    ----------
+    group : NamedGroup
 
     Raises
     ------
     TypeError
-        If the group is not cyclic.
+        If the group is not cyclic, or the length no whole number.
+    ValueError
+        If the length is no multiple of the group's order.
 
     Examples
     --------
@@ -168,19 +179,30 @@ class TimeShiftAction(Composable):
     [6, 7, 0, 1, 2, 3, 4, 5]
     """
 
-    def __init__(self, group: FiniteGroup | str, axis: int = -1) -> None:
-        group = as_group(group)
+    def __init__(
+        self, group: FiniteGroup | str, axis: int = -1, *, length: int | None = None
+    ) -> None:
+        group = as_group(group).unnamed
         if not isinstance(group, Cyclic):
             raise TypeError(f"Signals are shifted by Cyclic(n); got {group!r}.")
-        self.group = group
+        n = group.order
+        self.length = None if length is None else check_integer("length", length, 1)
+        if self.length is not None:
+            _check_length(group, self.length)
+        names = [f"shift by {k} of {n}" for k in range(1, n)]
+        if self.length is not None:
+            step = self.length // n
+            names = [f"{name} ({_in_samples(k * step)})" for k, name in enumerate(names, start=1)]
+        self.group = group.named(["identity", *names])
         self.axis = axis
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.group!r}, axis={self.axis})"
+        length = "" if self.length is None else f", length={self.length}"
+        return f"{type(self).__name__}({self.group!r}, axis={self.axis}{length})"
 
     def example_axes(self) -> dict[int, int]:
         """See `Composable.example_axes`."""
-        return {self.axis: 2 * self.group.order}
+        return {self.axis: self.length or 2 * self.group.order}
 
     def transform(self, inputs: Tensor) -> Tensor:
         """Shift every signal by every element.
@@ -201,11 +223,25 @@ class TimeShiftAction(Composable):
         """
         check_inputs(inputs, self.axis)
         length, n = inputs.shape[self.axis], self.group.order
-        if length % n:
-            longer = length + n - length % n
+        if self.length not in (None, length):
             raise ValueError(
-                f"{self.group!r} shifts by 1/{n} of a signal, and {length} samples are no multiple "
-                f"of {n}: resample the signals, to {longer} samples for example."
+                f"{self!r} shifts signals of {self.length} samples along axis {self.axis}; got "
+                f"inputs of shape {tuple(inputs.shape)}."
             )
+        _check_length(self.group, length)
         axis = self.axis % inputs.ndim
         return torch.stack([inputs.roll(k * (length // n), axis) for k in range(n)], dim=1)
+
+
+def _check_length(group: FiniteGroup, length: int) -> None:
+    n = group.order
+    if length % n:
+        longer = length + n - length % n
+        raise ValueError(
+            f"{group!r} shifts by 1/{n} of a signal, and {length} samples are no multiple "
+            f"of {n}: resample the signals, to {longer} samples for example."
+        )
+
+
+def _in_samples(n_samples: int) -> str:
+    return f"{n_samples} sample{'s' * (n_samples > 1)}"

@@ -197,7 +197,7 @@ class ImageProductAction(ProductAction):
     >>> action.transform(torch.rand(2, 3, 48, 48), size=32).shape
     torch.Size([2, 96, 3, 32, 32])
     >>> action.group.describe_element(action.first.group.rotation_by(90) * 6 + 1)
-    'turn 90° and turn 60°'
+    'turn 90° and hue turn 60°'
     """
 
     first: PositionedAction

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 
-from ._validation import MAX_ORDER, IntArray
+from .._group_names import MAX_ORDER
+from ._validation import IntArray
 
 
 def table_from_permutations(generators: Iterable[Sequence[int]]) -> tuple[IntArray, IntArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import permutations
 from math import factorial
 from numbers import Integral
@@ -10,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._group_names import MAX_ORDER
 from ._arguments import Factor, is_table, is_whole
 from ._finite_group import FiniteGroup
 from ._irreps import Irrep, split
-from ._validation import MAX_ORDER
 
 # 7! exceeds the largest supported order.
 _LARGEST_DEGREE = 6
@@ -156,17 +157,29 @@ class DirectProduct(FiniteGroup):
         i, j = divmod(self._check_element(element), self.right.order)
         return f"({self.left.element_name(i)}, {self.right.element_name(j)})"
 
-    def describe_element(self, element: int) -> str:
-        """Say what both parts do."""
-        i, j = divmod(self._check_element(element), self.right.order)
-        parts = [self.left.describe_element(i)] if i else []
-        parts += [self.right.describe_element(j)] if j else []
-        return " and ".join(parts) or "identity"
+    @property
+    def is_named(self) -> bool:
+        """Whether the elements of a factor have names of their own."""
+        return self.left.is_named or self.right.is_named
 
-    def _describe_generator(self, element: int) -> str:
-        # as a pair: the factors may have words in common, a turn of hues and a turn of the image
-        i, j = divmod(element, self.right.order)
-        return f"({self.left._describe_generator(i)}; {self.right._describe_generator(j)})"
+    def describe_element(self, element: int) -> str:
+        """Say what both parts do, ``"turn 90° and hue turn 120°"``.
+
+        A pair, ``"(turn 90°; identity)"``, where the parts have words in common.
+        """
+        return self._descriptions[self._check_element(element)]
+
+    @cached_property
+    def _descriptions(self) -> list[str]:
+        left = [self.left.describe_element(i) for i in range(self.left.order)]
+        right = [self.right.describe_element(j) for j in range(self.right.order)]
+        pairs = [(i, j) for i in range(len(left)) for j in range(len(right))]
+        joined = [
+            " and ".join([left[i]] * (i > 0) + [right[j]] * (j > 0)) or left[0] for i, j in pairs
+        ]
+        if len(set(joined)) == self.order:
+            return joined
+        return [f"({left[i]}; {right[j]})" if i or j else left[0] for i, j in pairs]
 
 
 class SemidirectProduct(FiniteGroup):

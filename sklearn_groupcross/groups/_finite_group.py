@@ -119,13 +119,14 @@ class FiniteGroup:
         # The type counts: Cyclic(2) and Dihedral(1) share a table but act on images differently.
         if not isinstance(other, FiniteGroup):
             return NotImplemented
-        if type(self) is not type(other) or not np.array_equal(self._table, other._table):
+        one, two = self.unnamed, other.unnamed
+        if type(one) is not type(two) or not np.array_equal(one._table, two._table):
             return False
         # ... and so do the factors of products
-        return type(self) is FiniteGroup or self._init_args() == other._init_args()
+        return type(one) is FiniteGroup or one._init_args() == two._init_args()
 
     def __hash__(self) -> int:
-        return hash((type(self).__name__, self._table.tobytes()))
+        return hash((type(self.unnamed).__name__, self._table.tobytes()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._init_args()
@@ -381,9 +382,41 @@ class FiniteGroup:
         element = self._check_element(element)
         return "e" if element == 0 else f"g{element}"
 
+    def named(self, names: Sequence[str]) -> FiniteGroup:
+        """Give the elements names of one's own, in whose words everything is told from here on.
+
+        Parameters
+        ----------
+        names : sequence of str, of length order
+            The first is ``"identity"``; all are different.
+
+        Returns
+        -------
+        group : NamedGroup
+            It equals this one.
+
+        Raises
+        ------
+        ValueError
+            If these are no such names.
+        """
+        from ._named import NamedGroup  # a family of this class
+
+        return NamedGroup(self, names)
+
+    @property
+    def unnamed(self) -> FiniteGroup:
+        """The group itself; of one that `named` made, the one that it was made of."""
+        return self
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its elements, or those of a factor, have names that `named` gave them."""
+        return False
+
     def describe_element(self, element: int) -> str:
         """Say in words what an element does, such as ``"turn 33.75°, mirrored"``."""
-        return self.element_name(element)
+        return "identity" if element == 0 else self.element_name(element)
 
     def describe_subgroup(self, subgroup: Subgroup) -> str:
         """Say what a subgroup is: its class and its generators, or "none" or "everything"."""
@@ -391,12 +424,8 @@ class FiniteGroup:
             return "C1: none"
         if subgroup.order == self.order:
             return f"{self.isomorphism_type}: everything"
-        generators = ", ".join(self._describe_generator(g) for g in subgroup.generators)
+        generators = "; ".join(self.describe_element(g) for g in subgroup.generators)
         return f"{self.restrict(subgroup).isomorphism_type}: {generators}"
-
-    def _describe_generator(self, element: int) -> str:
-        """Say what an element does in words that no other element shares."""
-        return self.describe_element(element)
 
     @cached_property
     def isomorphism_type(self) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._group_names import read_group_name
 from ._arguments import is_whole
 from ._finite_group import FiniteGroup
 from ._irreps import Irrep
 from ._subgroup import Subgroup
-from ._validation import MAX_ORDER
 
 _TURN_NAMES = {
     2: "half turn",
@@ -236,19 +236,8 @@ def parse_group(text: str) -> PlanarGroup:
     ValueError
         If the text names no group, or one of more than 1024 elements, which is not built.
     """
-    family, _, number = text.strip().lower().partition(":")
-    if family == "trivial" and not number:
+    family, n = read_group_name(text)
+    if family == "trivial":
         return Trivial()
     families: dict[str, type[Cyclic] | type[Dihedral]] = {"cyclic": Cyclic, "dihedral": Dihedral}
-    digits = number.lstrip("0")
-    if family in families and digits.isdecimal():
-        largest = MAX_ORDER // (2 if family == "dihedral" else 1)
-        if len(digits) > len(str(MAX_ORDER)) or int(digits) > largest:
-            raise ValueError(
-                f"This group has more than {MAX_ORDER} elements: {family}:{largest} is the largest."
-            )
-        return families[family](int(digits))
-    raise ValueError(
-        f"Unknown group {text!r}: expected 'trivial', 'cyclic:N' or 'dihedral:N', "
-        "for example 'dihedral:16' (32 elements)."
-    )
+    return families[family](n)

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from .._group_names import MAX_ORDER
 from ._arguments import Factor
 from ._families import Alternating, DirectProduct, Quaternion, SemidirectProduct, Symmetric
 from ._finite_group import FiniteGroup
+from ._named import NamedGroup
 from ._planar import Cyclic, Dihedral, Trivial
 from ._polyhedral import RotationGroup
-from ._validation import MAX_ORDER
 
 #: Families that files may name. What an order is made of stands with each family.
 _FAMILIES: dict[str, type[FiniteGroup]] = {
@@ -22,6 +23,7 @@ _FAMILIES: dict[str, type[FiniteGroup]] = {
         Dihedral,
         DirectProduct,
         FiniteGroup,
+        NamedGroup,
         Quaternion,
         RotationGroup,
         SemidirectProduct,

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._group_names import check_nameable_order
 from ._validation import IntArray, closure, element_orders
 
 if TYPE_CHECKING:
     from ._finite_group import FiniteGroup
-
-MAX_ORDER_FOR_ALL_SUBGROUPS = 128
 
 
 @dataclass(frozen=True)
@@ -111,11 +110,7 @@ def check_nameable(group: FiniteGroup, advice: str = "Take a smaller group.") ->
     ValueError
         If it has more than 128 elements.
     """
-    if group.order > MAX_ORDER_FOR_ALL_SUBGROUPS:
-        raise ValueError(
-            "All subgroups are listed, and symmetries named, for groups of at most "
-            f"{MAX_ORDER_FOR_ALL_SUBGROUPS} elements; this one has {group.order}. {advice}"
-        )
+    check_nameable_order(group.order, advice)
 
 
 def all_subgroups(table: IntArray) -> list[tuple[int, ...]]:

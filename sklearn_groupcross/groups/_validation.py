@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._group_names import MAX_ORDER
 from .._masked import unmasked
 
 IntArray = NDArray[np.int64]
-
-#: Largest supported order: a Cayley table of 8 MiB.
-MAX_ORDER = 1024
 
 
 def check_cayley_table(table: ArrayLike) -> IntArray:

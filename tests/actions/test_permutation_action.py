@@ -68,6 +68,38 @@ def test_time_shifts_of_other_lengths_are_refused():
         TimeShiftAction(Cyclic(8)).transform(torch.zeros(1, 30))
 
 
+def test_shifts_are_counted_in_samples_where_the_length_is_known():
+    action = TimeShiftAction(Cyclic(8), length=16)
+    assert [action.group.describe_element(k) for k in (0, 1, 3)] == [
+        "identity",
+        "shift by 1 of 8 (2 samples)",
+        "shift by 3 of 8 (6 samples)",
+    ]
+    single = TimeShiftAction(Cyclic(8), length=8).group
+    assert single.describe_element(1) == "shift by 1 of 8 (1 sample)"
+    assert eval(repr(action)).length == 16
+    assert action.example_axes() == {-1: 16}
+    signals = torch.arange(16)[None]
+    assert torch.equal(action.transform(signals), TimeShiftAction(Cyclic(8)).transform(signals))
+    with pytest.raises(ValueError, match=r"signals of 16 samples along axis -1; got .* \(1, 24\)"):
+        action.transform(torch.zeros(1, 24))
+    with pytest.raises(ValueError, match="12 samples are no multiple of 8"):
+        TimeShiftAction(Cyclic(8), length=12)
+    with pytest.raises(TypeError, match="length is a whole number"):
+        TimeShiftAction(Cyclic(8), length=8.0)
+
+
+@pytest.mark.parametrize(
+    "action", [TimeShiftAction(Cyclic(4)), SetAction(Symmetric(3)), SetAction(Alternating(4))]
+)
+def test_an_action_takes_the_group_of_another_one(action):
+    again = type(action)(action.group)
+    assert repr(again) == repr(action)
+    order = action.group.order
+    words = [again.group.describe_element(g) for g in range(order)]
+    assert words == [action.group.describe_element(g) for g in range(order)]
+
+
 def test_bad_arguments_are_refused():
     with pytest.raises(TypeError, match=r"Cyclic\(n\)"):
         TimeShiftAction(Dihedral(4))

@@ -26,7 +26,9 @@ def test_element_names():
     assert Symmetric(3).element_name(3) == "(0 1 2)"
     product = Cyclic(4) * Dihedral(2)
     assert product.element_name(5) == "(ρ, ρ)"
-    assert product.describe_element(5) == "turn 90° and turn 180°"
+    # both have a turn by 180°, of different things
+    assert product.describe_element(5) == "(turn 90°; turn 180°)"
+    assert (Cyclic(3) * Dihedral(2)).describe_element(5) == "turn 120° and turn 180°"
     stabilizer = Symmetric(4).generated_subgroup([1])
     assert stabilizer.name == "C2: (2 3)"
 

@@ -39,6 +39,7 @@ ONE_OF_EACH = [
     Dihedral(3),
     Cyclic(2) * Dihedral(3),
     FiniteGroup([[0, 1], [1, 0]]),
+    Cyclic(2).named(["identity", "negative"]),
     Quaternion(),
     RotationGroup("octahedral"),
     SemidirectProduct(Cyclic(3), Cyclic(2), [[0, 1, 2], [0, 2, 1]]),

@@ -110,8 +110,8 @@ def test_nothing_and_everything_have_names_in_every_family(group):
     [
         (Symmetric(4), [1], "C2: (2 3)"),
         (RotationGroup("octahedral"), [1], "C4: turn 90° about (1, 0, 0)"),
-        (Cyclic(3) * Dihedral(4), [8], "C3: (turn 120°; identity)"),
-        (Cyclic(3) * Dihedral(4), [2], "C2: (identity; turn 180°)"),
+        (Cyclic(3) * Dihedral(4), [8], "C3: turn 120°"),
+        (Cyclic(3) * Dihedral(4), [2], "C2: turn 180°"),
         (Cyclic(4) * Cyclic(4), [4], "C4: (turn 90°; identity)"),
         (Cyclic(4) * Cyclic(4), [1], "C4: (identity; turn 90°)"),
     ],
