@@ -3,13 +3,16 @@
 from ._derivation import receptive_field
 from ._field import ReceptiveField
 from ._footprint import confirm_receptive_field
+from ._listing import LayerSummary, list_layers
 from ._network import Network
 from ._zoo import load_network, resolve_network
 
 __all__ = [
+    "LayerSummary",
     "Network",
     "ReceptiveField",
     "confirm_receptive_field",
+    "list_layers",
     "load_network",
     "receptive_field",
     "resolve_network",

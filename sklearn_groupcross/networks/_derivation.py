@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 import torch
@@ -149,25 +150,79 @@ def _hold_against_gradients(
         raise ValueError(f"{derived} {reason}") from None
 
 
+class NotFollowedError(ValueError):
+    """A layer's place that is not derived from operations; gradients may show it."""
+
+
+def derive_each(
+    network: Network, layers: Sequence[str], size: int
+) -> dict[str, tuple[Tensor | None, ReceptiveField | ValueError]]:
+    """Follow the operations to several layers in one pass.
+
+    Returns
+    -------
+    found : dict of str to (Tensor or None, ReceptiveField or ValueError)
+        For each layer its map, if it has one, and its field, or why it has none: gradients may say
+        more after a `NotFollowedError`.
+    """
+    image = _probe(network, size)
+    with FieldTracker(image, RULES, POINTWISE) as tracker:
+        inputs = network._prepare(image)
+        read = network.read_each(inputs, layers)
+    _check_preprocessed(network, tracker, image, inputs)
+    found: dict[str, tuple[Tensor | None, ReceptiveField | ValueError]] = {}
+    for layer, output in read.items():
+        if isinstance(output, ValueError):
+            found[layer] = None, output
+            continue
+        try:
+            found[layer] = output, _field_of(network, layer, tracker, inputs, output, size)
+        except ValueError as error:
+            found[layer] = output, error
+    return found
+
+
 def _derive(network: Network, layer: str, size: int) -> ReceptiveField | ValueError:
     """Follow the operations; where that fails, the error that says why."""
-    generator = torch.Generator().manual_seed(0)
-    shape = (1, network.n_channels, size, size)
-    image = torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu")
-    image = image.to(network.device)
+    image = _probe(network, size)
     with FieldTracker(image, RULES, POINTWISE) as tracker:
         inputs = network._prepare(image)
         output = network.read_layer(inputs, layer)
     _check_preprocessed(network, tracker, image, inputs)
+    try:
+        return _field_of(network, layer, tracker, inputs, output, size)
+    except NotFollowedError as error:
+        return error
+
+
+def _probe(network: Network, size: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    shape = (1, network.n_channels, size, size)
+    image = torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu")
+    return image.to(network.device)
+
+
+def _field_of(
+    network: Network, layer: str, tracker: FieldTracker, inputs: Tensor, output: Tensor, size: int
+) -> ReceptiveField:
+    """Field of a layer that was read while operations were followed.
+
+    Raises
+    ------
+    NotFollowedError
+        If they could not be followed to it.
+    ValueError
+        If its channels do not come before its rows and columns.
+    """
     place = tracker.state(output)
     label = f"Layer {layer!r} of {network.name!r}"
     if not isinstance(place, Place):
         if not isinstance(tracker.state(inputs), Place):
-            return ValueError(
+            raise NotFollowedError(
                 f"{label} has no place in the image: in preprocess of {network.name!r}, "
                 f"{_operation(tracker.state(inputs))} mixes all positions. {_PREPROCESS}"
             )
-        return ValueError(
+        raise NotFollowedError(
             f"{label} has no place in the image: {_operation(place)} mixes all positions."
         )
     if (place.column_axis, place.row_axis) != (-1, -2):

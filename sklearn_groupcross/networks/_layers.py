@@ -101,9 +101,14 @@ class LayerReader:
 
         Submodules share a pass, and so do nodes.
         """
+        outputs: dict[str, Any] = {}
+        self.read_into(outputs, inputs, layers)
+        return {layer: outputs[layer] for layer in layers if layer in outputs}
+
+    def read_into(self, outputs: dict[str, Any], inputs: Tensor, layers: Sequence[str]) -> None:
+        """As `read`; what was put out before the module fails is there all the same."""
         paths = [layer for layer in layers if self.is_path(layer)]
         nodes = tuple(layer for layer in layers if not self.is_path(layer))
-        outputs: dict[str, Any] = {}
         if paths:
             with by_name(self.module, paths, self._shared) as modules:
                 self._run(inputs, modules, outputs)
@@ -113,15 +118,16 @@ class LayerReader:
                 self._run(inputs, modules, outputs)
         if nodes:
             outputs.update(self._extractor(nodes)(inputs))
-        return {layer: outputs[layer] for layer in layers if layer in outputs}
 
     def _run(
         self, inputs: Tensor, modules: Mapping[str, nn.Module], outputs: dict[str, Any]
     ) -> None:
         seen: dict[str, Any] = {}
-        with _stop_after(modules, seen), suppress(_ReachedLayersError):
-            self.module(inputs)
-        outputs.update(seen)
+        try:
+            with _stop_after(modules, seen), suppress(_ReachedLayersError):
+                self.module(inputs)
+        finally:
+            outputs.update(seen)
 
     def run_replacing(
         self, inputs: Tensor, layer: str, replace: Callable[[Any], Tensor]

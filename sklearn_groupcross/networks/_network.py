@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .._ambient import own_state, warn_caller
 from .._integers import check_integer
+from ._code_place import CodePlace
 from ._compatibility import (
     check_floating,
     check_weights_are_there,
@@ -120,6 +121,7 @@ class Network:
         self.token_grid = token_grid
         self.n_prefix_tokens = n_prefix_tokens
         self.n_channels = check_integer("n_channels", n_channels, 1)
+        self._code_place: CodePlace | None = None
         if channels_last:
             self.module.to(memory_format=torch.channels_last)
         self._reader = LayerReader(self.module)
@@ -181,8 +183,9 @@ class Network:
         return f"<Network {self.name!r}, {self.input_size} px>"
 
     def __getstate__(self) -> dict[str, Any]:
-        # traced graphs need not travel
-        return {**self.__dict__, "_reader": LayerReader(self.module)}
+        # first where the code is, which the rest may refer to; traced graphs need not travel
+        own = {"_code_place": self._code_place}
+        return {**own, **self.__dict__, "_reader": LayerReader(self.module)}
 
     def to(self, device: torch.device | str) -> Network:
         """Move the module to a device and return the network itself.
@@ -243,7 +246,8 @@ class Network:
             layer = self.default_layer
             if layer is None:
                 raise ValueError(
-                    f"Network {self.name!r} has no default layer: name one of its layers."
+                    f"Network {self.name!r} has no default layer: name one of its layers, which "
+                    "list_layers lists (on the command line: groupcross layers)."
                 )
         if not isinstance(layer, str):
             raise TypeError(
@@ -308,6 +312,50 @@ class Network:
     def read_layers(self, inputs: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Read several layers for inputs that are preprocessed already; see `read_layer`."""
         return self._read(inputs, [self.check_layer(layer) for layer in layers], inputs.dtype)
+
+    @own_state(gradients=None)
+    def read_each(self, inputs: Tensor, layers: Sequence[str]) -> dict[str, Tensor | ValueError]:
+        """Read layers for inputs that are preprocessed already, each as far as it can be read.
+
+        Parameters
+        ----------
+        inputs : Tensor
+        layers : sequence of str
+            Names of `layer_names` and `node_names`.
+
+        Returns
+        -------
+        read : dict of str to Tensor or ValueError
+            A map for each layer, or why there is none.
+
+        Raises
+        ------
+        ValueError
+            Or what else the module raises, if it fails before any of the layers.
+        """
+        outputs: dict[str, Any] = {}
+        failure: Exception | None = None
+        try:
+            with self._forward(inputs, warns=False) as laid_out:
+                self._reader.read_into(outputs, laid_out, list(layers))
+        except Exception as error:  # of the module, which may read images of another size alone
+            if not outputs:
+                raise
+            failure = error
+        read: dict[str, Tensor | ValueError] = {}
+        for name in layers:
+            try:
+                self._reader.check(name, self.name)
+                if name in outputs:
+                    layer_map = self._layer_map(outputs[name], name, inputs)
+                    read[name] = layer_map.read(type_of_result(layer_map.output, inputs.dtype))
+                elif failure is None:
+                    read[name] = self._unreached(name)
+                else:
+                    read[name] = ValueError(f"The forward pass fails before it: {failure}")
+            except ValueError as error:
+                read[name] = error
+        return read
 
     def _read(
         self, inputs: Tensor, layers: list[str], dtype: torch.dtype, *, warns: bool = False

@@ -1,4 +1,4 @@
-"""The networks that `load_network` knows by name."""
+"""The networks that `load_network` knows by name, and those that code of one's own builds."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from .._ambient import made_plain, own_state
+from .._network_names import check_network_name, names_code
 from ._bvlc_googlenet import BVLCGoogLeNet, preprocess_caffe
 from ._inceptionv1 import InceptionV1, preprocess_lucid
 from ._network import Network
+from ._own_code import build_network
 from ._preprocess import IMAGENET
 from ._weights import fetch, load_state
 from .bundled import BundledNet, load_bundled, preprocess_bundled
@@ -37,30 +39,39 @@ def load_network(name: str, weights: Weights = None) -> Network:
 
     Parameters
     ----------
-    name : {"bundled", "inceptionv1", "googlenet", "bvlc_googlenet"}
+    name : {"bundled", "inceptionv1", "googlenet", "bvlc_googlenet"}, or where a function is
         - ``"bundled"``: a small network that ships with the package; no download.
         - ``"inceptionv1"``: the InceptionV1 of lucid and lucent, the paper's, with their names of
           layers; default layer ``mixed3b``. Its weights are downloaded once, checked and cached.
         - ``"googlenet"``: torchvision's; default layer ``inception3b``. Downloaded once.
         - ``"bvlc_googlenet"``: the Caffe model; default layer ``inception_3b_output``. It needs
           `weights`.
+        - ``"FILE.py:FUNCTION"`` or ``"PACKAGE.MODULE:FUNCTION"``: a function without arguments that
+          returns a `torch.nn.Module`, which reads RGB in [0, 1] as it comes, or a `Network`. **This
+          runs the code of that file.** The file's folder, or for a module the current one, is then
+          on ``sys.path``, as after ``python FILE.py`` and ``python -m``; a file is run once for as
+          long as it stays as it is. What it draws from torch's generator is the same every time.
     weights : path, optional
         A ``.safetensors`` or ``.pth`` file to read instead of the default weights: the arrays, or a
         checkpoint in which one set of them fits, as under ``"state_dict"``. It is read as data;
-        code that a file may hold is never run.
+        code that a file may hold is never run. All of the network's arrays must be there.
 
     Returns
     -------
     network : Network
-        Of float32, on the CPU.
+        Of float32, on the CPU; one of your own as the function made it.
 
     Raises
     ------
     ValueError
         If the name is unknown, the weights are those of another network, or a file is damaged, of
-        another kind, or not the one that was published.
+        another kind, or not the one that was published. If a function of your own is not there,
+        raises or returns something else.
     OSError
-        If weights are neither cached nor to be downloaded; it names the file to put where.
+        If weights are neither cached nor to be downloaded; it names the file to put where. If there
+        is no such file.
+    ImportError
+        If there is no such module.
 
     Examples
     --------
@@ -68,8 +79,12 @@ def load_network(name: str, weights: Weights = None) -> Network:
     >>> load_network("bundled")
     <Network 'bundled', 96 px>
     """
-    if name not in _LOADERS:
-        raise ValueError(f"Unknown network {name!r}; the known ones are {', '.join(_LOADERS)}.")
+    if names_code(name):
+        network = build_network(name)
+        if weights is not None:
+            load_state(network.module, weights, network.name)
+        return network
+    check_network_name(name)
     network = _LOADERS[name](weights)
     network.module.eval().requires_grad_(False)  # it is only to be read
     return network
@@ -81,7 +96,7 @@ def resolve_network(network: Network | nn.Module | str) -> Network:
     Parameters
     ----------
     network : Network, torch.nn.Module or str
-        A module reads RGB in [0, 1] as it comes.
+        A module reads RGB in [0, 1] as it comes. Names are those that `load_network` takes.
 
     Returns
     -------

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from sklearn_groupcross import Network
+from sklearn_groupcross.networks._layers import LayerReader
 from tests.networks.modules import torchvision_network
 
 
@@ -68,3 +69,13 @@ def test_a_graph_that_cannot_be_traced_has_no_nodes():
     with pytest.raises(ValueError, match=r"Nearest: conv. \(Its graph cannot be traced"):
         network.check_layer("add")
     assert network.activations(torch.ones(1, 3, 2, 2), "conv").shape == (1, 2, 2, 2)
+
+
+def test_what_was_reached_before_a_failure_is_there():
+    module = nn.Sequential(nn.Identity(), nn.Conv2d(1, 2, 3), nn.Identity())
+    outputs = {}
+    images = torch.rand(1, 3, 8, 8)
+    with pytest.raises(RuntimeError, match="channels"):
+        LayerReader(module).read_into(outputs, images, ["0", "2"])
+    assert list(outputs) == ["0"]
+    assert torch.equal(outputs["0"], images)

@@ -167,3 +167,19 @@ def test_a_replacement_is_not_written_to():
     before = kept.clone()
     network.run_with_replacement(images, "conv2_3x3", lambda maps: kept)
     torch.testing.assert_close(kept, before, rtol=0, atol=0)
+
+
+def test_each_layer_is_read_as_far_as_it_can_be():
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(7, 2), torch.nn.ReLU()
+    )
+    network, images = Network(module), torch.rand(1, 3, 8, 8)
+    read = network.read_each(images, ["0", "1", "3"])
+    assert torch.equal(read["0"], network.activations(images, "0"))
+    assert "puts out (1, 144)" in str(read["1"])
+    assert "The forward pass fails before it: mat1 and mat2" in str(read["3"]).replace(
+        "Network 'custom' cannot read these images: a linear layer", "mat1 and mat2"
+    )
+    with pytest.raises(ValueError, match="reads 3 channels"):
+        network.read_each(torch.rand(1, 5, 8, 8), ["0", "1"])
+    assert not any(part._forward_hooks for part in module.modules())
