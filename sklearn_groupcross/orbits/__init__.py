@@ -1,14 +1,15 @@
 """Orbits of activations: the samples that a group crosscoder learns from."""
 
 from ._dataset import OrbitDataset
-from ._images import ImageSource
+from ._images import DamagedImage, ImageSource
 from ._inception import InceptionOrbitDataset
 from ._planted import make_orbits
 from ._probes import Arc, Corner, Disk, Edge, Shape, draw_probe, probe_orbits
-from ._stacking import stack_orbits
+from ._stacking import extract_orbits, stack_orbits
 from ._store import OrbitStore
 from ._store_format import StoredImage
 from ._store_reading import StoredOrbits
+from ._store_schema import is_store
 from ._store_verify import StoreReport
 from ._store_writer import ChunkWriter
 
@@ -16,6 +17,7 @@ __all__ = [
     "Arc",
     "ChunkWriter",
     "Corner",
+    "DamagedImage",
     "Disk",
     "Edge",
     "ImageSource",
@@ -27,6 +29,8 @@ __all__ = [
     "StoredImage",
     "StoredOrbits",
     "draw_probe",
+    "extract_orbits",
+    "is_store",
     "make_orbits",
     "probe_orbits",
     "stack_orbits",

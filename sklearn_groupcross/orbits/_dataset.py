@@ -22,7 +22,7 @@ from .._version import __version__
 from ..actions import PositionedAction
 from ..groups import FiniteGroup
 from ..networks import Network, ReceptiveField, receptive_field, resolve_network
-from ._extract import extract, fill_array, write_array
+from ._extract import difference, extract, fill_array, write_array
 from ._image_reading import ImageReading
 from ._images import as_source
 from ._reader import INTERPOLATIONS, OrbitReader, check_patches
@@ -46,6 +46,7 @@ from ._settings import (
     resolve_layers,
 )
 from ._store import OrbitStore
+from ._store_difference import DAMAGED
 
 _FLOAT32: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
 
@@ -393,8 +394,13 @@ class OrbitDataset(Dataset[Tensor]):
         return np.repeat(np.arange(len(self)), self.n_positions_per_image)
 
     def metadata(self) -> dict[str, Any]:
-        """All that orbits depend on besides images and group, as JSON can hold it."""
+        """All that orbits depend on besides images and group, as JSON can hold it.
+
+        And the names of images that were set apart as damaged, if any.
+        """
+        damaged = sorted(image.name for image in self.images.damaged)
         return {
+            **({DAMAGED: damaged} if damaged else {}),
             "network": self.network.name,
             "network_digest": network_digest(self.network),
             "layers": {n: [s.start, s.stop] for n, s in self.layer_channels.items()},
@@ -557,6 +563,26 @@ class OrbitDataset(Dataset[Tensor]):
             progress=progress,
         )
 
+    def difference_from(self, path: str | os.PathLike[str], *, dtype: str = "float16") -> str:
+        """Say why `extract` could not go on with a store that lies at a path.
+
+        Parameters
+        ----------
+        path : path
+        dtype : {"float16", "float32"}, default="float16"
+
+        Returns
+        -------
+        difference : str
+            The first difference and what to do; empty if there is none, or no store with orbits.
+
+        Raises
+        ------
+        ValueError, OSError
+            If the store is damaged, or an image cannot be read.
+        """
+        return difference(self, path, dtype)
+
     @own_state()
     def patches(
         self,
@@ -585,19 +611,48 @@ class OrbitDataset(Dataset[Tensor]):
         IndexError
             If there is no such row.
         """
-        size = min(*self.field.size, self.field.input_size) if size is None else size
-        chosen = [0] if elements is None else list(elements)
-        n_channels = self.network.n_channels
-        cut = np.empty((len(samples), len(chosen), size, size, n_channels), dtype=np.float32)
-        for row, sample in enumerate(samples):
+        images, positions = [], []
+        for sample in samples:
             if not -self.n_samples <= sample < self.n_samples:
                 raise IndexError(
                     f"Sample {sample} is out of range: there are {self.n_samples} samples."
                 )
             sample = sample % self.n_samples
             index = int(np.searchsorted(self._starts, sample, side="right")) - 1
-            image = self.images.load(index, self.source_size)
-            at = self.positions_of(index)[int(sample - self._starts[index])]
+            images.append(index)
+            positions.append(self.positions_of(index)[int(sample - self._starts[index])])
+        return self.patches_at(images, positions, size, elements)
+
+    @own_state()
+    def patches_at(
+        self,
+        images: Sequence[int],
+        positions: Sequence[Any] | NDArray[np.floating],
+        size: int | None = None,
+        elements: Sequence[int] | None = None,
+    ) -> NDArray[np.float32]:
+        """Cut out what lies about some positions, under some of the group's elements.
+
+        Parameters
+        ----------
+        images : sequence of int
+            Number of the image of every patch.
+        positions : sequence of array-like of shape (2,)
+            (column, row) of every patch in pixels from the image centre, as a store has them.
+        size, elements
+            As `patches`.
+
+        Returns
+        -------
+        patches : ndarray of shape (n_patches, n_elements, size, size, n_channels)
+        """
+        size = min(*self.field.size, self.field.input_size) if size is None else size
+        chosen = [0] if elements is None else list(elements)
+        n_channels = self.network.n_channels
+        cut = np.empty((len(images), len(chosen), size, size, n_channels), dtype=np.float32)
+        for row, (index, position) in enumerate(zip(images, positions, strict=True)):
+            image = self.images.load(int(index), self.source_size)
+            at = torch.as_tensor(position, **_FLOAT32)
             views = self.action.transform_about(image[None], at[None], size, chosen)[0]
             cut[row] = views.permute(0, 2, 3, 1).clamp(0, 1).numpy()
         return cut

@@ -14,11 +14,11 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import BACKENDS, get_active_backend
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from .._ambient import warn_caller
 from .._files import reserve_space
 from .._integers import check_integer
+from .._progress import tqdm
 from .._workers import end_with_parent
 from ..groups import FiniteGroup
 from ..networks import Network
@@ -26,12 +26,14 @@ from ._images import ImageSource
 from ._sampling import row_starts
 from ._store import OrbitStore
 from ._store_chunk import npy_header
-from ._store_format import StoredImage
+from ._store_difference import explain_difference
+from ._store_format import Manifest, StoredImage
+from ._store_schema import is_store
 
 # A store has so many chunks at least, and no chunk is larger than this many bytes.
 _CHUNKS, _LARGEST_CHUNK = 16, 64 * 2**20
 # Seconds to wait for a chunk's writer: a killed extraction's workers end a moment after it.
-_PATIENCE = 10.0
+PATIENCE = 10.0
 # Backends of joblib that start processes of this one.
 _STARTED_HERE = ("loky", "multiprocessing")
 
@@ -74,27 +76,19 @@ def extract(
 ) -> OrbitStore:
     """Write what is not there yet; see `OrbitDataset.extract`."""
     _check_n_jobs(n_jobs)
-    images = [
-        StoredImage(dataset.images.name(i), dataset.images.digest(i), int(n_rows))
-        for i, n_rows in enumerate(dataset.n_positions_per_image)
-    ]
-    _report_copies(images)
-    stored_images = OrbitStore(path, allow_incomplete=True).images if append else None
-    store = OrbitStore.create(
+    images = _stored_images(dataset)
+    chunk_bytes = _chunk_bytes(dataset, dtype) if chunk_bytes is None else chunk_bytes
+    store = open_store(
         path,
+        images,
+        append=append,
         group=dataset.group,
         n_channels=dataset.n_channels,
-        images=images if stored_images is None else stored_images,
         metadata=dataset.metadata(),
         dtype=dtype,
-        chunk_bytes=_chunk_bytes(dataset, dtype) if chunk_bytes is None else chunk_bytes,
+        chunk_bytes=chunk_bytes,
     )
-    if stored_images is not None:
-        stored_digests = {image.digest for image in stored_images}
-        # none are new where a call is repeated: then what is pending is written
-        if new := [image for image in images if image.digest not in stored_digests]:
-            store.append(new)
-    index_of = _match(store, images)
+    index_of = match_images(store, images)
     dataset.images.check_all(index_of.values(), progress=progress)
     work = [(dataset, path, chunk, index_of) for chunk in store.pending()]
     n_jobs, options = _processes(n_jobs, len(work))
@@ -111,6 +105,65 @@ def extract(
             for n_written in parallel(tasks):
                 bar.update(n_written)
     return OrbitStore(path)
+
+
+def open_store(
+    path: str | os.PathLike[str],
+    images: Sequence[StoredImage],
+    *,
+    append: bool,
+    noun: str = "images",
+    **settings: Any,
+) -> OrbitStore:
+    """Make a store for images, or open the one that is there to go on with it.
+
+    Parameters
+    ----------
+    path : path
+    images : sequence of StoredImage
+    append : bool
+        Add those that the store has not.
+    noun : str, default="images"
+        What they are, for the warning of copies.
+    **settings : object
+        Of `OrbitStore.create`.
+    """
+    _report_copies(images, noun)
+    stored_images = OrbitStore(path, allow_incomplete=True).images if append else None
+    store = OrbitStore.create(
+        path, images=images if stored_images is None else stored_images, **settings
+    )
+    if stored_images is not None:
+        stored_digests = {image.digest for image in stored_images}
+        # none are new where a call is repeated: then what is pending is written
+        if new := [image for image in images if image.digest not in stored_digests]:
+            store.append(new)
+    return store
+
+
+def difference(dataset: Extractable, path: str | os.PathLike[str], dtype: str) -> str:
+    """Say why a store cannot be gone on with; see `OrbitDataset.difference_from`."""
+    if not is_store(path):
+        return ""
+    store = OrbitStore(path, allow_incomplete=True)
+    if len(store.pending_images()) == len(store.images):
+        return ""
+    plan = Manifest.plan(
+        group=dataset.group,
+        n_channels=dataset.n_channels,
+        dtype=dtype,
+        metadata=dataset.metadata(),
+        images=_stored_images(dataset),
+        chunk_bytes=_chunk_bytes(dataset, dtype),
+    )
+    return explain_difference(Path(path), Manifest.read(Path(path)), plan)
+
+
+def _stored_images(dataset: Extractable) -> list[StoredImage]:
+    return [
+        StoredImage(dataset.images.name(i), dataset.images.digest(i), int(n_rows))
+        for i, n_rows in enumerate(dataset.n_positions_per_image)
+    ]
 
 
 def _try_network(dataset: Extractable, indices: Iterable[int]) -> None:
@@ -167,9 +220,13 @@ def _read_all(dataset: Extractable, progress: bool) -> Iterator[tuple[int, NDArr
 
 
 def _chunk_bytes(dataset: Extractable, dtype: str) -> int:
-    """About a sixteenth of all: the layout is the same for any number of processes."""
     n_values = dataset.n_samples * dataset.group.order * dataset.n_channels
-    return min(_LARGEST_CHUNK, -(-n_values * np.dtype(dtype).itemsize // _CHUNKS))
+    return choose_chunk_bytes(n_values * np.dtype(dtype).itemsize)
+
+
+def choose_chunk_bytes(n_bytes: int) -> int:
+    """About a sixteenth of all: the layout is the same for any number of processes."""
+    return min(_LARGEST_CHUNK, -(-n_bytes // _CHUNKS))
 
 
 def _write_chunk(
@@ -181,7 +238,7 @@ def _write_chunk(
 ) -> int:
     """Read the images of one chunk that it lacks: what one process does, on its own."""
     store = OrbitStore(path, allow_incomplete=True)
-    with store.writer(chunk, timeout=_PATIENCE) as writer:
+    with store.writer(chunk, timeout=PATIENCE) as writer:
         numbers = writer.pending_images
         # positions go by the number in the store: appended images have some of their own. So does
         # how many there are: the store's rows are laid out, whatever the dataset would give now
@@ -197,7 +254,7 @@ def _write_chunk(
     return len(numbers)
 
 
-def _match(store: OrbitStore, images: Sequence[StoredImage]) -> dict[int, int]:
+def match_images(store: OrbitStore, images: Sequence[StoredImage]) -> dict[int, int]:
     """Say for the store's pending images which of the dataset's they are, by their content."""
     index_of: dict[str, int] = {}
     for index, image in enumerate(images):
@@ -233,7 +290,7 @@ def _processes(n_jobs: int | None, n_tasks: int) -> tuple[int, dict[str, Any]]:
     return n_workers, {}
 
 
-def _report_copies(images: Sequence[StoredImage]) -> None:
+def _report_copies(images: Sequence[StoredImage], noun: str) -> None:
     names: dict[str, list[str]] = defaultdict(list)
     for image in images:
         names[image.digest].append(image.name)
@@ -241,7 +298,7 @@ def _report_copies(images: Sequence[StoredImage]) -> None:
     if copies:
         shown = "; ".join(" = ".join(same[:4]) for same in copies[:3])
         warn_caller(
-            f"{sum(len(same) - 1 for same in copies)} of {len(images)} images are copies of "
+            f"{sum(len(same) - 1 for same in copies)} of {len(images)} {noun} are copies of "
             f"others ({shown}{' ...' if len(copies) > 3 else ''}): in different folds of a "
             "split they leak.",
             UserWarning,

@@ -7,10 +7,14 @@ from itertools import islice
 from pathlib import Path
 
 from .._ambient import warn_caller
+from ._channel_files import ARRAY_SUFFIX
+from ._pictures import known_suffixes
+from ._store_schema import MANIFEST, is_store
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-# Companions of images that are none: of macOS in archives, of file servers.
-_COMPANIONS = frozenset({"__MACOSX", "@eaDir"})
+#: Those that Pillow has for the formats that are read, and that of arrays.
+IMAGE_SUFFIXES = (*known_suffixes(), ARRAY_SUFFIX)
+# Companions of images that are none: of macOS in archives, of file servers, of Windows.
+_COMPANIONS = frozenset({"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"})
 # How files of images begin.
 _BEGINNINGS = (
     b"\xff\xd8\xff",
@@ -28,7 +32,8 @@ _LOOKED_INTO = 1000
 def list_folder(folder: Path) -> list[Path]:
     """Find the images of a folder and its subfolders; of a file, the file.
 
-    Hidden files and folders are passed over. So are images with other suffixes, with a warning.
+    Hidden files and folders, what systems lay beside images, stores of orbits and folders of
+    results are passed over. So are images with other suffixes, with a warning.
 
     Raises
     ------
@@ -44,6 +49,8 @@ def list_folder(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
     found = sorted(p for p in folder.rglob("*") if not _is_hidden(p, folder) and p.is_file())
+    results = {p.parent for p in found if _is_of_results(p)} - {folder}
+    found = [p for p in found if results.isdisjoint(p.parents)]
     paths = [p for p in found if p.suffix.lower() in IMAGE_SUFFIXES]
     others = (p for p in found if p.suffix.lower() not in IMAGE_SUFFIXES)
     passed_over = [p.name for p in islice(others, _LOOKED_INTO) if _begins_as_image(p)]
@@ -65,7 +72,20 @@ def list_folder(folder: Path) -> list[Path]:
 def _is_hidden(path: Path, folder: Path) -> bool:
     """Whether it is hidden within the folder, which may itself be."""
     parts = path.relative_to(folder).parts
-    return any(part.startswith(".") or part in _COMPANIONS for part in parts)
+    return any(part.startswith(".") or part.lower() in _COMPANIONS for part in parts)
+
+
+def _is_of_results(path: Path) -> bool:
+    """Whether it says that its folder is a store, or holds results of the command line."""
+    if path.name == MANIFEST:
+        return is_store(path.parent)
+    if path.name != "stages.json":
+        return False
+    try:
+        with open(path, "rb") as file:
+            return b'"groupcross stages/' in file.read(64)
+    except OSError:  # somebody's own
+        return False
 
 
 def _begins_as_image(path: Path) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -22,25 +24,44 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP
 _WHITE = 65535
 
 
+class RefusedError(ValueError):
+    """A file that is sound and of no use: the text goes on where its name ends."""
+
+
 def read_picture(path: Path) -> Picture:
-    """Decode a file, turned upright.
+    """Decode a file of RGB or grey, turned upright.
 
     Raises
     ------
     ValueError
         Naming the file, and why it cannot be used.
     """
+    with explaining_decoders(path), Image.open(path, formats=known_formats()) as opened:
+        picture, file_format = ImageOps.exif_transpose(opened), opened.format
+        picture.load()
+        check_values(picture, file_format)
+        return _to_rgb(picture)
+
+
+@contextmanager
+def explaining_decoders(path: Path) -> Iterator[None]:
+    """Say in words why a file cannot be decoded, whatever a decoder raises.
+
+    Raises
+    ------
+    ValueError
+        Naming the file. A library that is not there is no fault of it.
+    """
     try:
-        with Image.open(path, formats=_known_formats()) as opened:
-            picture, file_format = ImageOps.exif_transpose(opened), opened.format
-            picture.load()
-        problem = _problem_of_values(picture, file_format)
-        if not problem:
-            return _to_rgb(picture)
+        yield
+    except ImportError:
+        raise
+    except RefusedError as error:
+        raise ValueError(f"{path} {error}.") from None
     except UnidentifiedImageError as error:
         raise ValueError(
             f"{path} is not an image, whatever its name says: it is of none of the formats "
-            f"{', '.join(_known_formats())}."
+            f"{', '.join(known_formats())}."
         ) from error
     except Image.DecompressionBombError as error:
         raise ValueError(
@@ -50,14 +71,6 @@ def read_picture(path: Path) -> Picture:
     except Exception as error:  # decoders raise anything when a file is damaged
         reason = str(error).rstrip(".") or type(error).__name__
         raise ValueError(f"{path} cannot be decoded: {reason}.") from error
-    raise ValueError(f"{path} {problem}; convert it to 8 or 16 bits.")
-
-
-def take_picture(image: NDArray[Any]) -> Picture:
-    """Take an array (height, width, n_channels) of uint8, or of floats in [0, 1]."""
-    if image.dtype != np.uint8:
-        return image
-    return Image.fromarray(image) if image.shape[-1] == 3 else image.astype(np.float32) / 255
 
 
 def size_of(picture: Picture) -> tuple[int, int]:
@@ -96,23 +109,44 @@ def _fit(picture: Image.Image, size: int) -> Image.Image:
 
 
 @cache
-def _known_formats() -> tuple[str, ...]:
+def known_formats() -> tuple[str, ...]:
     """Those of `FORMATS` that this build of Pillow reads."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _problem_of_values(picture: Image.Image, file_format: str | None) -> str:
-    """Say why nothing tells what white is, if so."""
+@cache
+def known_suffixes() -> tuple[str, ...]:
+    """How the names of files of those formats end, as Pillow has registered them."""
+    formats = set(known_formats())
+    registered = Image.registered_extensions().items()
+    return tuple(sorted(suffix for suffix, name in registered if name in formats))
+
+
+def is_grey(picture: Image.Image) -> bool:
+    """Whether a picture has one value a pixel, which is no number in a palette."""
+    return picture.mode[:1] in ("1", "L", "I", "F") and len(picture.getbands()) == 1
+
+
+def check_values(picture: Image.Image, file_format: str | None) -> None:
+    """See that something tells what white is.
+
+    Raises
+    ------
+    RefusedError
+        If nothing does.
+    """
+    problem = ""
     if picture.mode == "F":
-        return "holds floating-point values of unknown range"
-    if picture.mode == "I" and file_format == "TIFF":  # of other formats "I" has 16 bits
-        return "holds 32-bit or signed integers of unknown range"
-    if picture.mode.startswith("I"):
+        problem = "holds floating-point values of unknown range"
+    elif picture.mode == "I" and file_format == "TIFF":  # of other formats "I" has 16 bits
+        problem = "holds 32-bit or signed integers of unknown range"
+    elif picture.mode.startswith("I"):
         values = np.asarray(picture)
         if values.min() < 0 or values.max() > _WHITE:
-            return "has values beyond 16 bits"
-    return ""
+            problem = "has values beyond 16 bits"
+    if problem:
+        raise RefusedError(f"{problem}; convert it to 8 or 16 bits")
 
 
 def _to_rgb(picture: Image.Image) -> Picture:

@@ -105,9 +105,14 @@ def resolve_layers(network: Network, layer: str | Sequence[str] | None) -> tuple
 
 
 def network_digest(network: Network) -> str:
+    """SHA-256 of a network's structure and of all its weights."""
+    return module_digest(network.module)
+
+
+def module_digest(module: nn.Module) -> str:
     """SHA-256 of a module's structure and of all its weights."""
-    state = hashlib.sha256(repr(network.module).encode())
-    for name, tensor in sorted(network.module.state_dict().items()):
+    state = hashlib.sha256(repr(module).encode())
+    for name, tensor in sorted(module.state_dict().items()):
         state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         # as bytes: numpy knows no bfloat16
         flat = tensor.detach().cpu().contiguous().flatten()

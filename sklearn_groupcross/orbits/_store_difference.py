@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ._store_format import Manifest, StoredImage
 
+#: Key of metadata that is a record and no setting: names of images that were set apart.
+DAMAGED = "damaged_images"
+
 
 def explain_difference(path: Path, stored: Manifest, asked: Manifest) -> str:
     """Say why a store cannot serve as another; empty if it can.
@@ -42,13 +45,13 @@ def explain_difference(path: Path, stored: Manifest, asked: Manifest) -> str:
         return (
             f"{beginning} these {n_asked} images already, {how}: open it with "
             f"OrbitStore({str(path)!r}). If some of them are pending, append=True of extract "
-            "(--append) writes them."
+            "writes them."
         )
     held, added = f"{n_known} of these {n_asked} images, among {n_stored}", "the others"
     if n_known == 0:
         held, added = "other images", "these"
     return (
-        f"{beginning} {held}: append=True of extract (--append) adds {added}; OrbitStore.append "
+        f"{beginning} {held}: append=True of extract adds {added}; OrbitStore.append "
         "does for stores written by hand. Or choose another folder."
     )
 
@@ -59,7 +62,7 @@ def _conflict_of_settings(stored: Manifest, asked: Manifest) -> str:
         old, new = getattr(stored, name), getattr(asked, name)
         if old != new:
             return f"its {name} is {old!r}, not {new!r}"
-    for key in sorted(stored.metadata.keys() | asked.metadata.keys()):
+    for key in sorted((stored.metadata.keys() | asked.metadata.keys()) - {DAMAGED}):
         old, new = stored.metadata.get(key), asked.metadata.get(key)
         if old != new or (key in stored.metadata) != (key in asked.metadata):
             return f"its metadata[{key!r}] is {old!r}, not {new!r}"

@@ -65,12 +65,12 @@ class Journal:
                 self.rewrite(checksums)
         return checksums
 
-    def append(self, image: int, checksum: str) -> None:
-        """Say that an image's rows are there. When this returns, the line is on the disk."""
+    def append(self, checksums: dict[int, str]) -> None:
+        """Say that images' rows are there. When this returns, the lines are on the disk."""
         is_new = not self.path.exists()
         with named_in_errors(self.path):
             with open_plain(self.path, "ab") as file:
-                file.write(_line(image, checksum))
+                file.write(b"".join(_line(*entry) for entry in checksums.items()))
                 file.flush()
                 os.fsync(file.fileno())
             if is_new:

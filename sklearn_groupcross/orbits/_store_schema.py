@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -44,6 +45,25 @@ class ManifestContent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     chunk_starts: Annotated[list[Whole], msgspec.Meta(min_length=1)]
     images: Annotated[list[tuple[str, str, RowCount]], msgspec.Meta(min_length=1)]
     checksum: str = ""
+
+
+def is_store(path: str | os.PathLike[str]) -> bool:
+    """Say whether a path is the folder of an `OrbitStore`, of whatever version.
+
+    Parameters
+    ----------
+    path : path
+        Anything: a folder of images may have a file of the manifest's name too.
+
+    Returns
+    -------
+    is_store : bool
+    """
+    try:
+        content = (Path(path) / MANIFEST).read_bytes()
+        return msgspec.json.decode(content, type=_Beginning).format == FORMAT
+    except (OSError, ValueError, RecursionError):  # no file, or no JSON
+        return False
 
 
 def write_manifest(folder: Path, content: ManifestContent) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tqdm.auto import tqdm
-
+from .._progress import tqdm
 from ._store_chunk import ChunkFiles
 from ._store_format import Manifest
 

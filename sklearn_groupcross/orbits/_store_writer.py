@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -104,31 +105,76 @@ class ChunkWriter:
         RuntimeError
             Outside of the ``with``.
         """
+        self.write_run([image], orbits, positions)
+
+    def write_run(self, images: Sequence[int], orbits: ArrayLike, positions: ArrayLike) -> None:
+        """Write all orbits of neighbouring images at once, as `write` does for one.
+
+        Many small images reach the disk much sooner so; a kill loses all of them or none.
+
+        Parameters
+        ----------
+        images : sequence of int
+            Of `pending_images`, each the one after the other.
+        orbits : array-like of shape (n_rows of all, order, n_channels)
+        positions : array-like of shape (n_rows of all, 2)
+
+        Raises
+        ------
+        ValueError, OSError, RuntimeError
+            As `write`.
+        """
         if not self._is_open:
             raise RuntimeError("A chunk is written within `with store.writer(chunk) as writer:`.")
+        for image in images:
+            self._check_pending(image)
+        first = int(images[0])
+        if list(images) != list(range(first, first + len(images))):
+            raise ValueError(f"Images that are written at once are neighbours; got {list(images)}.")
+        starts = self._manifest.row_starts[first : first + len(images) + 1]
+        rows = {
+            "orbits": self._finite_rows("orbits", first, starts - starts[0], np.asarray(orbits)),
+            "positions": self._finite_rows(
+                "positions", first, starts - starts[0], np.asarray(positions)
+            ),
+        }
+        first_row = self._manifest.row_in_chunk(self._files.chunk, first)
+        for kind, parts in rows.items():
+            file, start = self._arrays[kind]
+            array = np.concatenate(parts) if len(parts) > 1 else parts[0]
+            write_at(file, start + self._files.span(kind, first_row, len(array))[0], array)
+        # last of all: without its line, an image that was half written is not there
+        checksums = map(checksum_of, rows["orbits"], rows["positions"])
+        self._files.journal.append(dict(zip(map(int, images), checksums, strict=True)))
+        self._written.update(map(int, images))
+
+    def _check_pending(self, image: int) -> None:
         if image not in self._files.images or image in self._written:
             where = "is written already" if image in self._written else "is not in this chunk"
             raise ValueError(
                 f"Image {image} {where}. Pending in chunk {self._files.chunk}: "
                 f"{self.pending_images}."
             )
-        image = int(image)
-        name, _, n_rows = self._manifest.images[image]
-        label = f"image {image} ({name!r})"
-        shape = (n_rows, self._manifest.group.order, self._manifest.n_channels)
-        rows = {
-            "orbits": _as_finite(orbits, shape, self._manifest.dtype, f"The stack of {label}"),
-            "positions": _as_finite(
-                positions, (n_rows, 2), "float32", f"The array of positions of {label}"
+
+    def _finite_rows(
+        self, kind: str, first: int, starts: NDArray[np.int64], values: NDArray[Any]
+    ) -> list[NDArray[Any]]:
+        """The rows of every image as they are to lie on disk."""
+        what, row_shape, dtype = {
+            "orbits": (
+                "stack",
+                (self._manifest.group.order, self._manifest.n_channels),
+                self._manifest.dtype,
             ),
-        }
-        first_row = self._manifest.row_in_chunk(self._files.chunk, image)
-        for kind, array in rows.items():
-            file, start = self._arrays[kind]
-            write_at(file, start + self._files.span(kind, first_row, n_rows)[0], array)
-        # last of all: without its line, an image that was half written is not there
-        self._files.journal.append(image, checksum_of(*rows.values()))
-        self._written.add(image)
+            "positions": ("array of positions", (2,), "float32"),
+        }[kind]
+        parts = [values] if len(starts) == 2 else np.split(values, starts[1:-1])
+        rows = []
+        for image, part in enumerate(parts, start=first):
+            name, _, n_rows = self._manifest.images[image]
+            label = f"The {what} of image {image} ({name!r})"
+            rows.append(_as_finite(part, (n_rows, *row_shape), dtype, label))
+        return rows
 
 
 def _as_finite(values: ArrayLike, shape: tuple[int, ...], dtype: str, label: str) -> NDArray[Any]:
@@ -146,6 +192,6 @@ def _as_finite(values: ArrayLike, shape: tuple[int, ...], dtype: str, label: str
     check_finite(array, label=label)
     raise ValueError(
         f"{label} reaches {np.abs(array).max():g}, but {dtype} ends at {np.finfo(dtype).max:g}: "
-        'write a store of dtype="float32", with extract(..., dtype="float32"), --dtype float32 or '
+        'write a store of dtype="float32", with extract(..., dtype="float32") or '
         'OrbitStore.create(..., dtype="float32").'
     )

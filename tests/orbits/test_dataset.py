@@ -17,6 +17,7 @@ from sklearn_groupcross import (
     Trivial,
 )
 from sklearn_groupcross.actions import ImageAction
+from sklearn_groupcross.orbits._image_items import ImageFile
 from tests.tolerances import assert_near
 
 
@@ -90,7 +91,7 @@ def test_a_memory_map_holds_the_same(small_dataset, tmp_path):
 def test_nothing_half_written_stays_behind(small_network, tmp_path):
     images = [np.zeros((80, 80, 3), np.uint8)] * 2
     dataset = OrbitDataset(images, network=small_network, group=Trivial(), n_positions=3)
-    dataset.images._items[1] = tmp_path / "absent.jpg"
+    dataset.images._items[1] = ImageFile(tmp_path / "absent.jpg")
     with pytest.raises(ValueError, match="absent.jpg cannot be decoded"):
         dataset.as_array(tmp_path / "orbits.npy")
     assert os.listdir(tmp_path) == []

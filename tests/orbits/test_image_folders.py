@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sklearn_groupcross.orbits import ImageSource
+from sklearn_groupcross import Cyclic, OrbitStore
+from sklearn_groupcross.orbits import ImageSource, StoredImage
 from sklearn_groupcross.orbits._image_folders import IMAGE_SUFFIXES, list_folder
 
 
@@ -25,6 +27,9 @@ HIDDEN = [
     "sub/._c.PNG",
     "sub/.thumbnails/c.jpg",
     "@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg",
+    "Thumbs.db",
+    "sub/thumbs.db",
+    "sub/Desktop.ini",
 ]
 
 
@@ -32,7 +37,7 @@ def test_hidden_files_and_folders_are_passed_over(folder, tmp_path_factory):
     names = [path.name for path in ImageSource(folder)._items]
     for name in HIDDEN:
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
-        (folder / name).write_bytes(b"\0\5\x16\7Mac OS X")
+        (folder / name).write_bytes(b"\0\5\x16\7Mac OS X" if "._" in name else b"\xff\xd8\xff")
     assert [path.name for path in ImageSource(folder)._items] == names
     hidden = tmp_path_factory.mktemp("hidden") / ".photos"  # itself named
     folder.rename(hidden)
@@ -105,3 +110,24 @@ def test_a_file_is_itself_and_a_pattern_is_none(tmp_path):
         list_folder(tmp_path / "*.jpg")
     with pytest.raises(FileNotFoundError, match="No image file or folder at .*absent[.]$"):
         list_folder(tmp_path / "absent")
+
+
+def test_stores_and_results_are_no_images(folder):
+    names = [path.name for path in ImageSource(folder)._items]
+    images = [StoredImage("a", "0", 1)]
+    store = OrbitStore.create(folder / "x.orbits", group=Cyclic(2), n_channels=3, images=images)
+    np.save(store.path / "more.npy", np.zeros((4, 4, 3)))
+    results = folder / "results"
+    for name in ("figures/map.png", "orbits/chunk-00000.npy"):
+        (results / name).parent.mkdir(parents=True)
+        (results / name).write_bytes(b"\x89PNG\r\n\x1a\n")
+    for name, content in (
+        ("stages.json", '{\n "format": "groupcross stages/1"}'),
+        ("orbits/manifest.json", (store.path / "manifest.json").read_text()),
+    ):
+        (results / name).write_text(content)
+    assert [path.name for path in ImageSource(folder)._items] == names
+    # who names them gets them, and somebody's own files of these names are no results
+    assert [path.name for path in ImageSource(results / "figures")._items] == ["map.png"]
+    (results / "stages.json").write_text('{"format": "mine"}')
+    assert [path.name for path in ImageSource(results)._items] == ["map.png"]

@@ -23,10 +23,10 @@ def test_a_source_says_what_it_is(folder):
     )
 
 
-def test_other_formats_are_read_when_they_are_named(tmp_path):
-    Image.new("RGB", (20, 20), "red").save(tmp_path / "a.gif")
-    assert ImageSource([tmp_path / "a.gif"]).load(0, 20)[0].mean() > 0.9
-    with pytest.raises(ValueError, match="No images in"):
+def test_a_file_that_is_named_is_read_whatever_its_ending(tmp_path):
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "a.dat", "GIF")
+    assert ImageSource([tmp_path / "a.dat"]).load(0, 20)[0].mean() > 0.9
+    with pytest.raises(ValueError, match=r"No images in .* 1 image with other names \(a\.dat\)"):
         ImageSource(tmp_path)
 
 
@@ -45,10 +45,55 @@ def test_all_damaged_images_are_named_at_once(folder):
     assert good[2:].check_all() is None
 
 
+class TestDamagedImages:
+    @pytest.fixture
+    def source(self, folder):
+        for name in ("d.png", "e.png"):
+            (folder / name).write_text("no image", encoding="utf-8")
+        return ImageSource(folder)
+
+    def test_are_set_apart_and_listed(self, source):
+        sound = source.without_damaged(max_share=0.4)
+        assert [sound.name(i) for i in range(len(sound))] == ["a.jpg", "b.png", "c.PNG"]
+        assert [image.name for image in sound.damaged] == ["d.png", "e.png"]
+        for image in sound.damaged:
+            assert re.search(rf"/{image.name} is not an image", image.reason)
+        assert source.damaged == ()
+        # selections and sources of it know what was set apart, and look no more
+        assert sound[[1, 0]].damaged == ImageSource(sound).damaged == sound.damaged
+        assert pickle.loads(pickle.dumps(sound)).damaged == sound.damaged
+        again = sound.without_damaged()
+        assert (len(again), again.damaged) == (3, sound.damaged)
+
+    def test_may_be_no_more_than_a_share(self, source):
+        assert len(source.without_damaged(max_share=2 / 5)) == 3
+        for share in (0.0, 0.05, 0.39):
+            with pytest.raises(
+                ValueError, match=rf"(?s)2 of 5 images cannot be used.*share of {share:g} that may"
+            ):
+                source.without_damaged(max_share=share)
+
+    @pytest.mark.parametrize("share", [1, -0.1, float("nan")])
+    def test_not_all_of_them(self, source, share):
+        with pytest.raises(ValueError, match=r"max_share is a share in \[0, 1\); got"):
+            source.without_damaged(max_share=share)
+
+    def test_are_found_by_index(self, source):
+        assert list(source.find_damaged()) == [2, 3]
+        assert list(source.find_damaged([0, 3])) == [3]
+        assert source[:2].find_damaged() == {}
+
+    def test_no_image_of_other_channels_is_known_as_sound(self, folder):
+        source = ImageSource(folder)
+        source.check_all()
+        with pytest.raises(ValueError, match="3 of 3 images cannot be used"):
+            ImageSource(source, n_channels=5).check_all()
+
+
 def test_what_was_decoded_is_not_decoded_again(folder, monkeypatch):
     source = ImageSource(folder)
     source.check_all()
-    monkeypatch.setattr("sklearn_groupcross.orbits._images.read_picture", None)
+    monkeypatch.setattr("sklearn_groupcross.orbits._image_items.read_file", None)
     source.check_all()
     ImageSource(source).check_all()
     source[[2, 0]].check_all()
@@ -75,7 +120,9 @@ def test_copies_have_one_digest(tmp_path):
 
 class TestBadInput:
     def test_an_empty_folder(self, tmp_path):
-        with pytest.raises(ValueError, match="No images in .*looked for files that end in .bmp"):
+        with pytest.raises(
+            ValueError, match="No images in .*looked for files that end in .apng, .avif"
+        ):
             ImageSource(tmp_path)
 
     def test_floating_point_files_of_unknown_range(self, tmp_path):
@@ -195,7 +242,10 @@ class TestBadInput:
             (np.zeros((30, 30, 3), np.uint8), "One array"),
             ([np.zeros((30, 30), np.uint8)], "channels last"),
             ([np.zeros((3, 30, 30), np.uint8)], "channels last"),
-            ([np.full((30, 30, 3), 200.0)], r"spans \[200, 200\]. Divide by 255"),
+            (
+                [np.full((30, 30, 3), 200.0)],
+                r"spans \[200, 200\]. Divide by the value that is white, 255",
+            ),
             ([np.full((30, 30, 3), np.nan)], r"\[0, 1\]"),
             ([np.zeros((30, 30, 3), np.int32)], "int32"),
         ],
@@ -211,3 +261,16 @@ def test_masked_images_are_refused(dtype, wrap):
     image = np.ma.masked_array(np.ones((16, 16, 3), dtype), mask=np.eye(16)[..., None] * [1, 1, 1])
     with pytest.raises(ValueError, match="images is a masked array, and 48 of its 768 values"):
         ImageSource(wrap(image))
+
+
+def test_many_of_one_reason_are_a_line(tmp_path):
+    for i in range(30):
+        np.save(tmp_path / f"{i:02}.npy", np.zeros((20, 20, 5)))
+    (tmp_path / "30.png").write_bytes(b"text")
+    with pytest.raises(ValueError, match="31 of 31 images cannot be used") as refusal:
+        ImageSource(tmp_path).check_all()
+    _, deep, text = str(refusal.value).splitlines()
+    assert "00.npy cannot be used" in deep
+    others = ", ".join(f"{i:02}.npy" for i in range(1, 21))
+    assert deep.endswith(f" The same: {others} and 9 others.")
+    assert text.startswith(f"{tmp_path / '30.png'} is not an image")

@@ -3,10 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, stack_orbits
+from sklearn_groupcross import (
+    Cyclic,
+    Dihedral,
+    GroupCrosscoder,
+    OrbitStore,
+    SymmetryAnalyzer,
+    extract_orbits,
+    stack_orbits,
+)
 from sklearn_groupcross.actions import (
     ImageAction,
     LinearAction,
@@ -121,39 +129,6 @@ def test_the_orbits_train_a_crosscoder():
     assert crosscoder.transform(orbits).shape == (30, 8)
 
 
-@pytest.mark.parametrize(
-    ("function", "kind", "message"),
-    [
-        (lambda x: x.numpy(), TypeError, "returns a torch Tensor .* got ndarray"),
-        (lambda x: x.sum(1), ValueError, r"values\[:, None\]"),
-        (lambda x: x[:, None], ValueError, r"Pool or flatten"),
-        (lambda x: x[:2], ValueError, r"for m = 12 transformed inputs; got .* \(2, 8\)\.$"),
-        (lambda x: x.to(torch.complex64), ValueError, "real values"),
-        (
-            lambda x: x.log(),
-            ValueError,
-            "result contains NaN: in rows 1, 2, first in block 0, channel 0",
-        ),
-    ],
-)
-def test_functions_that_return_something_else_are_refused(function, kind, message):
-    signals = torch.ones(3, 8)
-    signals[1:] = -1
-    with pytest.raises(kind, match=message):
-        stack_orbits(signals, TimeShiftAction(Cyclic(4)), function)
-
-
-def test_channels_that_change_between_batches_are_refused():
-    widths = iter([3, 4])
-    with pytest.raises(ValueError, match="4 channels for inputs 1 and after, 3 before"):
-        stack_orbits(
-            normal(2, 8),
-            TimeShiftAction(Cyclic(4)),
-            lambda x: x[:, : next(widths)],
-            batch_size=4,
-        )
-
-
 class Shapeless:
     group = Cyclic(4)
 
@@ -173,3 +148,150 @@ def test_bad_arguments_are_refused():
         stack_orbits(normal(3), action, features)
     with pytest.raises(ValueError, match=r"\(2, 4, ...\); got \(2, 8\)"):
         stack_orbits(normal(2, 8), Shapeless(), features)
+
+
+SHIFTS = TimeShiftAction(Cyclic(4))
+
+
+def test_a_store_holds_the_orbits_of_the_stack(tmp_path):
+    signals = normal(41, 8)
+    recordings = np.repeat(["a", "b", "c", "d"], [10, 1, 20, 10])
+    store = extract_orbits(
+        signals, SHIFTS, features, tmp_path / "store", groups=recordings, batch_size=12
+    )
+    expected = stack_orbits(signals, SHIFTS, features)
+    np.testing.assert_allclose(np.asarray(store, dtype=np.float32), expected, atol=2e-3)
+    np.testing.assert_array_equal(store.image_ids, np.repeat(range(4), [10, 1, 20, 10]))
+    assert [image.name for image in store.images] == ["a", "b", "c", "d"]
+    assert store.metadata["action"] == "TimeShiftAction(Cyclic(4), axis=-1)"
+    assert store.verify().ok
+    alone = extract_orbits(signals, SHIFTS, features, tmp_path / "alone", dtype="float32")
+    np.testing.assert_array_equal(alone.image_ids, np.arange(41))
+    np.testing.assert_allclose(np.asarray(alone), expected, atol=1e-6)
+    assert len(alone.pending()) == 0
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(40) // 4])
+def test_a_stopped_call_goes_on_where_it_was(tmp_path, groups):
+    signals, calls = normal(40, 8), []
+
+    def function(inputs, most=3):
+        calls.append(len(inputs))
+        if len(calls) > most:
+            raise Stopped
+        return features(inputs)
+
+    options = {"groups": groups, "chunk_bytes": 8 * 4 * 4 * 2, "batch_size": 16}
+    with pytest.raises(Stopped):
+        extract_orbits(signals, SHIFTS, function, tmp_path / "store", **options)
+    n_pending = len(OrbitStore(tmp_path / "store", allow_incomplete=True).pending_images())
+    n_images = 40 if groups is None else 10
+    assert 0 < n_pending < n_images
+    function.__defaults__ = (1000,)
+    calls.clear()
+    store = extract_orbits(signals, SHIFTS, function, tmp_path / "store", **options)
+    whole = extract_orbits(signals, SHIFTS, function, tmp_path / "whole", **options)
+    np.testing.assert_array_equal(np.asarray(store), np.asarray(whole))
+    assert store.verify().ok
+    calls.clear()
+    extract_orbits(signals, SHIFTS, function, tmp_path / "store", **options)
+    assert sum(calls) == 4  # the first orbit, which is compared
+
+
+def test_sources_are_added_by_their_content(tmp_path):
+    signals = normal(30, 8)
+    recordings = np.arange(30) // 10
+    extract_orbits(signals[:20], SHIFTS, features, tmp_path / "store", groups=recordings[:20])
+    store = extract_orbits(
+        signals[10:], SHIFTS, features, tmp_path / "store", groups=recordings[10:], append=True
+    )
+    assert [image.n_rows for image in store.images] == [10, 10, 10]
+    expected = stack_orbits(signals, SHIFTS, features)
+    np.testing.assert_allclose(np.asarray(store, dtype=np.float32), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"function": lambda x: 2 * features(x)}, "its metadata\\['function'\\] is"),
+        ({"action": TimeShiftAction(Cyclic(2))}, "its group is Cyclic"),
+        ({"action": TimeShiftAction(Cyclic(4), length=8)}, "its metadata\\['action'\\] is"),
+        ({"inputs": normal(5, 8, seed=9)}, "other images"),
+        ({"inputs": normal(5, 8).double()}, "its metadata\\['inputs'\\] is"),
+    ],
+)
+def test_a_store_of_something_else_is_left_alone(tmp_path, changed, message):
+    arguments = {"inputs": normal(5, 8), "action": SHIFTS, "function": features}
+    store = extract_orbits(**arguments, path=tmp_path / "store")
+    before = np.asarray(store)
+    with pytest.raises(ValueError, match=message):
+        extract_orbits(**(arguments | changed), path=tmp_path / "store")
+    np.testing.assert_array_equal(np.asarray(OrbitStore(store.path)), before)
+
+
+def test_a_function_that_gives_something_else_is_seen(tmp_path):
+    signals = normal(5, 8)
+
+    def scaled(factor):
+        return lambda inputs: factor * features(inputs)
+
+    extract_orbits(signals, SHIFTS, scaled(1.0), tmp_path / "store")
+    extract_orbits(signals, SHIFTS, scaled(1.001), tmp_path / "store")  # rounding
+    with pytest.raises(ValueError, match="holds another orbit of input 0"):
+        extract_orbits(signals, SHIFTS, scaled(2.0), tmp_path / "store")
+    network = torch.nn.Linear(8, 3)
+    extract_orbits(signals, SHIFTS, network, tmp_path / "network")
+    with pytest.raises(ValueError, match=r"metadata\['function_digest'\]"):
+        extract_orbits(signals, SHIFTS, torch.nn.Linear(8, 3), tmp_path / "network")
+
+
+def test_bad_groups_are_refused_and_copies_are_named(tmp_path):
+    signals = normal(4, 8)
+    with pytest.raises(ValueError, match=r"for each of 4 inputs .* got shape \(3,\)"):
+        extract_orbits(signals, SHIFTS, features, tmp_path / "store", groups=[0, 0, 1])
+    with pytest.raises(ValueError, match="source '0' are not one after the other"):
+        extract_orbits(signals, SHIFTS, features, tmp_path / "store", groups=[0, 0, 1, 0])
+    assert not (tmp_path / "store").exists()
+    signals[3] = signals[1]
+    with pytest.warns(UserWarning, match=r"1 of 4 inputs are copies .*input 1 = input 3"):
+        extract_orbits(signals, SHIFTS, features, tmp_path / "store")
+
+
+@settings(max_examples=20)
+@given(groups=st.lists(st.integers(1, 5), min_size=1, max_size=9), group=st.sampled_from([2, 4]))
+def test_any_sources_come_back_in_order(groups, group, tmp_path_factory):
+    n = sum(groups)
+    signals = torch.arange(8.0 * n).reshape(n, 8) % 101
+    ids = np.repeat(np.arange(len(groups)), groups)
+    store = extract_orbits(
+        signals,
+        TimeShiftAction(Cyclic(group)),
+        lambda x: x,
+        tmp_path_factory.mktemp("stores") / "store",
+        groups=ids,
+        chunk_bytes=200,
+    )
+    np.testing.assert_array_equal(store.image_ids, ids)
+    np.testing.assert_array_equal(np.asarray(store)[:, 0], signals.numpy())
+
+
+def test_the_store_knows_its_action_and_so_do_the_model_and_its_analysis(tmp_path):
+    store = extract_orbits(normal(60, 8), SHIFTS, features, tmp_path / "store")
+    crosscoder = GroupCrosscoder(group=Cyclic(4), n_features=6, max_epochs=3, random_state=0)
+    crosscoder.fit(store)
+    assert crosscoder.group_.describe_element(3) == "shift by 3 of 4"
+    crosscoder.save(tmp_path / "model.safetensors")
+    again = GroupCrosscoder.load(tmp_path / "model.safetensors")
+    analysis = SymmetryAnalyzer().fit(again, orbits=store, image_ids=store.image_ids)
+    assert analysis.group_.describe_element(2) == "shift by 2 of 4"
+    plain = GroupCrosscoder(group=Cyclic(4), n_features=6, max_epochs=3, random_state=0)
+    plain.fit(np.asarray(store))
+    for group in (SHIFTS.group, Cyclic(4).named(["identity", "1", "2", "3"])):
+        renamed = SymmetryAnalyzer(group=group).fit(plain, orbits=store)
+        assert {s.subgroup.group for s in renamed.stabilizers_} == {group}
+        words = {s.subgroup.group.describe_element(1) for s in renamed.own_stabilizers_}
+        assert words == {group.describe_element(1)}

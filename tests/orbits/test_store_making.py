@@ -16,6 +16,13 @@ class TestReopening:
         fill(create(tmp_path / "store"), at_most=4)
         assert create(tmp_path / "store").pending_images()[0] == 4
 
+    def test_images_that_were_set_apart_are_no_setting(self, tmp_path):
+        record = {"network": "abc", "damaged_images": ["x.png"]}
+        fill(create(tmp_path / "store", metadata=record), at_most=4)
+        again = create(tmp_path / "store", metadata={"network": "abc"})
+        assert again.metadata == record
+        assert again.pending_images()[0] == 4
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [

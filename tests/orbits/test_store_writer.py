@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.orbits.stores import create, rows_of
+from tests.orbits.stores import create, fill, rows_of
 
 
 class TestWhatIsNotWritten:
@@ -46,3 +46,39 @@ class TestWhatIsNotWritten:
     def test_outside_of_a_with(self, tmp_path):
         with pytest.raises(RuntimeError, match="with store.writer"):
             create(tmp_path / "other").writer(0).write(0, *rows_of(0, 3))
+
+
+def test_neighbours_are_written_at_once_as_they_are_one_by_one(tmp_path):
+    one, other = create(tmp_path / "one"), create(tmp_path / "other")
+    fill(one)
+    for chunk in other.pending():
+        with other.writer(chunk) as writer:
+            numbers = writer.pending_images
+            rows = [rows_of(i, writer.n_rows(i)) for i in numbers]
+            orbits, positions = map(np.concatenate, zip(*rows, strict=True))
+            writer.write_run(numbers, orbits, positions)
+            assert writer.pending_images == []
+    for path in sorted(one.path.glob("chunk-*")):
+        assert path.read_bytes() == (other.path / path.name).read_bytes()
+    assert other.verify().ok
+
+
+def test_of_neighbours_all_are_checked_before_any_is_written(tmp_path):
+    store = create(tmp_path / "store")
+    with store.writer(0) as writer:
+        rows = [rows_of(i, writer.n_rows(i)) for i in (0, 1)]
+        orbits, positions = map(np.concatenate, zip(*rows, strict=True))
+        bad = orbits.copy()
+        bad[writer.n_rows(0), 0, 0] = np.nan
+        with pytest.raises(ValueError, match=r"stack of image 1 \('photo 1.jpg'\) contains NaN"):
+            writer.write_run([0, 1], bad, positions)
+        with pytest.raises(ValueError, match=r"The stack of image 1 .* has shape \(3, 6, 10\)"):
+            writer.write_run([0, 1], orbits[:-1], positions)
+        with pytest.raises(ValueError, match=r"The stack of image 1 .* has shape \(5, 6, 10\)"):
+            writer.write_run([0, 1], np.concatenate([orbits, orbits[:1]]), positions)
+        with pytest.raises(ValueError, match=r"neighbours; got \[0, 2\]"):
+            writer.write_run([0, 2], orbits, positions)
+        with pytest.raises(ValueError, match="Image 9 is not in this chunk"):
+            writer.write_run([0, 9], orbits, positions)
+        assert writer.pending_images == [0, 1, 2]
+    assert store.pending_images()[0] == 0
