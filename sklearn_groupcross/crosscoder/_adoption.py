@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..groups import as_group
+from ._activations import ACTIVATIONS
 from ._attributes import CrosscoderAttributes
 from ._in_training import DictionaryInTraining
 from ._record import Record
@@ -25,6 +26,7 @@ def adopt(
     crosscoder.encoder_intercept_ = parameters.encoder_bias.cpu().numpy()
     options = dictionary.options
     crosscoder.activation_, crosscoder.k_ = options.activation, options.k
+    crosscoder.l1_ = None if ACTIVATIONS[options.activation].uses_k else options.l1
     threshold = options.rule.fitted_threshold(dictionary.threshold, dictionary.parameters)
     crosscoder.threshold_ = threshold
     crosscoder.scale_ = dictionary.units.scale

@@ -54,6 +54,7 @@ class CrosscoderAttributes(BaseEstimator):
     group_: FiniteGroup
     n_channels_: int
     k_: int | None
+    l1_: float | None
     scale_: float
     n_coordinates_: int
     kept_variance_: float

@@ -32,7 +32,7 @@ from ._model_schema import (
     saying,
 )
 from ._options import TrainingOptions
-from ._persistence import HISTORY, WITHOUT_EFFECT, parameters_from_json
+from ._persistence import HISTORY, identity_of_parameters, parameters_from_json
 
 # Training options that are parameters under the same name, or none of them if those are None.
 _SAME = (
@@ -177,8 +177,8 @@ def _check_same(content: _Checkpoint) -> None:
     check_plain(content.configuration)
     differing = [
         name
-        for name, value in parameters.items()
-        if name not in (*WITHOUT_EFFECT, "random_state")
+        for name, value in identity_of_parameters(parameters).items()
+        if name != "random_state"
         and (type(value), value)
         != (type(content.configuration.get(name)), content.configuration.get(name))
     ]

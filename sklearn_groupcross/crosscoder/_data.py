@@ -8,7 +8,7 @@ from .._ambient import warn_caller
 from .._device import resolve_device
 from .._stacks._rows import Rows
 from .._stacks._validation import count_channels, validate_rows
-from ..groups import as_group
+from ..groups import as_group, with_names
 from ._attributes import CrosscoderAttributes
 from ._continuation import check_same_group
 from ._resolution import count_atoms, resolve_k
@@ -35,7 +35,8 @@ def prepare_data(
     ValueError
     """
     if reset:
-        group = as_group(crosscoder.group)
+        # what the data know of their action decides the words, unless the parameter does
+        group = with_names(as_group(crosscoder.group), getattr(X, "group", None))
         if crosscoder.warm_start:
             check_same_group(crosscoder, group)
         crosscoder.group_ = group

@@ -64,7 +64,7 @@ def crosscoder_ensemble(
     Warns
     -----
     ConvergenceWarning
-        If one of them has learned nothing in 100 steps or more.
+        If one of them has learned nothing, or too little in a run of less than 100 steps.
 
     See Also
     --------
@@ -89,7 +89,7 @@ def crosscoder_ensemble(
     passes = resolve_passes(first, np.arange(len(rows)), draw_seed(generator))
     trainers = [start(resolve_options(first, passes), rows, summary)]
     for fitted in others:
-        set_fitted(fitted, columns_of(first))
+        set_fitted(fitted, {**columns_of(first), "group_": first.group_})
         trainers.append(start_anew(trainers[0], draw_seed(generator)))
     interrupted = train(rows, trainers, passes, progress=bool(estimator.verbose))
     if interrupted is not None:

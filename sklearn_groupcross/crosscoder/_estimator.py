@@ -58,6 +58,8 @@ class GroupCrosscoder(Resumable, FittedCrosscoder):
         The group whose elements index the blocks, in the order of `FiniteGroup.cayley_table`, or
         its name as on the command line, such as ``"dihedral:4"``. Default: `Trivial`, which makes a
         sparse autoencoder. `SymmetryAnalyzer` names symmetries for groups of at most 128 elements.
+        The names that actions give to elements are known to stores; of an array of orbits give
+        ``group=action.group``.
     n_features : int, optional
         Number of atoms. Default: four for every channel, or as many as `dict_init` has.
     l1 : float, default=0.1
@@ -149,6 +151,9 @@ class GroupCrosscoder(Resumable, FittedCrosscoder):
         Columns of one block.
     k_ : int or None
         Active codes of a sample with ``"topk"`` and, on average, ``"batch_topk"``.
+    l1_ : float or None
+        The penalty that the weights were trained with, whatever `l1` was set to since; None where
+        `k_` decides.
     scale_ : float
         Factor by which the data, less their mean, were multiplied during training, such that the
         root mean square norm of a block was √d. Both are folded back into the weights.
@@ -322,8 +327,9 @@ class GroupCrosscoder(Resumable, FittedCrosscoder):
         Warns
         -----
         ConvergenceWarning
-            If nothing was learned in 100 steps or more: at the end the reconstruction is no better
-            than the mean, or almost all atoms are dead.
+            If nothing was learned: at the end the reconstruction is no better than the mean, or
+            almost all atoms are dead; or the run was too short, less than 100 steps with half of
+            the variance or more unexplained. Of short runs with `warm_start`, nothing is said.
         UserWarning
             If all samples are equal, `k` is given and has no effect, or atoms fire too rarely for
             what each has to learn.

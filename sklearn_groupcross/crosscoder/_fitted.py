@@ -49,6 +49,7 @@ _FITTED = (
     "n_features_in_",
     "n_channels_",
     "k_",
+    "l1_",
     "scale_",
     "n_coordinates_",
     "kept_variance_",

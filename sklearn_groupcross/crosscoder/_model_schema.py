@@ -45,6 +45,7 @@ class _Fitted(Columns, forbid_unknown_fields=True, kw_only=True):
     n_iter_: Whole
     n_steps_: Whole
     threshold_: NonNegative | UnsetType | None = UNSET  # or it is an array
+    l1_: NonNegative | UnsetType | None = UNSET  # files that do not have it have the parameter
 
 
 class _Model(Struct, forbid_unknown_fields=True):
@@ -115,7 +116,9 @@ def check_model(
             f"was fitted with activation={fitted.activation_!r}; its parameter is "
             f"{parameters['activation']!r}."
         )
+    uses_k = ACTIVATIONS[fitted.activation_].uses_k
     attributes = {
+        "l1_": None if uses_k else parameters["l1"],
         **to_builtins(fitted),
         **weights,
         "group_": group,
@@ -282,6 +285,8 @@ def _check_weights(fitted: _Fitted, weights: Arrays) -> None:
         raise ValueError(
             f"has a k_ and a threshold_ that are not of activation={fitted.activation_!r}."
         )
+    if fitted.l1_ is not UNSET and (fitted.l1_ is None) != (fitted.k_ is not None):
+        raise ValueError(f"has l1_={fitted.l1_} with k_={fitted.k_}: one of them decides.")
     if (fitted.k_ or 0) > n_atoms:
         raise ValueError(f"has k_={fitted.k_} active codes of {n_atoms} atoms.")
     if fitted.n_coordinates_ > n_columns:

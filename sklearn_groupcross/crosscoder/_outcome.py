@@ -17,8 +17,10 @@ _MOSTLY_DEAD = 0.95
 #: enough depends on the data: on photographs with 0.2 a second seed found 15 % of the features
 #: again, with 1.6 40 %, and 67 % with augmentation; planted ones were found again with 0.1.
 FEWEST_FIRINGS = 0.05
-# Of shorter runs, such as trials of whether everything works, nothing is expected.
-_FEW_STEPS = 100
+# Shorter runs are expected to be too short. Of data of which there is much to explain, they explain
+# little: D8 photographs 20 % after 20 steps, 37 % after 60 and 45 % after 150, planted orbits 70 %
+# after 40.
+_FEW_STEPS, _LITTLE_EXPLAINED = 100, 0.5
 
 
 def warn_of_outcome(
@@ -27,9 +29,28 @@ def warn_of_outcome(
     options: TrainingOptions,
     n_rows: int,
 ) -> None:
-    """Warn of a run of 100 steps or more that learned nothing, or what its data could not teach."""
-    if len(history["step_loss"]) >= _FEW_STEPS and not warn_of_failure(history, options):
+    """Warn once of a run that was too short, learned nothing, or what its data could not teach."""
+    if options.n_steps is not None and options.n_steps < _FEW_STEPS:
+        if not crosscoder.warm_start:  # there short runs are meant: others follow
+            warn_of_short_run(history, options)
+    elif not warn_of_failure(history, options):
         warn_of_few_firings(crosscoder, expected_firings(n_rows, options))
+
+
+def warn_of_short_run(history: dict[str, list[float]], options: TrainingOptions) -> None:
+    """Warn if a run was meant to make a few steps only, and has explained little in them."""
+    n_steps, unexplained = options.n_steps, _unexplained(history)
+    if n_steps is None or n_steps >= _FEW_STEPS or unexplained < 1 - _LITTLE_EXPLAINED:
+        return
+    n_passes = len(history["fvu"])
+    warn_caller(
+        f"The run was short: {n_steps} step{'s' * (n_steps > 1)} in {n_passes} "
+        f"pass{'es' * (n_passes > 1)} over the data, and {unexplained:.0%} of the variance is "
+        f"unexplained (fvu {unexplained:.3g}). What it found is mostly chance. Try more "
+        f"max_epochs, a smaller batch_size, or more data: {_FEW_STEPS} steps are few, thousands "
+        "are usual.",
+        ConvergenceWarning,
+    )
 
 
 def warn_of_failure(history: dict[str, list[float]], options: TrainingOptions) -> bool:
@@ -46,8 +67,7 @@ def warn_of_failure(history: dict[str, list[float]], options: TrainingOptions) -
     failed : bool
         Whether there was something to warn of.
     """
-    # with early stopping the weights are those of the best epoch, not of the last
-    unexplained = min(history.get("validation_fvu", history["fvu"][-1:]))
+    unexplained = _unexplained(history)
     n_dead = int(history["dead"][-1])
     if n_dead >= _MOSTLY_DEAD * options.n_atoms:
         what = f"{n_dead} of {options.n_atoms} atoms did not fire in the last epoch"
@@ -63,6 +83,11 @@ def warn_of_failure(history: dict[str, list[float]], options: TrainingOptions) -
         ConvergenceWarning,
     )
     return True
+
+
+def _unexplained(history: dict[str, list[float]]) -> float:
+    # with early stopping the weights are those of the best epoch, not of the last
+    return min(history.get("validation_fvu", history["fvu"][-1:]))
 
 
 def firings_per_number(crosscoder: CrosscoderAttributes) -> float:

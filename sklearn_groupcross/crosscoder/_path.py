@@ -16,6 +16,7 @@ from ._activations import ACTIVATIONS
 from ._adoption import columns_of, set_fitted
 from ._data import prepare_data
 from ._estimator import GroupCrosscoder
+from ._outcome import warn_of_short_run
 from ._resolution import draw_seed, resolve_options, resolve_passes
 from ._shared_passes import check_for_shared_passes
 from ._start import start
@@ -63,6 +64,12 @@ def crosscoder_path(
     TypeError
         If `estimator` is not a `GroupCrosscoder`.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If the first of them has learned too little in a run of less than 100 steps. Large
+        penalties may well explain nothing: of these nothing is said.
+
     See Also
     --------
     GridSearchCV : With cross-validation, one independent fit a penalty and fold.
@@ -86,12 +93,14 @@ def crosscoder_path(
     trainer = start(options, rows, summary, dict_init=first.dict_init)
     interrupted = train(rows, [trainer], passes, progress=progress)
     finish(first, trainer, rows)
+    if summary.variance > 0 and interrupted is None:
+        warn_of_short_run(trainer.record.history, options)
     if others and interrupted is None:
         more = replace(
             passes, n_epochs=math.ceil(refine * passes.n_epochs), first_epoch=passes.n_epochs
         )
         for fitted in others:
-            set_fitted(fitted, columns_of(first))
+            set_fitted(fitted, {**columns_of(first), "group_": first.group_})
         trainers = [
             Trainer(
                 replace(resolve_options(fitted, more), l1_start=first.l1),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..groups import FiniteGroup, group_from_json, group_to_json
+from ..groups import FiniteGroup, as_group, group_from_json, group_to_json
 
 #: Formats of the files that `GroupCrosscoder` writes; the number changes with their content.
 MODEL_FORMAT = "sklearn_groupcross.GroupCrosscoder/4"
@@ -40,6 +40,22 @@ def parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
         If `group` is of a family of one's own, which could not be read.
     """
     return {name: value_to_json(parameters[name]) for name in saved_parameters(parameters)}
+
+
+def identity_of_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """What of parameters, as JSON can hold them, tells one run from another.
+
+    A group is the same whether it is described or named, or left out for the trivial one, and a
+    number whether it is written 1 or 1.0.
+    """
+    identity = {n: v for n, v in parameters.items() if n not in WITHOUT_EFFECT}
+    for name, value in identity.items():
+        if isinstance(value, float) and value.is_integer():
+            identity[name] = int(value)
+    group = identity["group"]
+    if not isinstance(group, dict):
+        identity["group"] = value_to_json(as_group(group))
+    return identity
 
 
 def history_to_arrays(history: dict[str, list[float]]) -> dict[str, NDArray[np.float64]]:

@@ -13,7 +13,7 @@ from .._plain import as_numpy
 from ._adoption import columns_of
 from ._attributes import CrosscoderAttributes
 from ._checkpoint import Checkpoint
-from ._persistence import WITHOUT_EFFECT, parameters_to_json, value_to_json
+from ._persistence import identity_of_parameters, parameters_to_json, value_to_json
 from ._summary import DataSummary
 
 
@@ -64,8 +64,11 @@ def open_checkpoint(
     """
     if crosscoder.checkpoint_dir is None:
         return None
-    parameters = parameters_to_json(crosscoder.get_params(deep=False))
-    configuration = {n: v for n, v in parameters.items() if n not in WITHOUT_EFFECT}
+    given = crosscoder.get_params(deep=False)
+    if crosscoder.group_.is_named:  # by the data, which whoever loads the checkpoint may not have
+        given["group"] = crosscoder.group_
+    parameters = parameters_to_json(given)
+    configuration = identity_of_parameters(parameters)
     configuration["random_state"] = identity_of_seed(crosscoder.random_state)
     configuration["data"] = summary.digest
     configuration["columns"] = crosscoder.n_features_in_

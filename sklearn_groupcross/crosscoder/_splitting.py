@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 
-from .._plain import as_numpy
+from .._stacks._belonging import check_belonging
 
 
 def check_groups(groups: Any, n_samples: int, *, to_split: bool) -> Any:
@@ -16,16 +16,11 @@ def check_groups(groups: Any, n_samples: int, *, to_split: bool) -> Any:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
     """
     if groups is None:
         return None
-    labels = np.asarray(as_numpy(groups, "groups"))
-    if labels.shape != (n_samples,):
-        raise ValueError(
-            f"groups says for each of the {n_samples} samples of X which group it belongs to; got "
-            f"shape {labels.shape}."
-        )
+    labels = check_belonging(groups, n_samples, "groups", "group")
     if to_split and len(np.unique(labels)) < 2:
         raise ValueError(
             "early_stopping holds out whole groups, so that it needs at least 2; all samples are "

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from .._ambient import tf32_products
+from .._progress import tqdm
 from .._stacks._rows import Rows, is_finite
 from ._adoption import adopt
 from ._attributes import CrosscoderAttributes
