@@ -19,8 +19,8 @@ from .._sklearn import Interval, StrOptions, fit_context
 from .._stacks._validation import check_group_parameter
 from .._whole import all_or_nothing
 from ..crosscoder import GroupCrosscoder
-from ..groups import FiniteGroup
-from ._atoms import resolve_atoms
+from ..groups import FiniteGroup, with_names
+from ._atoms import check_is_no_orbits, resolve_atoms
 from ._clustering import METHODS
 from ._compatibility import Symmetries
 from ._diagnosis import diagnose
@@ -30,9 +30,17 @@ from ._features_table import features_table
 from ._finding import Finding
 from ._found_again import found_again
 from ._grouping import describe_grouping, group_features
-from ._kinds import WORDS, NamedKinds, find_kinds, keep_carried
-from ._naming import Rates, confirm_by_images, name_atoms, name_families, resolve_images
+from ._kinds import WORDS, NamedKinds, add_families, find_kinds, keep_carried
+from ._naming import (
+    Rates,
+    confirm_by_images,
+    explain_missing,
+    name_atoms,
+    name_families,
+    resolve_images,
+)
 from ._on_demand import OnDemand
+from ._responses import not_stated
 from ._similarity import self_profiles, unit_atoms
 from ._spectra import irrep_power
 from ._tuning import AngleTuning, angle_tuning
@@ -53,7 +61,8 @@ class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
     ----------
     group : FiniteGroup or str, optional
         Needed when `fit` is given atoms; a fitted `GroupCrosscoder` brings its own. Or its name,
-        such as ``"dihedral:4"``: see `as_group`.
+        such as ``"dihedral:4"``: see `as_group`. That of an action, ``action.group``, has the
+        names in whose words everything is told; stores and crosscoders fitted on them know them.
     threshold : float, default=0.8
         What a symmetry must reach to be named: see `find_stabilizers`.
     margin : float, default=0.1
@@ -83,8 +92,9 @@ class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
         included) are not computed, nor the map, which is read off them. Families then come from
         the graph of the 15 nearest neighbours, which is there at any size: `kneighbors_graph`.
     kind_words : {"auto", "plane", "group"}, default="auto"
-        How kinds are worded: ``"group"`` for cyclic groups that turn no pictures, but hues or
-        signals; see `name_kinds`.
+        How kinds are worded. ``"auto"``: as those of pictures for a `PlanarGroup`, as how much of
+        the group leaves a feature as it is for all others, groups that an action named among them.
+        See `name_kinds`.
     device : str or torch.device, default="auto"
     random_state : int, RandomState instance or None, default=0
         Of the map `embedding_`, of the bags of images, of the controls of `diagnose` and of the
@@ -124,13 +134,15 @@ class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
         encoder reads one block.
     confidence_ : ndarray of shape (m,)
         Share of resamples of the images in which a feature's symmetry, or that of its family, has
-        the same class. NaN without orbits, and for features that fire on too few images.
+        the same class. NaN without orbits or with ``refit=False``, and for features that fire on
+        too few images: the column ``confidence_remark`` says which.
     evidence_ : ProfileEvidence or None
         Standard errors and bounds behind them, if there were orbits.
     equivariance_ : Equivariance
         How much of the transform blocks depends on ``g⁻¹h`` alone; computed when asked for.
     kinds_ : ndarray of shape (m,), of str
-        Plain words for the rotation profile: see `KINDS`. A family has that of its mean profile.
+        Plain words for the rotation profile of each feature by itself: see `KINDS`. A family has
+        that of its mean profile; the column ``remark`` says it where a member has none of its own.
         With orbits, what the responses do not carry is ``"other"``; the table says what the atom
         is.
     found_again_ : ndarray of shape (m,)
@@ -234,6 +246,7 @@ class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
             given. Codes are not atoms: the analyzer does not go behind a crosscoder in a
             `~sklearn.pipeline.Pipeline`, where it would get codes, and says so.
         y : Ignored
+            What has as many dimensions as orbits have is refused, since orbits go to `orbits`.
         orbits : array or OrbitStore of shape (n_samples, order, n_channels), optional
             Orbits as the crosscoder reads them, better such as it was not trained on. Their
             images are resampled for `confidence_` and for names with a stated error rate.
@@ -251,16 +264,33 @@ class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
         ------
         ValueError
             If X are codes, or atoms that come without a group, do not divide into its blocks, or
-            are not finite; if the group has more than 128 elements, whose subgroups cannot all be
-            listed; if orbits do not fit, or nothing says of which images they are; if others
-            are none, or of another group or layer.
+            are not finite; if orbits are passed as y; if the group has more than 128 elements,
+            whose subgroups cannot all be listed; if orbits do not fit, or nothing says of which
+            images they are; if others are none, or of another group or layer.
         TypeError
             If X is a pipeline, a search or another estimator, a path or nothing at all: the
             message says where the atoms are. Or orbits come with atoms alone.
         """
+        check_is_no_orbits(y)
         with all_or_nothing(self):
             self._analyze(X, orbits, image_ids, others)
         return self
+
+    def fit_predict(self, X: GroupCrosscoder | ArrayLike, y: Any = None, **kwargs: Any) -> Any:
+        """Analyse a dictionary, and return the family of every feature: see `fit`.
+
+        Parameters
+        ----------
+        X : GroupCrosscoder or array-like of shape (m, order * n_channels)
+        y : Ignored
+        **kwargs
+            Keyword arguments of `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (m,), int64
+        """
+        return self.fit(X, y, **kwargs).labels_
 
     def _analyze(
         self,
@@ -269,7 +299,8 @@ class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
         image_ids: ArrayLike | None,
         others: Sequence[Any] | Mapping[str, Any] | None,
     ) -> None:
-        self.components_, self.group_ = resolve_atoms(X, self.group, "X")
+        self.components_, group = resolve_atoms(X, self.group, "X")
+        self.group_ = with_names(group, getattr(orbits, "group", None))
         self.group_.subgroups()  # a group too large for names is refused before the work
         self.found_again_ = np.full(len(self.components_), np.nan)
         if others is not None:
@@ -324,15 +355,17 @@ class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
                 NamedKinds(self.kinds_, remarks),
                 self.responses_.profiles,
                 self.responses_.known,
+                not_stated(self.atom_stabilizers_, self.stabilizers_),
                 self.group_,
                 self.response_threshold,
             )
+        of_families = self._kinds_of_families(grouping.kin)
         self.families_, self.families_table_ = describe_grouping(
             grouping,
             atoms,
             self.group_,
             self.atom_stabilizers_,
-            self._kinds_of_families(grouping.kin),
+            of_families,
             device,
         )
         if grouping.distances is not None:
@@ -342,12 +375,13 @@ class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
             self.stabilizers_,
             kinds=self.kinds_,
             confidence=self.confidence_,
+            confidence_remarks=explain_missing(self.confidence_, names, rates, images),
             labels=self.labels_,
             families=self.families_,
             norms=np.linalg.norm(self.components_, axis=1),
             atom_stabilizers=self.atom_stabilizers_,
             responses=self.responses_,
-            remarks=remarks,
+            remarks=add_families(NamedKinds(self.kinds_, remarks), of_families),
             tuning=self.tuning_,
             own_stabilizers=self.own_stabilizers_,
         )

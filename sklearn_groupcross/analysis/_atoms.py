@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from .._plain import as_numpy
 from .._stacks._codes import are_codes, look_like_codes
 from .._stacks._validation import count_channels
 from ..crosscoder import GroupCrosscoder, flatten_orbits
-from ..groups import FiniteGroup, as_group
+from ..groups import FiniteGroup, as_group, with_names
 
 _FLOATS = [np.float32, np.float64]
 
@@ -32,7 +33,7 @@ def resolve_atoms(
     ----------
     dictionary : GroupCrosscoder or array-like of shape (m, order * d) or (m, order, d)
     group : FiniteGroup, str or None
-        Needed for atoms; a crosscoder brings its own.
+        Needed for atoms; a crosscoder brings its own, to which it may give names.
     name : str
         For messages.
 
@@ -67,7 +68,8 @@ def resolve_atoms(
                 "lift_dictionary."
             )
         components = check_array(dictionary.components_, dtype=_FLOATS, input_name="components_")
-        return components, dictionary.group_
+        fitted = dictionary.group_
+        return components, fitted if group is None else with_names(group, fitted)
     if are_codes(dictionary):
         raise ValueError(
             f"{name} are codes, what a GroupCrosscoder makes of samples; symmetries are read off "
@@ -90,9 +92,46 @@ def resolve_atoms(
     return components, group
 
 
+def check_is_no_orbits(y: Any) -> None:
+    """Refuse orbits where scikit-learn passes labels, which nothing here looks at.
+
+    Raises
+    ------
+    ValueError
+        If `y` has more dimensions than labels have.
+    """
+    shape = getattr(y, "shape", None)
+    if shape is None and isinstance(y, list | tuple):
+        shape = np.shape(y)
+    is_dataset = hasattr(y, "as_array") or hasattr(y, "image_ids")
+    if is_dataset or (shape is not None and len(shape) > 1 and shape[1] != 1):
+        of_shape = "" if shape is None else f" of shape {tuple(shape)}"
+        raise ValueError(
+            f"The second argument of fit is y, which is not looked at; got a {type(y).__name__}"
+            f"{of_shape}. Orbits are passed by name: fit(crosscoder, orbits=...), other "
+            "dictionaries as others=[...]."
+        )
+
+
 def _check_are_atoms(dictionary: Any, name: str) -> None:
     """Refuse what holds no numbers, and say where the atoms are that were meant."""
     kind = type(dictionary).__name__
+    parts = dictionary.values() if isinstance(dictionary, Mapping) else dictionary
+    if isinstance(dictionary, list | tuple | Mapping) and any(
+        isinstance(part, BaseEstimator) for part in parts
+    ):
+        raise TypeError(
+            f"{name} is a {kind} of {len(dictionary)} models; the atoms of one are taken. To have "
+            "its features looked up in the others, pass SymmetryAnalyzer().fit(first, "
+            "others=[second, ...]); dictionaries are compared by match_dictionaries(first, "
+            "second), stability([...]) and consensus_dictionary([...])."
+        )
+    if hasattr(dictionary, "image_ids") or hasattr(dictionary, "as_array"):
+        raise TypeError(
+            f"{name} is of type {kind}, which holds orbits of inputs; symmetries are read off the "
+            "atoms of a dictionary that was learned from them: crosscoder = GroupCrosscoder(group)"
+            ".fit(store), then fit(crosscoder, orbits=store)."
+        )
     if isinstance(dictionary, Pipeline):
         raise TypeError(
             f"{name} is a {kind}; the atoms are in its last step: pass pipeline[-1]. Behind a "

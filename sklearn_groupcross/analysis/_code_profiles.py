@@ -11,11 +11,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from .._ambient import own_state
 from .._device import resolve_device
-from .._plain import as_numpy, as_plain
+from .._integers import check_integer
+from .._plain import as_plain
+from .._progress import tqdm
+from .._stacks._belonging import image_of_each
 from .._stacks._rows import Rows, check_finite, is_row_readable
 from .._stacks._validation import FLOATS, check_blocks
 from ..crosscoder import (
@@ -30,6 +32,8 @@ FloatArray = NDArray[np.float64]
 
 # Codes of all blocks of some orbits at a time: this many bytes of float64.
 _BYTES_OF_CODES = 2**26
+# Strongest inputs of a feature that are kept: as many as a person looks at.
+_N_STRONGEST = 9
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,10 @@ class CodeProfiles:
         For every bag, sums of products of the code on y with the code on h·y.
     n_orbits, n_other_pairs : ndarray of shape (n_bags,), int64
         Orbits of every bag, and pairs of different orbits of one image.
+    strongest : ndarray of shape (m, 9, order), float64
+        ``strongest[i, j, h]`` is feature i's code on h·y for its j-th strongest input y, at most
+        one an image: what somebody sees who looks at what excites a feature, and turns it. 0 where
+        a feature fires on fewer images.
     """
 
     profiles: FloatArray
@@ -70,6 +78,7 @@ class CodeProfiles:
     products: FloatArray
     n_orbits: NDArray[np.int64]
     n_other_pairs: NDArray[np.int64]
+    strongest: FloatArray
 
     @own_state()
     def reweighted(self, weights: ArrayLike) -> FloatArray:
@@ -182,14 +191,11 @@ def code_profiles(
     (12, 6)
     """
     check_reads_activations(crosscoder)
-    for name, value in (("n_bags", n_bags), ("max_orbits", max_orbits)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} is at least 1; got {value}.")
+    n_bags = check_integer("n_bags", n_bags, 1)
+    max_orbits = None if max_orbits is None else check_integer("max_orbits", max_orbits, 1)
     rows, group = _checked_rows(crosscoder, orbits), crosscoder.group_
-    ids = np.arange(len(rows)) if image_ids is None else as_numpy(image_ids, "image_ids")
-    ids = np.asarray(ids)
-    if ids.shape != (len(rows),):
-        raise ValueError(f"One image id for each of {len(rows)} orbits; got shape {ids.shape}.")
+    given = np.arange(len(rows)) if image_ids is None else image_ids
+    ids = image_of_each(given, orbits, len(rows))
     n_read = len(rows) if max_orbits is None else min(max_orbits, len(rows))
     chosen = np.unique(np.linspace(0, len(rows) - 1, n_read).astype(np.int64))
     images, image_of = np.unique(ids[chosen], return_inverse=True)
@@ -233,12 +239,14 @@ class _Sums:
         self._n_firings, self._n_images = np.zeros((2, m), dtype=np.int64)
         # row g: where, of the products of block g with all others, those with block hg stand
         self._places = torch.from_numpy(group.cayley_table.T.astype(np.int64))
+        self._strongest = np.zeros((m, _N_STRONGEST, group.order))
 
     def add(self, bag: int, parts: Iterator[Tensor], n_orbits: int) -> None:
         """Add the orbits of one image."""
         m = self._sums.shape[1]
         total, total_squares = np.zeros((2, m))  # of sums over an orbit
         n_firings = np.zeros(m, dtype=np.int64)
+        strongest = np.zeros((m, self._strongest.shape[2]))
         for codes in parts:
             fires = codes.any(dim=1)
             some = fires.any(dim=0).nonzero()[:, 0]
@@ -253,6 +261,9 @@ class _Sums:
             total[index] += of_orbits.sum(dim=1).cpu().numpy()
             total_squares[index] += of_orbits.square().sum(dim=1).cpu().numpy()
             n_firings += fires.sum(dim=0).cpu().numpy()
+            found = self._around_strongest(by_feature)
+            larger = found[:, 0] > strongest[index, 0]
+            strongest[index[larger]] = found[larger]
         self._sums[bag] += total
         # products of all pairs, less those of an orbit with itself
         self._others[bag] += total**2 - total_squares
@@ -260,6 +271,24 @@ class _Sums:
         self._n_pairs[bag] += n_orbits * (n_orbits - 1)
         self._n_firings += n_firings
         self._n_images += n_firings > 0
+        self._keep(strongest)
+
+    def _around_strongest(self, codes: Tensor) -> FloatArray:
+        """Codes on h·y, (k, order), of the strongest y of each feature in (k, order, n_rows)."""
+        n_rows = codes.shape[2]
+        best = codes.flatten(1).argmax(dim=1)
+        features = torch.arange(len(codes), dtype=torch.int64, device=codes.device)
+        orbits = codes[features, :, best % n_rows]
+        around = orbits.gather(1, self._places.to(codes.device)[best // n_rows])
+        found: FloatArray = around.cpu().numpy()
+        return found
+
+    def _keep(self, strongest: FloatArray) -> None:
+        """Take an image's strongest inputs among those of all images."""
+        stronger = np.flatnonzero(strongest[:, 0] > self._strongest[:, -1, 0])
+        among = np.concatenate([self._strongest[stronger], strongest[stronger, None]], axis=1)
+        order = np.argsort(-among[:, :, 0], axis=1, kind="stable")[:, :-1]
+        self._strongest[stronger] = np.take_along_axis(among, order[:, :, None], axis=1)
 
     def profiles(self) -> CodeProfiles:
         profiles, elsewhere = _correlations(
@@ -281,6 +310,7 @@ class _Sums:
             self._products,
             self._n_orbits,
             self._n_pairs,
+            self._strongest,
         )
 
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from .._ambient import own_state
 from .._device import resolve_device
+from .._shares import check_share
 from ..groups import FiniteGroup
 from ._dictionaries import name_dictionaries, resolve_dictionaries
 from ._joining import central_features, pair_up
-from ._matching import SHARED, check_share_threshold
+from ._matching import SHARED
 
 # Rounds of averaging and matching again, at most: members hardly change after the second.
 _MOST_ROUNDS = 5
@@ -152,9 +153,8 @@ def consensus_dictionary(
     >>> consensus.n_runs
     array([5, 5, 4, 4])
     """
-    check_share_threshold(threshold)
-    if not 0 < min_share <= 1:
-        raise ValueError(f"min_share is a share of the dictionaries, in (0, 1]; got {min_share}.")
+    threshold = check_share("threshold", threshold, "a cosine")
+    min_share = check_share("min_share", min_share, "a share of the dictionaries")
     named = name_dictionaries(dictionaries, "dictionaries")
     if len(named) < 2:
         raise ValueError(f"A consensus is that of two dictionaries or more; got {len(named)}.")

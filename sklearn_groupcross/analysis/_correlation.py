@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from .._plain import as_tensor
+from .._progress import tqdm
 from .._stacks._coefficients import coefficients_by_column
 from ..groups import CompactFourier, FiniteGroup
 

@@ -20,6 +20,7 @@ def features_table(
     *,
     kinds: NDArray[np.object_],
     confidence: NDArray[np.floating],
+    confidence_remarks: Sequence[str],
     labels: NDArray[np.int64],
     families: Sequence[Family],
     norms: NDArray[np.floating],
@@ -36,11 +37,13 @@ def features_table(
     group : FiniteGroup
     stabilizers : sequence of Stabilizer, of length m
     kinds, confidence, labels, norms : ndarray of shape (m,)
+    confidence_remarks : sequence of str, of length m
+        Why there is no confidence; empty where there is.
     families : sequence of Family
     atom_stabilizers : sequence of Stabilizer, of length m
     responses : Responses
     remarks : ndarray of shape (m,), of str
-        What a feature of no kind lies between.
+        What a feature of no kind lies between, and the kind of its family.
     tuning : AngleTuning
     own_stabilizers : sequence of Stabilizer, of length m
         Of each feature by itself.
@@ -48,11 +51,15 @@ def features_table(
     Returns
     -------
     table : DataFrame
-        Indexed by feature: kind, symmetry, its energy, margin, confidence and runner-up, family,
-        pose in it, the norm of the atom; the symmetry of the atom, that of its family if it has
-        one, what the responses have of it in words, and how alike they are inside and outside of
-        it; period, half-width and mirror axis in degrees, and a remark on features of no kind; the
-        sub-family (-1 for features alone), and the symmetry that the atom has by itself.
+        Indexed by feature: kind, symmetry, its energy and margin; confidence, the share of
+        resamples of images in which the symmetry has the same class, with a remark where it is NaN
+        (no orbits, ``refit=False``, or too few images on which the feature fires); runner-up,
+        family, pose in it, the norm of the atom; the symmetry of the atom, that of its family if it
+        has one, what the responses have of it in words, how alike they are inside and outside of
+        it, and on how many of its transformed strongest inputs the feature fires; period,
+        half-width and mirror axis in degrees, and a remark on features of no kind, what each is by
+        itself and what its family is by its mean; the sub-family (-1 for features alone), and the
+        symmetry that the atom has by itself.
     """
     poses = {
         member: group.describe_element(pose)
@@ -70,6 +77,7 @@ def features_table(
             "energy": [s.energy for s in stabilizers],
             "margin": [s.margin for s in stabilizers],
             "confidence": confidence,
+            "confidence_remark": list(confidence_remarks),
             "runner_up": [s.runner_up.name if s.runner_up else "" for s in stabilizers],
             "family": labels,
             "pose": [poses.get(i, "") for i in index],
@@ -78,6 +86,7 @@ def features_table(
             "responses": responses.words,
             "response_inside": responses.inside,
             "response_outside": responses.outside,
+            "response_strongest": responses.strongest,
             "period": tuning.periods,
             "half_width": tuning.half_widths,
             "axis": tuning.axes,

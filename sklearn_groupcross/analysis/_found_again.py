@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from .._ambient import own_state
 from .._device import resolve_device
+from .._shares import check_share
 from ..groups import FiniteGroup
 from ._dictionaries import name_dictionaries, resolve_dictionaries
-from ._matching import SHARED, check_share_threshold, live_atoms, match_atoms
+from ._matching import SHARED, live_atoms, match_atoms
 
 
 @own_state()
@@ -75,7 +76,7 @@ def found_again(
     >>> found_again(atoms, [turned[:2], np.concatenate([turned[1:], strange[:1]])], group=group)
     array([0.5, 1. , 0.5, 0.5])
     """
-    check_share_threshold(threshold)
+    threshold = check_share("threshold", threshold, "a cosine")
     named = {"the dictionary": dictionary} | name_dictionaries(others, "others")
     if len(named) < 2:
         raise ValueError("others holds no dictionary: found_again compares with one or more.")

@@ -9,11 +9,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from .._ambient import own_state
 from .._device import resolve_device
-from .._plain import as_numpy
+from .._integers import check_integer
+from .._progress import tqdm
+from .._stacks._belonging import image_of_each
 from .._stacks._rows import Rows, check_finite
 from .._stacks._validation import validate_rows
 from ..crosscoder import GroupCrosscoder, dictionary_of
@@ -78,16 +79,14 @@ def gather_evidence(
         bags, the orbits do not fit the crosscoder or are not finite, or its group has more than
         128 elements.
     """
+    if not isinstance(crosscoder, GroupCrosscoder):
+        raise TypeError(f"crosscoder is a GroupCrosscoder; got a {type(crosscoder).__name__}.")
     check_is_fitted(crosscoder)
+    n_bags = check_integer("n_bags", n_bags, 1)
     group = crosscoder.group_
     group.subgroups()  # a group too large for names is refused before the work
     rows = validate_rows(crosscoder, orbits, group, reset=False)
-    ids = np.asarray(as_numpy(image_ids, "image_ids"))
-    if ids.shape != (len(rows),):
-        raise ValueError(
-            f"image_ids names the image of each of the {len(rows)} samples; got shape "
-            f"{ids.shape}. Datasets and stores carry it as image_ids."
-        )
+    ids = image_of_each(image_ids, orbits, len(rows))
     images, image = np.unique(ids, return_inverse=True)
     n_bags = min(n_bags, len(images))
     if n_bags < MIN_EFFECTIVE_BAGS:

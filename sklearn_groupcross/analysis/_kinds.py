@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._ambient import own_state
-from .._plain import as_numpy
 from ..groups import FiniteGroup, PlanarGroup, as_group
-from ._tuning import BACK, LARGEST_STEP, angle_tuning, coarse_turns
+from ._tuning import BACK, LARGEST_STEP, angle_tuning, check_profiles, coarse_turns
 
 #: Below this a feature has gone, half-way between the same and unrelated.
 GONE = 0.5
@@ -45,7 +44,9 @@ def measurable_kinds(group: FiniteGroup | str, words: str = "auto") -> list[str]
     """Kinds that a group has the turns to tell apart, in the order of `KINDS`.
 
     A kind is measurable if the group has the turn after which the feature is back and the one
-    half-way there. Without turns of 45° or less a grid and a round feature look alike.
+    half-way there. Without turns of 45° or less a grid and a round feature look alike. Features of
+    the other kinds are ``"other"``, but for one case: three-fold features of groups with the half
+    turn and without that by 120° look directed.
 
     Parameters
     ----------
@@ -85,8 +86,8 @@ def name_kinds(
         Only its `measurable_kinds` are given.
     words : {"auto", "plane", "group"}, default="auto"
         ``"plane"`` is for groups that turn pictures. ``"group"`` says only how much of the group
-        leaves a feature as it is: for hues and signals too, whose cyclic groups turn no picture.
-        ``"auto"`` is the plane for a `PlanarGroup`.
+        leaves a feature as it is. ``"auto"`` is the plane for a `PlanarGroup`, and the group for
+        all others, among them those of hues and signals, which their actions have named.
 
     Returns
     -------
@@ -96,7 +97,8 @@ def name_kinds(
     Raises
     ------
     ValueError
-        If the words are unknown, or of the plane for a group that does not turn it.
+        If profiles are not finite, or not of the group; or the words are unknown, or
+        of the plane for a group that does not turn it.
     """
     return find_kinds(profiles, group, words).kinds
 
@@ -105,7 +107,8 @@ def find_kinds(
     profiles: NDArray[np.floating], group: FiniteGroup | str, words: str = "auto"
 ) -> NamedKinds:
     """Name kinds as `name_kinds`, and say of the others what they lie between."""
-    profiles, group = np.asarray(as_numpy(profiles, "profiles")), as_group(group)
+    group = as_group(group)
+    profiles = check_profiles(profiles, group)
     plane = _plane(group, words)
     if plane is None:
         return NamedKinds(_kinds_of_any_group(profiles, group), _blank(len(profiles), ""))
@@ -139,6 +142,7 @@ def keep_carried(
     named: NamedKinds,
     responses: NDArray[np.floating],
     known: NDArray[np.bool_],
+    lost: NDArray[np.bool_],
     group: FiniteGroup,
     threshold: float,
 ) -> NamedKinds:
@@ -151,6 +155,9 @@ def keep_carried(
         Correlation of each feature's code on x with its code on h·x.
     known : ndarray of shape (m,), bool
         Where these mean something.
+    lost : ndarray of shape (m, order), bool
+        Elements that leave the atom as it is, and are not stated of the feature. To be as alike
+        where the atom is not says nothing about turns, nor does firing alike on weak inputs.
     group : FiniteGroup
     threshold : float
         What they have to reach on average over the turns after which the feature is back.
@@ -168,10 +175,26 @@ def keep_carried(
             if kind in measurable_kinds(group)
         } | {"round": coarse_turns(group.n_turns)[1:]}
         for kind, turns in backs.items():
-            of_kind = known & (named.kinds == kind)
-            lost = np.flatnonzero(of_kind)[responses[of_kind][:, turns].mean(axis=1) < threshold]
-            kinds[lost], remarks[lost] = "other", f"{kind} by its atom, not by its responses"
+            differs = known & (responses[:, turns].mean(axis=1) < threshold)
+            taken = (named.kinds == kind) & (differs | lost[:, turns].any(axis=1))
+            kinds[taken], remarks[taken] = "other", f"{kind} by its atom, not by its responses"
     return NamedKinds(kinds, remarks)
+
+
+def add_families(named: NamedKinds, of_families: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Remarks on features of no kind by themselves, with the kind of their families.
+
+    Parameters
+    ----------
+    named : NamedKinds
+        Of each feature by itself.
+    of_families : ndarray of shape (m,), of str
+        The kind of the mean profile of a feature's family; of features alone their own.
+    """
+    remarks = named.remarks.copy()
+    differs = (named.kinds == "other") & (of_families != "other") & (of_families != "dead")
+    remarks[differs] += "; its family by its mean: " + of_families[differs]
+    return remarks
 
 
 def _plane(group: FiniteGroup, words: str) -> PlanarGroup | None:

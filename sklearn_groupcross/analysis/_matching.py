@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from .._ambient import own_state
 from .._device import resolve_device
 from .._plain import as_tensor
+from .._shares import check_share
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup
 from ._dictionaries import resolve_dictionaries
@@ -178,7 +179,7 @@ def match_dictionaries(
     >>> matching.pairs.tolist(), matching.similarity.round(3).tolist()
     ([[0, 3], [1, 2], [2, 1], [3, 0]], [1.0, 1.0, 1.0, 1.0])
     """
-    check_share_threshold(threshold)
+    threshold = check_share("threshold", threshold, "a cosine")
     atoms_of, group = resolve_dictionaries({"first": first, "second": second}, group)
     return match_atoms(
         atoms_of["first"],
@@ -237,14 +238,3 @@ def _cosines(
 def live_atoms(atoms: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Which atoms of shape (m, order, d) are not zero."""
     return np.asarray(atoms.any(axis=(1, 2)), dtype=np.bool_)
-
-
-def check_share_threshold(threshold: float) -> None:
-    """Check a similarity from which features count as the same.
-
-    Raises
-    ------
-    ValueError
-    """
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold is a cosine in (0, 1]; got {threshold}.")

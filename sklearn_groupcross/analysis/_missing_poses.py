@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
 from .._device import resolve_device
-from .._plain import as_numpy
+from .._integers import check_integer
+from .._stacks._belonging import image_of_each
 from .._stacks._validation import validate_rows
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup
@@ -98,7 +99,7 @@ def missing_poses(
         If there are neither orbits nor other dictionaries, orbits come without the crosscoder or
         are of fewer than five images, or anything does not fit.
     TypeError
-        If `others` is a single dictionary.
+        If `analysis` is no analyzer, or `others` is a single dictionary.
 
     Notes
     -----
@@ -135,7 +136,14 @@ def missing_poses(
     0       0      2         2         0.01
     1       1      0         2         1.00
     """
+    if not hasattr(analysis, "transform_blocks"):
+        raise TypeError(
+            "missing_poses takes a fitted SymmetryAnalyzer first, missing_poses(analysis, "
+            f"crosscoder, orbits); got a {type(analysis).__name__}."
+        )
     check_is_fitted(analysis)
+    min_size = check_integer("min_size", min_size, 1)
+    n_resamples = check_integer("n_resamples", n_resamples, 1)
     dictionaries_by_name = name_dictionaries(others, "others")
     if orbits is None and not dictionaries_by_name:
         raise ValueError(
@@ -213,16 +221,7 @@ def _check_orbits(
     if not np.array_equal(crosscoder.components_, analysis.components_):
         raise ValueError("The analysis is of another crosscoder: their atoms differ.")
     rows = validate_rows(crosscoder, orbits, analysis.group_, reset=False)
-    if image_ids is None and not hasattr(orbits, "image_ids"):
-        raise ValueError(
-            "image_ids says of which image every orbit is; a plain array does not. Datasets and "
-            "stores carry it as image_ids."
-        )
-    ids = np.asarray(as_numpy(orbits.image_ids if image_ids is None else image_ids, "image_ids"))
-    if ids.shape != (len(rows),):
-        raise ValueError(
-            f"image_ids names the image of each of the {len(rows)} samples; got shape {ids.shape}."
-        )
+    ids = image_of_each(image_ids, orbits, len(rows))
     images, image = np.unique(ids, return_inverse=True)
     if len(images) < MIN_EFFECTIVE_BAGS:
         raise ValueError(

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from .._stacks._belonging import find_image_ids
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup, Stabilizer, find_stabilizers
 from ._code_profiles import code_profiles
 from ._evidence import ProfileEvidence
 from ._family_names import Kin, hand_out, pooled
 from ._jackknife import gather_evidence
-from ._responses import Responses, confirm_names, no_responses
+from ._responses import NOT_MEASURED, Responses, confirm_names, no_responses
 
 FloatArray = NDArray[np.floating]
 
@@ -99,12 +100,7 @@ def resolve_images(
             "Orbits are encoded by the crosscoder whose atoms these are: "
             "fit(crosscoder, orbits=...). Atoms alone are analysed without orbits."
         )
-    if image_ids is None and not hasattr(orbits, "image_ids"):
-        raise ValueError(
-            "image_ids says of which image every orbit is; a plain array does not. "
-            "Datasets and stores carry it as image_ids."
-        )
-    ids = orbits.image_ids if image_ids is None else image_ids
+    ids = find_image_ids(image_ids, orbits)
     return Images(crosscoder, orbits, ids, seed, device, progress)
 
 
@@ -125,15 +121,25 @@ def name_atoms(
         raise ValueError(
             f"margin lies in [0, threshold); got {rates.margin}, threshold {rates.threshold}."
         )
-    evidence = gather_evidence(images.crosscoder, images.orbits, images.image_ids, **images.how())
+    evidence = replace(
+        gather_evidence(images.crosscoder, images.orbits, images.image_ids, **images.how()),
+        group=group,  # the crosscoder's, which may lack the names
+    )
     named, confidence = evidence.name(
         rates.threshold, margin=rates.margin, error_rate=rates.error_rate
     )
     # an atom of which images say too little is named as it stands
-    missing = np.isnan(confidence)
-    atoms = [a if lacks else b for lacks, a, b in zip(missing, standing, named, strict=True)]
-    refitted = np.where(missing[:, None], profiles, evidence.profiles)
+    atoms = _where_known(confidence, named, standing)
+    refitted = np.where(np.isnan(confidence)[:, None], profiles, evidence.profiles)
     return AtomNames(atoms, confidence, refitted, evidence)
+
+
+def _where_known(
+    confidence: FloatArray, named: Sequence[Stabilizer], standing: Sequence[Stabilizer]
+) -> list[Stabilizer]:
+    """Names from images where these say enough, otherwise those of atoms as they stand."""
+    known = ~np.isnan(confidence)
+    return [a if k else b for k, a, b in zip(known, named, standing, strict=True)]
 
 
 def name_families(
@@ -159,17 +165,31 @@ def name_families(
     """
     if not kin:
         return names.stabilizers, names.confidence
-    if names.evidence is None:
-        of_families = find_stabilizers(group, pooled(profiles, kin, group), rates.threshold)
-        shared = np.full(len(kin), np.nan)
-    else:
-        of_families, shared = names.evidence.of_families(kin).name(
+    of_families = find_stabilizers(group, pooled(profiles, kin, group), rates.threshold)
+    shared = np.full(len(kin), np.nan)
+    if names.evidence is not None:
+        refitted, shared = names.evidence.of_families(kin).name(
             rates.threshold, margin=rates.margin, error_rate=rates.error_rate
         )
+        # a family of which images say too little is named as it stands
+        of_families = _where_known(shared, refitted, of_families)
     confidence = names.confidence.copy()
     for family, certainty in zip(kin, shared, strict=True):
         confidence[family.members] = certainty
     return hand_out(kin, of_families, names.stabilizers), confidence
+
+
+def explain_missing(
+    confidence: FloatArray, names: AtomNames, rates: Rates, images: Images | None
+) -> list[str]:
+    """Why there is no confidence, for every feature; empty where there is."""
+    if images is None:
+        reasons = [f"{NOT_MEASURED}: no orbits were given"] * len(confidence)
+    elif names.evidence is None:
+        reasons = [f"{NOT_MEASURED}: refit={rates.refit}"] * len(confidence)
+    else:
+        reasons = names.evidence.reasons
+    return [reason if np.isnan(c) else "" for c, reason in zip(confidence, reasons, strict=True)]
 
 
 def confirm_by_images(

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from .._plain import as_tensor
+from .._progress import tqdm
 from .._stacks._rows import Rows, check_finite
 from ..crosscoder import GroupCrosscoder, dictionary_of
 from ..groups import FiniteGroup

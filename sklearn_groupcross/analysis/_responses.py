@@ -19,6 +19,11 @@ FloatArray = NDArray[np.floating]
 NOT_MEASURED = "not measured"
 CARRIED, ALIKE_OUTSIDE = "carry it", "as alike outside of it"
 UNKNOWN = "unknown"
+#: Said where too little is known, and that little speaks against the symmetry of the atom.
+SILENT = "some of its strongest inputs fall silent"
+# Share of transformed strongest inputs on which a feature has to fire still: most of them. Of names
+# that correlations carry this took none on the dictionaries that it was settled on.
+_MOST = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,18 @@ class Responses:
         ``"carry it"``, the whole symmetry of the atom; ``"carry part: …"``; ``"lack: …"``, the
         responses differ where the atom does not; ``"as alike outside of it"``, they are alike, but
         as much under what the symmetry does not contain; ``"unknown: …"``, the feature fires on
-        too few images; empty for atoms without symmetry. ``"not measured"`` without orbits.
+        too few images, and whether its strongest inputs fall silent; empty for atoms without
+        symmetry. ``"not measured"`` without orbits.
     inside : ndarray of shape (m,)
         Mean correlation of a feature's code on y with its code on h·y, over the h of the atom's
         symmetry other than the identity. NaN where there are none, or where nothing was measured.
     outside : ndarray of shape (m,)
         The same over all other h; for atoms that the whole group fixes, the correlation with
         other orbits of the same image.
+    strongest : ndarray of shape (m,)
+        Share of its strongest inputs, at most nine of as many images, transformed by the h of the
+        atom's symmetry other than the identity, on which the feature fires still. NaN as `inside`,
+        and where it never fires.
     profiles : ndarray of shape (m, order) or None
         The correlations: see `CodeProfiles`.
     """
@@ -45,6 +55,7 @@ class Responses:
     words: NDArray[np.object_]
     inside: FloatArray
     outside: FloatArray
+    strongest: FloatArray
     profiles: FloatArray | None
 
     @property
@@ -58,7 +69,8 @@ class Responses:
 def no_responses(m: int) -> Responses:
     """Responses of `m` features of which nothing was measured."""
     nothing = np.full(m, np.nan)
-    return Responses(np.full(m, NOT_MEASURED, dtype=object), nothing, nothing.copy(), None)
+    words = np.full(m, NOT_MEASURED, dtype=object)
+    return Responses(words, nothing, nothing.copy(), nothing.copy(), None)
 
 
 def confirm_names(
@@ -75,14 +87,16 @@ def confirm_names(
 
     Of the subgroups H of the atom's stabilizer other than the trivial one, responses carry H if
     every correlation in H exceeds `threshold`, the lower bound of their mean exceeds ``threshold -
-    margin``, and the lower bound of the mean in H less that outside of H exceeds 0. Outside of the
+    margin``, the lower bound of the mean in H less that outside of H exceeds 0, and the feature
+    fires on most of its strongest inputs when H transforms them. Outside of the
     whole group are other orbits of the same image. The largest such H is stated, among equally
     large ones that with the largest mean; none, if there is none, or if the responses are alike in
     all of the stabilizer and as much outside of it. Bounds are those of a jackknife
     over bags of images, and hold for all H of a feature at once: the probability that a feature is
     given any H of a true mean of at most ``threshold - margin``, or not above that outside of it,
-    is at most `error_rate`. Of features that fire on too few images nothing is known: the atom's
-    symmetry stands, and words say so.
+    is at most `error_rate`. Of features that fire on too few images hardly anything is known: the
+    atom's symmetry stands if not one of their strongest inputs falls silent under it, and words say
+    so.
 
     Parameters
     ----------
@@ -102,7 +116,7 @@ def confirm_names(
     """
     m = len(stabilizers)
     words = np.full(m, "", dtype=object)
-    inside, outside = np.full((2, m), np.nan)
+    inside, outside, strongest = np.full((3, m), np.nan)
     stated = list(stabilizers)
     with_the_same: dict[tuple[int, ...], list[int]] = {}
     for i, stabilizer in enumerate(stabilizers):
@@ -112,16 +126,29 @@ def confirm_names(
         features, own = np.array(members), stabilizers[members[0]].subgroup
         trial = _Trial(measured, features, own, threshold, margin, error_rate, seed)
         inside[features], outside[features] = trial.inside, trial.outside
+        strongest[features] = trial.strongest
         for row, i in enumerate(members):
             if trial.is_known[row]:
                 carried, words[i] = trial.verdict(row)
-                stated[i] = _restrict(stabilizers[i], atom_profiles[i], carried)
             else:
                 n_images = f"{measured.n_images[i]} images, as if on {trial.n_effective[row]:.1f}"
                 words[i] = (
                     f"{UNKNOWN}: fires on {n_images}; at least {MIN_EFFECTIVE_BAGS} are needed"
                 )
-    return stated, Responses(words, inside, outside, measured.profiles)
+                carried = own
+                if trial.strongest[row] < 1:  # all that is known: none of it may speak against it
+                    carried, words[i] = None, f"{words[i]}; {SILENT}"
+            stated[i] = _restrict(stabilizers[i], atom_profiles[i], carried)
+    return stated, Responses(words, inside, outside, strongest, measured.profiles)
+
+
+def not_stated(of_atoms: Sequence[Stabilizer], stated: Sequence[Stabilizer]) -> NDArray[np.bool_]:
+    """Elements that leave atoms as they are, and are not stated of their features: (m, order)."""
+    lost = np.zeros((len(stated), stated[0].subgroup.group.order if len(stated) else 0), dtype=bool)
+    for row, atom, feature in zip(lost, of_atoms, stated, strict=True):
+        row[list(atom.subgroup.elements)] = True
+        row[list(feature.subgroup.elements)] = False
+    return lost
 
 
 class _Trial:
@@ -150,11 +177,14 @@ class _Trial:
         bounds = lower_bounds(figures, deviations, df, error_rate, seed)
         profiles = measured.profiles[features]
         smallest = [profiles[:, h.elements[1:]].min(axis=1) for h in self._candidates]
+        firing = _firing(measured.strongest[features], self._candidates)
         self._alike = (bounds[:, :n] > threshold - margin) & (np.stack(smallest, 1) > threshold)
+        self._alike &= firing >= _MOST
         self._passes = self._alike & (bounds[:, n:] > 0)
         self._mean = figures[:, :n]
         self.inside = figures[:, n - 1]
         self.outside = figures[:, n - 1] - figures[:, 2 * n - 1]
+        self.strongest = firing[:, n - 1]
 
     def verdict(self, row: int) -> tuple[Subgroup | None, str]:
         """What is carried, and the same in words."""
@@ -168,6 +198,16 @@ class _Trial:
             part = self._candidates[int(np.argmax(np.where(self._passes[row], sizes, -1)))]
             return part, f"carry part: {_describe(part)}"
         return None, f"lack: {_describe(symmetry)}"
+
+
+def _firing(strongest: FloatArray, candidates: Sequence[Subgroup]) -> FloatArray:
+    """Share of strongest inputs, transformed by each subgroup, on which features fire: (k, n)."""
+    counts = (strongest[:, :, 0] > 0).sum(axis=1)
+    fires = (strongest > 0).sum(axis=1)  # those that are not there fire nowhere
+    totals = np.stack([fires[:, h.elements[1:]].mean(axis=1) for h in candidates], axis=1)
+    return np.divide(
+        totals, counts[:, None], out=np.full(totals.shape, np.nan), where=counts[:, None] > 0
+    )
 
 
 def _contrasts(group: FiniteGroup, candidates: Sequence[Subgroup]) -> FloatArray:

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from .._ambient import own_state
 from .._device import resolve_device
-from .._plain import as_numpy
+from .._stacks._belonging import image_of_each
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup, as_group
 from ._embedding import MIN_FEATURES_FOR_A_MAP, embed
@@ -171,7 +171,8 @@ def compare_separation(
     known = _check_labels(labels, named)
     assert group is not None  # there is a dictionary, and `check_lift` found its group
     seed = int(check_random_state(random_state).randint(2**31 - 1))
-    halves = split_images(_check_image_ids(image_ids, orbits), np.random.default_rng(seed))
+    images = image_of_each(image_ids, orbits, len(orbits))
+    halves = split_images(images, np.random.default_rng(seed))
 
     moments = {
         name: [code_moments(crosscoder, orbits, half) for half in halves]
@@ -283,20 +284,6 @@ def _find_group(
     groups = [group, getattr(orbits, "group", None)]
     groups += [getattr(crosscoder, "group_", None) for crosscoder in named.values()]
     return next((g for g in groups if g is not None and g.order > 1), group)
-
-
-def _check_image_ids(image_ids: ArrayLike | None, orbits: Any) -> NDArray[Any]:
-    if image_ids is None and not hasattr(orbits, "image_ids"):
-        raise ValueError(
-            "image_ids says which image every sample is of; a plain array of orbits does not."
-        )
-    ids_given = orbits.image_ids if image_ids is None else image_ids
-    ids = np.asarray(as_numpy(ids_given, "image_ids"))
-    if ids.shape != (len(orbits),):
-        raise ValueError(
-            f"image_ids has one entry for each of {len(orbits)} samples; got {ids.shape}."
-        )
-    return ids
 
 
 def _check_labels(

@@ -15,10 +15,11 @@ from sklearn.utils import check_random_state
 
 from .._ambient import own_state
 from .._device import resolve_device
+from .._shares import check_share
 from ..groups import FiniteGroup
 from ._clustering import cluster_families
 from ._dictionaries import name_dictionaries, resolve_dictionaries
-from ._matching import SHARED, Matching, check_share_threshold, live_atoms, match_atoms
+from ._matching import SHARED, Matching, live_atoms, match_atoms
 from ._resampling import percentile_interval, resampled_means
 from ._similarity import best_alignment, unit_atoms
 
@@ -135,7 +136,7 @@ def stability(
     0     seed 0           1.0                0.0
     1     seed 1           1.0                0.0
     """
-    check_share_threshold(threshold)
+    threshold = check_share("threshold", threshold, "a cosine")
     if null not in _NULLS:
         raise ValueError(f"null is one of {', '.join(map(repr, _NULLS))}; got {null!r}.")
     by_name = name_dictionaries(dictionaries, "dictionaries")

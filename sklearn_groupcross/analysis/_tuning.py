@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array
 
 from .._ambient import own_state
 from .._plain import as_numpy
@@ -63,6 +64,11 @@ def angle_tuning(profiles: ArrayLike, group: FiniteGroup | str) -> AngleTuning:
     -------
     tuning : AngleTuning
 
+    Raises
+    ------
+    ValueError
+        If profiles are not finite, or not of the group.
+
     Examples
     --------
     >>> import numpy as np
@@ -73,7 +79,8 @@ def angle_tuning(profiles: ArrayLike, group: FiniteGroup | str) -> AngleTuning:
     >>> tuning.periods.tolist(), tuning.half_widths.tolist()
     ([180.0], [45.0])
     """
-    values, group = np.asarray(as_numpy(profiles, "profiles")), as_group(group)
+    group = as_group(group)
+    values = check_profiles(profiles, group)
     if not isinstance(group, PlanarGroup) or group.n_turns == 1:
         nothing = np.full(len(values), np.nan)
         return AngleTuning(nothing, nothing.copy(), nothing.copy())
@@ -85,6 +92,28 @@ def angle_tuning(profiles: ArrayLike, group: FiniteGroup | str) -> AngleTuning:
     if group.has_mirrors and changes.any():
         axes[changes] = _axes(values[changes, group.n_turns :], periods[changes])
     return AngleTuning(periods, half_widths, axes)
+
+
+def check_profiles(profiles: ArrayLike, group: FiniteGroup) -> FloatArray:
+    """Check that these are profiles over a group: of as many columns as it has elements.
+
+    Raises
+    ------
+    ValueError
+        If not, or they are not finite numbers.
+    """
+    values: FloatArray = check_array(
+        as_numpy(profiles, "profiles"),
+        dtype=[np.float64, np.float32],
+        ensure_min_samples=0,
+        input_name="profiles",
+    )
+    if values.shape[1] != group.order:
+        raise ValueError(
+            f"profiles have one column for each of the {group.order} elements of {group!r}, as "
+            f"SymmetryAnalyzer.profiles_ has; got shape {values.shape}."
+        )
+    return values
 
 
 def coarse_turns(n_turns: int) -> NDArray[np.int64]:

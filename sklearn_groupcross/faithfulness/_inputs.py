@@ -62,7 +62,11 @@ class CenterBatches:
         return len(self.source)
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Yield tensors (n, n_channels, input_size, input_size), in [0, 1]."""
+        """Yield tensors (n, n_channels, input_size, input_size), in [0, 1].
+
+        Images that cannot be used are all named before the first.
+        """
+        self.source.check_all()
         for start in range(0, self.n_images, self.batch_size):
             indices = range(start, min(start + self.batch_size, self.n_images))
             squares = torch.stack([self.source.load(i, self.source_size) for i in indices])

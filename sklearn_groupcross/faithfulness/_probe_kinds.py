@@ -44,6 +44,12 @@ class ProbeKinds:
         ``"random direction"``: random directions other than those that the limits are of.
         ``"untrained network"``: the same encoder behind an untrained network. Where that is given
         a class as often as the trained one, the class is no work of training.
+        ``"control"``: the features of the dictionary given as `control`, behind the untrained
+        network.
+    control_shares : DataFrame
+        The same for each feature, a row each: the share of the controls that prefer the feature's
+        nearest class by as much as it does. A name says little where many do: straight edges are
+        what layers of random weights show as well.
     orientations : ndarray of shape (m,)
         Degrees, counter-clockwise, by which the probes of the nearest class are turned when they
         excite most. Unturned, curves have their centre straight above, corners open upwards, edges
@@ -65,6 +71,7 @@ class ProbeKinds:
     selectivities: FloatArray
     limits: FloatArray
     error_rates: pd.DataFrame
+    control_shares: pd.DataFrame
     orientations: FloatArray
     radii: FloatArray
     fires: NDArray[np.bool_]
@@ -73,15 +80,21 @@ class ProbeKinds:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a feature, beside `SymmetryAnalyzer.features_table_`."""
+        """One row a feature, beside `SymmetryAnalyzer.features_table_`.
+
+        Columns ``random_share``, ``untrained_share`` and, with a control, ``control_share`` are
+        those of `control_shares`.
+        """
         rows = np.arange(len(self.kinds))
         column = [PROBE_CLASSES.index(name) for name in self.nearest]
+        shares = self.control_shares.rename(columns=lambda name: f"{name.split()[0]}_share")
         return pd.DataFrame(
             {
                 "probe_kind": self.kinds,
                 "nearest": self.nearest,
                 "selectivity": self.selectivities[rows, column],
                 "limit": self.limits[column],
+                **shares.to_dict("series"),
                 "orientation": self.orientations,
                 "radius": self.radii,
                 "fires": self.fires,
@@ -98,6 +111,7 @@ def probe_kinds(
     *,
     readings: ProbeReadings | None = None,
     untrained_readings: ProbeReadings | None = None,
+    control: GroupCrosscoder | ArrayLike | None = None,
     error_rate: float = 0.05,
     n_controls: int = 4000,
     device: str | torch.device = "auto",
@@ -111,7 +125,11 @@ def probe_kinds(
     curve of its radius and angle, less to others and less to straight edges.
 
     Any direction prefers something, and reliably so. A class is therefore stated only where a
-    feature's preference exceeds what all but few random directions of the same layer show.
+    feature's preference exceeds what all but few random directions of the same layer show. That a
+    feature is an ``"edge"`` says that drawn edges excite it more than drawn curves, lines and
+    corners do. It does not say that training made it so: of a network of random weights, whose
+    layers filter images too, the features of a dictionary may prefer edges as well. How many do is
+    what `control` asks, and `ProbeKinds.control_shares` says for each feature.
 
     Parameters
     ----------
@@ -125,6 +143,9 @@ def probe_kinds(
         name several dictionaries, or to choose the probes.
     untrained_readings : ProbeReadings, optional
         The same probes read from `untrained`. Default: they are read.
+    control : GroupCrosscoder or array-like of shape (m, n_channels), optional
+        A dictionary of the untrained network: fitted as `crosscoder` was, on orbits that
+        ``untrained(network, random_state)`` gave of the same images.
     error_rate : float, default=0.05
         Share of random directions that may be given a class, of all classes together.
     n_controls : int, default=4000
@@ -139,8 +160,8 @@ def probe_kinds(
     Raises
     ------
     ValueError
-        If the crosscoder reads whole orbits or another number of channels than the layer has,
-        readings are of different probes, or the error rate is not within (0, 1).
+        If the crosscoder or the control reads whole orbits or another number of channels than the
+        layer has, readings are of different probes, or the error rate is not within (0, 1).
 
     References
     ----------
@@ -180,7 +201,14 @@ def probe_kinds(
     directions = np.random.default_rng(random_state).standard_normal((n_controls, encoder.shape[1]))
     controls = score_responses(_respond(directions, readings), readings.probes).selectivities
     limits = _limits(controls[::2], error_rate)
-    behind_untrained = score_responses(_respond(encoder, untrained_readings), readings.probes)
+    behind_untrained = {"untrained network": encoder}
+    if control is not None:
+        behind_untrained["control"] = _encoder(control)
+        _check_readings(readings, untrained_readings, behind_untrained["control"])
+    of_controls = {"random direction": controls[1::2]} | {
+        name: score_responses(_respond(rows, untrained_readings), readings.probes).selectivities
+        for name, rows in behind_untrained.items()
+    }
     nearest = scores.selectivities.argmax(axis=1)
     # at most one class has a positive selectivity
     stated = (scores.selectivities > limits).any(axis=1)
@@ -191,11 +219,15 @@ def probe_kinds(
         selectivities=scores.selectivities,
         limits=limits,
         error_rates=pd.DataFrame(
-            {
-                "random direction": _shares_stated(controls[1::2], limits),
-                "untrained network": _shares_stated(behind_untrained.selectivities, limits),
-            }
+            {name: _shares_stated(values, limits) for name, values in of_controls.items()}
         ).T,
+        control_shares=pd.DataFrame(
+            {
+                name: _shares_as_large(scores.selectivities, nearest, values)
+                for name, values in of_controls.items()
+            },
+            index=pd.RangeIndex(len(encoder), name="feature"),
+        ),
         orientations=_orientations(scores, nearest, responses.shape[2]),
         radii=_radii(responses, nearest, readings.probes),
         fires=_fires(crosscoder, readings, nearest),
@@ -243,6 +275,18 @@ def _limits(controls: FloatArray, error_rate: float) -> FloatArray:
 def _shares_stated(selectivities: FloatArray, limits: FloatArray) -> dict[str, float]:
     shares = (selectivities > limits).mean(axis=0)
     return {**dict(zip(PROBE_CLASSES, shares.tolist(), strict=True)), "any": float(shares.sum())}
+
+
+def _shares_as_large(
+    selectivities: FloatArray, nearest: NDArray[np.int64], controls: FloatArray
+) -> FloatArray:
+    """Share of controls that prefer a feature's nearest class by as much as the feature: (m,)."""
+    shares = np.empty(len(nearest))
+    for i in range(len(PROBE_CLASSES)):
+        of_class = nearest == i
+        below = np.searchsorted(np.sort(controls[:, i]), selectivities[of_class, i], side="left")
+        shares[of_class] = 1 - below / len(controls)
+    return shares
 
 
 def _orientations(scores: Scores, nearest: NDArray[np.int64], n_turns: int) -> FloatArray:

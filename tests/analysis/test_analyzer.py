@@ -270,12 +270,25 @@ class TestEvidence:
         ]
         assert analysis.features_table_["own_symmetry"].tolist() == own
         assert analysis.diagnose(crosscoder, data.orbits[800:]) == []
+        remarks = analysis.features_table_["confidence_remark"]
+        np.testing.assert_array_equal(remarks == "", known)
+        assert remarks[~known].str.startswith("fires on ").all()
 
     def test_atoms_alone_have_none(self, analysis):
         assert analysis.evidence_ is None
         assert np.isnan(analysis.confidence_).all()
         assert analysis.atom_stabilizers_ is analysis.stabilizers_
         assert set(analysis.features_table_["responses"]) == {"not measured"}
+        remarks = set(analysis.features_table_["confidence_remark"])
+        assert remarks == {"not measured: no orbits were given"}
+
+    def test_without_refitting_there_is_none_and_the_table_says_so(self, crosscoder, data):
+        analysis = SymmetryAnalyzer(refit=False).fit(
+            crosscoder, orbits=data.orbits[800:], image_ids=np.arange(400) // 10
+        )
+        assert np.isnan(analysis.features_table_["confidence"]).all()
+        remarks = set(analysis.features_table_["confidence_remark"])
+        assert remarks == {"not measured: refit=False"}
 
     def test_what_is_missing_is_said(self, crosscoder, data):
         with pytest.raises(TypeError, match=r"fit\(crosscoder, orbits="):

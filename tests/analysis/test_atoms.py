@@ -92,3 +92,45 @@ def test_what_a_message_says_to_pass_is_taken(orbits, tmp_path):
         with pytest.raises(TypeError, match=r"^X is "):
             SymmetryAnalyzer(group).fit(wrong)
         assert SymmetryAnalyzer(group).fit(right).n_features_in_ == 24
+
+
+@pytest.mark.parametrize("group", [None, GROUP])
+@pytest.mark.parametrize("gather", [list, tuple, lambda models: dict(enumerate(models))])
+def test_several_dictionaries_are_told_who_takes_them(crosscoder, group, gather):
+    for models in ([crosscoder], [crosscoder, GroupCrosscoder()]):
+        message = rf"X is a \w+ of {len(models)} models; .* others=\[second"
+        with pytest.raises(TypeError, match=message):
+            SymmetryAnalyzer(group).fit(gather(models))
+
+
+class Store:
+    """Orbits on the disk, with the shape of atoms."""
+
+    shape, dtype, group, image_ids = (40, 6, 4), np.float32, GROUP, np.arange(40)
+
+
+class Dataset:
+    """Orbits that are still to be read."""
+
+    def as_array(self):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("held", [Store(), Dataset()], ids=["store", "dataset"])
+def test_orbits_are_no_atoms_and_no_labels(crosscoder, held):
+    for analyze in (SymmetryAnalyzer(GROUP).fit, SymmetryAnalyzer(GROUP).fit_predict):
+        with pytest.raises(TypeError, match="X is of type .*, which holds orbits of inputs"):
+            analyze(held)
+        with pytest.raises(ValueError, match="fit is y, which is not looked at; got a .*orbits="):
+            analyze(crosscoder, held)
+
+
+def test_y_that_looks_like_orbits_is_refused(crosscoder, orbits):
+    flat = orbits.reshape(len(orbits), -1)
+    for given in (orbits, flat, flat.tolist(), torch.from_numpy(orbits)):
+        with pytest.raises(ValueError, match=r"of shape \(40, .*orbits="):
+            SymmetryAnalyzer().fit(crosscoder, given)
+    for labels in (None, np.arange(5), list("abcde"), np.arange(5)[:, None]):
+        analysis = SymmetryAnalyzer().fit(crosscoder, labels)
+        found = SymmetryAnalyzer().fit_predict(crosscoder, labels)
+        np.testing.assert_array_equal(found, analysis.labels_)

@@ -109,6 +109,22 @@ def test_the_control_is_another_orbit_of_the_same_image(crosscoder, planted):
     np.testing.assert_allclose(same.elsewhere, same.profiles.mean(axis=1), atol=1e-9)
 
 
+def test_strongest_inputs_are_one_an_image_and_transformed(crosscoder, planted):
+    orbits, ids = planted.orbits[2000:2300].astype(np.float64), np.arange(300) // 20
+    found = code_profiles(crosscoder, orbits, ids).strongest
+    codes = crosscoder.encode(orbits.reshape(-1, 32)).reshape(300, GROUP.order, -1)
+    for i in range(codes.shape[2]):
+        around = []
+        for image in range(15):
+            own = codes[ids == image][:, :, i]
+            row, g = np.unravel_index(own.argmax(), own.shape)
+            around.append([own[row, GROUP.cayley_table[h, g]] for h in range(GROUP.order)])
+        around = sorted(around, key=lambda codes: -codes[0])[:9]
+        np.testing.assert_allclose(found[i], around * (np.array(around)[:, :1] > 0), atol=1e-9)
+    few = code_profiles(crosscoder, orbits[:40], ids[:40]).strongest
+    assert not few[:, 2:].any()
+
+
 def test_weights_count_bags_of_images(crosscoder, planted):
     orbits, ids = planted.orbits[2000:2200], np.arange(200) // 20
     found = code_profiles(crosscoder, orbits, ids, random_state=3)
@@ -160,12 +176,12 @@ def test_bad_input(crosscoder, planted):
     orbits = planted.orbits[:10]
     with pytest.raises(ValueError, match="8 blocks of 32 channels; got shape"):
         code_profiles(crosscoder, orbits[:, :4])
-    with pytest.raises(ValueError, match="One image id for each of 10 orbits"):
+    with pytest.raises(ValueError, match="names the image of each of the 10 samples"):
         code_profiles(crosscoder, orbits, np.zeros(9))
     with pytest.raises(ValueError, match="One weight for each of 10 bags"):
         code_profiles(crosscoder, orbits).reweighted(np.ones(3))
     for name in ("n_bags", "max_orbits"):
-        with pytest.raises(ValueError, match=f"{name} is at least 1; got 0"):
+        with pytest.raises(ValueError, match=f"{name} is at least 1; got {name}=0"):
             code_profiles(crosscoder, orbits, **{name: 0})
     broken = orbits.copy()
     broken[3, 2, 1] = np.nan

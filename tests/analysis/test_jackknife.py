@@ -119,10 +119,14 @@ def test_a_group_too_large_for_names_is_refused_before_the_work():
 
 
 def test_bad_input_is_refused(crosscoder, data, image_ids, evidence):
-    with pytest.raises(ValueError, match=r"each of the 900 samples; got shape \(899,\)"):
+    with pytest.raises(ValueError, match=r"each of the 900 samples.* got shape \(899,\)"):
         gather_evidence(crosscoder, data.orbits, image_ids[1:])
     with pytest.raises(ValueError, match="n_bags=1 and 1 images"):
         gather_evidence(crosscoder, data.orbits, np.zeros(900))
+    with pytest.raises(TypeError, match="n_bags is a whole number; got 2.5"):
+        gather_evidence(crosscoder, data.orbits, image_ids, n_bags=2.5)
+    with pytest.raises(TypeError, match="crosscoder is a GroupCrosscoder; got a ndarray"):
+        gather_evidence(crosscoder.components_, data.orbits, image_ids)
     with pytest.raises(ValueError, match="4 blocks"):
         gather_evidence(crosscoder, data.orbits[:, :4], image_ids)
     broken = data.orbits.copy()

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_groupcross import Cyclic, Dihedral, SymmetryAnalyzer, Trivial
+from sklearn_groupcross import Cyclic, Dihedral, SymmetryAnalyzer, Trivial, make_orbits
 from sklearn_groupcross.analysis import KINDS, measurable_kinds, name_kinds
-from sklearn_groupcross.analysis._kinds import NamedKinds, find_kinds, keep_carried
+from sklearn_groupcross.analysis._kinds import NamedKinds, add_families, find_kinds, keep_carried
 from sklearn_groupcross.groups import Quaternion, Symmetric
 
 
@@ -87,6 +87,74 @@ def test_kinds_that_a_group_cannot_show_are_never_named():
     assert name_kinds(np.array([[1.0, 0.0]]), Cyclic(2))[0] == "directed"
 
 
+def ideal_profile(group, period):
+    """Of narrow peaks, a period apart; of what no turn changes at 0, and of nothing else."""
+    angles = np.array([group.degrees(g) for g in range(group.order)])
+    off = np.zeros(group.order) if period == 0 else (angles + period / 2) % period - period / 2
+    return np.exp(-0.5 * (off / 2.0) ** 2)[None]
+
+
+PERIODS = {"line": 180, "grid": 90, "three-fold": 120, "directed": 360, "round": 0}
+
+
+@pytest.mark.parametrize("family", [Cyclic, Dihedral])
+@pytest.mark.parametrize("n", range(1, 65))
+def test_every_kind_listed_can_be_told_and_no_other_is_given(family, n):
+    group = family(n)
+    listed = measurable_kinds(group)
+    for kind, period in PERIODS.items():
+        found = name_kinds(ideal_profile(group, period), group)[0]
+        if kind in listed:
+            assert found == kind
+        elif kind == "three-fold" and n % 2 == 0 and n % 3:
+            assert found == "directed"  # as the docstring says: nobody could tell
+        else:
+            assert found == "other"
+    between = np.full((1, group.order), 0.65)
+    between[0, 0] = 1.0
+    assert name_kinds(between, group)[0] == "other"
+    assert "other" in listed
+
+
+def test_planted_atoms_under_four_turns():
+    """Lines can be told: the quarter turn takes them away. Grids are back at every turn."""
+    group = Dihedral(4)
+    planted = {
+        "line": group.generated_subgroup([2]),
+        "grid": group.generated_subgroup([1]),
+        "directed": group.generated_subgroup([4]),
+        "round": group.subgroups()[-1],
+    }
+    found = {}
+    for kind, stabilizer in planted.items():
+        atoms = make_orbits(
+            10,
+            group=group,
+            n_channels=64,
+            n_families=3,
+            n_active=1,
+            stabilizers=stabilizer,
+            random_state=0,
+        ).components
+        kinds = SymmetryAnalyzer(group).fit(atoms.reshape(len(atoms), -1)).kinds_
+        (found[kind],) = set(kinds)
+    assert found == {"line": "line", "grid": "other", "directed": "directed", "round": "other"}
+    assert measurable_kinds(group) == ["line", "directed", "other"]
+
+
+def test_remarks_say_what_the_family_is():
+    kinds = np.array(["other", "other", "line", "other", "dead"], dtype=object)
+    remarks = np.array(["between directed and line"] * 2 + ["", "back after 72°", ""], dtype=object)
+    of_families = np.array(["line", "other", "grid", "other", "dead"], dtype=object)
+    assert add_families(NamedKinds(kinds, remarks), of_families).tolist() == [
+        "between directed and line; its family by its mean: line",
+        "between directed and line",
+        "",  # it is of a kind by itself
+        "back after 72°",
+        "",
+    ]
+
+
 def test_other_groups_use_words_of_their_own():
     group = Quaternion()
     minus_one = group.generated_subgroup([group.center.elements[1]])
@@ -125,14 +193,23 @@ def test_bad_words():
 
 def test_kinds_are_kept_where_responses_come_back():
     group = Dihedral(8)
-    kinds = np.array(["line", "grid", "round", "line", "directed", "round"], dtype=object)
-    named = NamedKinds(kinds, np.full(6, "", dtype=object))
-    responses = np.full((6, group.order), 0.1)
+    kinds = np.array(
+        ["line", "grid", "round", "line", "directed", "round", "round", "directed"], dtype=object
+    )
+    named = NamedKinds(kinds, np.full(8, "", dtype=object))
+    responses = np.full((8, group.order), 0.1)
     responses[0, 4] = 0.9  # the half turn
     responses[1, [2, 6]] = 0.9  # quarter turns, not the half turn between them
-    responses[5, 1:8] = 0.6
-    known = np.array([True, True, True, False, True, True])
-    kept = keep_carried(named, responses, known, group, 0.5)
-    assert kept.kinds.tolist() == ["line", "grid", "other", "line", "directed", "round"]
-    assert kept.remarks[2] == "round by its atom, not by its responses"
+    responses[5:7, 1:8] = 0.6
+    known = np.array([True, True, True, False, True, True, True, True])
+    lost = np.zeros((8, group.order), dtype=bool)
+    lost[6:, 4] = True  # the half turn of the atom is not stated
+    lost[:6, group.n_turns :] = True  # mirrors are no turns
+    kept = keep_carried(named, responses, known, lost, group, 0.5)
+    assert kept.kinds.tolist() == [
+        *["line", "grid", "other", "line", "directed", "round"],
+        "other",  # a round feature has every turn
+        "directed",  # that states no turn
+    ]
+    assert kept.remarks[2] == kept.remarks[6] == "round by its atom, not by its responses"
     assert named.kinds.tolist() == kinds.tolist()

@@ -118,11 +118,17 @@ def test_complete_families_have_no_rows(truth):
 def test_bad_input_is_refused(analysis, crosscoder, orbits, truth):
     with pytest.raises(ValueError, match="from orbits, from other dictionaries, or both"):
         missing_poses(analysis)
+    with pytest.raises(TypeError, match="takes a fitted SymmetryAnalyzer first.*got a GroupCross"):
+        missing_poses(crosscoder, orbits=orbits)
+    with pytest.raises(TypeError, match="min_size is a whole number; got 'a'"):
+        missing_poses(analysis, others=[truth], min_size="a")
+    with pytest.raises(ValueError, match="n_resamples is at least 1"):
+        missing_poses(analysis, others=[truth], n_resamples=0)
     with pytest.raises(ValueError, match="got NoneType for crosscoder"):
         missing_poses(analysis, orbits=orbits, image_ids=np.arange(len(orbits)))
     with pytest.raises(ValueError, match="image_ids says of which image"):
         missing_poses(analysis, crosscoder, orbits)
-    with pytest.raises(ValueError, match=r"each of the 800 samples; got shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"of the 800 samples.* got shape \(3,\)"):
         missing_poses(analysis, crosscoder, orbits, np.arange(3))
     with pytest.raises(ValueError, match="of 48 channels; got 47"):
         missing_poses(analysis, others=[truth[:, :, 1:]])

@@ -99,3 +99,15 @@ def test_more_orbits_than_are_needed_are_thinned_out(planted, crosscoder, monkey
     monkeypatch.setattr(_naming, "_MAX_ORBITS_OF_RESPONSES", 200)
     SymmetryAnalyzer().fit(crosscoder, orbits=planted.orbits[1400:], image_ids=IMAGE_IDS)
     assert asked == [200]
+
+
+def test_what_too_few_images_show_is_named_as_it_stands(planted, crosscoder):
+    # nearly all of them are of one image
+    orbits, few = planted.orbits[1400:], np.maximum(np.arange(600) - 594, 0)
+    analyzer = SymmetryAnalyzer(family_distance=0.4)
+    standing = analyzer.fit(crosscoder).atom_stabilizers_
+    assert any(stabilizer.subgroup.order > 1 for stabilizer in standing)
+    named = SymmetryAnalyzer(family_distance=0.4).fit(crosscoder, orbits=orbits, image_ids=few)
+    assert np.isnan(named.confidence_).all()
+    assert len(named.families_) > 0
+    assert [s.name for s in named.atom_stabilizers_] == [s.name for s in standing]

@@ -26,7 +26,7 @@ FULL = range(16)
         (Dihedral(4), [4], {0, 1, 2, 3}, "grid", "grids: 0° to 270°; complete"),
         (Trivial(), [], {0}, "round", "round features: 0°; complete"),
         (Quaternion(), [4], {0, 1, 2}, None, "3 of 4 poses, missing k"),
-        (Quaternion(), [], {0, 6}, None, "2 of 8 poses, only 1; -j"),
+        (Quaternion(), [], {0, 6}, None, "2 of 8 poses, only identity; -j"),
     ],
 )  # fmt: skip
 def test_poses_in_words(group, generators, poses, kind, words):

@@ -11,8 +11,10 @@ from sklearn_groupcross.analysis._responses import (
     ALIKE_OUTSIDE,
     CARRIED,
     NOT_MEASURED,
+    SILENT,
     confirm_names,
     no_responses,
+    not_stated,
 )
 from sklearn_groupcross.groups import find_stabilizers
 
@@ -109,6 +111,43 @@ def test_few_images_leave_the_name_and_say_so():
     assert [s.subgroup.order for s in stated] == [2, 2]
     assert responses.words[0].startswith("unknown: fires on 3 images, as if on ")
     assert responses.words[1].startswith("unknown: fires on 30 images, as if on 1.0; at least 5")
+
+
+def test_a_name_of_which_little_is_known_falls_with_its_strongest_inputs():
+    trivial = GROUP.subgroups()[0]
+    codes = columns(HALF_TURN, trivial, HALF_TURN)
+    codes[3:] = 0  # all of them fire on three images
+    codes[0, :, :, 1] = np.eye(GROUP.order)[0]  # this one on single blocks alone
+    codes[1:, :, :, 1] = 0
+    codes[..., 2] = 0  # and this one never
+    stated, responses = confirm(codes, [HALF_TURN] * 3)
+    assert [s.subgroup.order for s in stated] == [2, 1, 2]
+    of_atoms = [atom_with(HALF_TURN)[0]] * 3
+    np.testing.assert_array_equal(
+        not_stated(of_atoms, stated), [[False] * 8, [False, False, True] + [False] * 5, [False] * 8]
+    )
+    assert responses.words[1].endswith(f"at least 5 are needed; {SILENT}")
+    np.testing.assert_array_equal(responses.strongest, [1, 0, np.nan])
+    assert not responses.known.any()
+    # one input is enough
+    codes[0, 0, 0, 0], codes[0, 0, 2, 0] = 2 * codes.max(), 0
+    stated, responses = confirm(codes, [HALF_TURN] * 3)
+    assert responses.strongest[0] > 0.5
+    assert stated[0].subgroup.order == 1
+
+
+def test_strongest_inputs_that_fall_silent_take_a_name():
+    """Many weak inputs may carry a correlation that no strong one bears out."""
+    codes = columns(HALF_TURN)
+    kept, _ = confirm(codes, [HALF_TURN])
+    assert kept[0].subgroup == HALF_TURN
+    codes[:, 0] = 0.0
+    codes[:, 0, 0] = codes.max()  # of every image the strongest, and nothing half a turn on
+    stated, responses = confirm(codes, [HALF_TURN])
+    assert responses.inside[0] > 0.7
+    assert responses.strongest[0] == 0
+    assert stated[0].subgroup.order == 1
+    assert responses.words[0] == "lack: half turn"
 
 
 def test_false_names_are_rare():

@@ -194,7 +194,7 @@ def test_comparisons_that_make_no_sense_are_refused(data, autoencoder):
         ({}, ids, {}, "mapping of names"),
         (autoencoder, ids, {}, "mapping of names"),
         (named, None, {}, "which image"),
-        (named, ids[1:], {}, "one entry for each of 1600"),
+        (named, ids[1:], {}, "image of each of the 1600"),
         (named, np.zeros(1600, int), {}, "there is only one"),
         (named, ids, {"family_distance": 3}, "family_distance lies in"),
         (named, ids, {"ridge": ()}, "got none"),

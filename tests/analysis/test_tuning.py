@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_groupcross import Cyclic, Dihedral, SymmetryAnalyzer, Trivial
-from sklearn_groupcross.analysis import angle_tuning
+from sklearn_groupcross.analysis import angle_tuning, name_kinds
 from sklearn_groupcross.analysis._similarity import self_profiles, unit_atoms
 from sklearn_groupcross.analysis._tuning import coarse_turns
 from sklearn_groupcross.groups import Quaternion
@@ -97,3 +97,19 @@ def test_the_table_has_them_and_dead_features_have_none():
     assert table.loc[1, ["period", "half_width", "axis"]].isna().all()
     assert table.loc[1, "remark"] == ""
     assert np.isfinite(table.loc[0, "period"])
+
+
+@pytest.mark.parametrize(
+    ("profiles", "message"),
+    [
+        (np.ones(8), "2D array"),
+        (np.ones((3, 4)), r"each of the 8 elements of Dihedral\(4\).* got shape \(3, 4\)"),
+        (np.full((3, 8), np.nan), "profiles contains NaN"),
+        ("abc", "could not convert"),
+    ],
+    ids=["one", "another group's", "NaN", "text"],
+)
+def test_what_are_no_profiles(profiles, message):
+    for read in (angle_tuning, name_kinds):
+        with pytest.raises(ValueError, match=message):
+            read(profiles, Dihedral(4))

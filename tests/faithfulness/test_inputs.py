@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from sklearn_groupcross.faithfulness import _inputs
 from sklearn_groupcross.faithfulness._inputs import CenterBatches, encoding_passes
@@ -43,3 +44,11 @@ def test_one_channel(smooth_images):
 def test_sizes_out_of_range_are_refused(smooth_images, sizes, message):
     with pytest.raises(ValueError, match=message):
         CenterBatches(smooth_images, *sizes)
+
+
+def test_all_damaged_images_are_named_before_the_first(smooth_images, tmp_path):
+    Image.fromarray(smooth_images[0]).save(tmp_path / "a.png")
+    for name in ("b.png", "c.png"):
+        (tmp_path / name).write_text("no image")
+    with pytest.raises(ValueError, match=r"2 of 3 images cannot be used:\n.*b\.png.*\n.*c\.png"):
+        next(iter(CenterBatches(tmp_path, 30, 50, 1)))

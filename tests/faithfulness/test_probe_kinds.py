@@ -63,6 +63,42 @@ def test_controls_are_given_a_class_as_rarely_as_promised():
     assert (rates.loc["random direction"] < 0.06).all()  # a quarter of 0.1 each
 
 
+def test_a_name_states_how_many_controls_earn_it():
+    detectors = np.eye(N_CHANNELS)
+    found = name(detectors, control=detectors[:16])
+    assert found.control_shares.columns.tolist() == [
+        "random direction",
+        "untrained network",
+        "control",
+    ]
+    # planted detectors are beyond all controls; noise is as good as one in eight on average: of a
+    # quarter that prefers the same class, half
+    assert (found.control_shares[:16] < 0.02).all(axis=None)
+    assert found.control_shares["random direction"][16:].mean() > 0.1
+    stated, limit = found.kinds != "other", 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
+    assert (found.control_shares["random direction"][stated] < limit).all()
+    names = ["random_share", "untrained_share", "control_share"]
+    np.testing.assert_array_equal(found.table[names], found.control_shares)
+    assert "control_share" not in name(detectors).table
+
+
+def test_a_control_that_is_named_as_often_is_seen():
+    """The same detectors behind the control's network: nothing is the work of training."""
+    detectors = np.eye(N_CHANNELS)[:16]
+    found = probe_kinds(
+        detectors, None, readings=READINGS, untrained_readings=READINGS, control=detectors
+    )
+    assert found.error_rates.loc["control", "any"] == 1
+    assert (found.control_shares["control"] >= 1 / 16).all()
+    shares = [
+        np.mean(found.selectivities[:, column] >= found.selectivities[i, column])
+        for i, column in enumerate(found.selectivities.argmax(axis=1))
+    ]
+    np.testing.assert_allclose(found.control_shares["control"], shares)
+    with pytest.raises(ValueError, match="reads 3 channels"):
+        name(detectors, control=np.eye(3))
+
+
 def test_an_untrained_network_is_judged_by_the_same_limits():
     encoder = np.eye(N_CHANNELS)[:16]
     found = probe_kinds(encoder, None, readings=READINGS, untrained_readings=READINGS)

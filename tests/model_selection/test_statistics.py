@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sklearn_groupcross.cli._experiment import _measure
+from sklearn_groupcross.cli._measuring import _measure
 from sklearn_groupcross.model_selection import _statistics, collect_statistics
 
 
