@@ -1,5 +1,6 @@
 """Displays: they hold numbers and draw them in `plot`. Needs the extra ``plot`` (matplotlib)."""
 
+from ._channels import as_rgb
 from ._code_map import CodeMapDisplay
 from ._diagnosis import DiagnosisDisplay
 from ._distance_matrix import DistanceMatrixDisplay
@@ -22,6 +23,7 @@ __all__ = [
     "SelfProfileDisplay",
     "SpectrumDisplay",
     "TransformBlockDisplay",
+    "as_rgb",
     "block_to_png",
     "figure_to_png",
     "save_figure",

@@ -29,8 +29,8 @@ def name_candidates(
 def name_sparsity(crosscoder: GroupCrosscoder) -> str:
     """Name and value of the parameter that decides how sparse codes are, of a fitted crosscoder."""
     parameter = sparsity_parameter(crosscoder)
-    # k may have been left to the estimator
-    return _name(parameter, crosscoder.k_ if parameter == "k" else crosscoder.l1)
+    # of the weights: parameters may have been left to the estimator, or set since
+    return _name(parameter, crosscoder.k_ if parameter == "k" else crosscoder.l1_)
 
 
 def _name(key: str, value: Any) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
 from ..groups import FiniteGroup, Subgroup, as_group
+from ._channels import as_rgb
 from ._family_layout import Slot, lay_out
 from ._style import PALETTE, get_axes
 
@@ -41,7 +42,7 @@ class FamilyWheelDisplay:
         Of the medoid.
     gaps : ndarray of shape (n_gaps,)
         Elements that carry the medoid to where no member is.
-    patches : ndarray of shape (n_members, height, width, 3), optional
+    patches : ndarray of shape (n_members, height, width, n_channels), optional
         What each member looks at: RGB in [0, 1].
     title : str, default=""
 
@@ -82,7 +83,7 @@ class FamilyWheelDisplay:
         analyzer : SymmetryAnalyzer
         family : int
             Its label.
-        patches : array-like of shape (n_members, height, width, 3), optional
+        patches : array-like of shape (n_members, height, width, n_channels), optional
             One for each of ``analyzer.families_[family].members``, such as
             `OrbitDataset.patches` of the sample at which it fires most.
 
@@ -135,7 +136,7 @@ class FamilyWheelDisplay:
         stabilizer : Subgroup, optional
             Of the medoid. Default: the identity alone.
         gaps : array-like of shape (n_gaps,), optional
-        patches : array-like of shape (n_members, height, width, 3), optional
+        patches : array-like of shape (n_members, height, width, n_channels), optional
         title : str, default=""
 
         Raises
@@ -249,7 +250,7 @@ class FamilyWheelDisplay:
         extent = (slot.x - half, slot.x + half, slot.y - half, slot.y + half)
         options = {"extent": extent, "interpolation": "bilinear", "zorder": 2, **image_options}
         limits = ax.get_xlim(), ax.get_ylim()
-        image = ax.imshow(np.clip(self.patches[first], 0, 1), **options)
+        image = ax.imshow(as_rgb(self.patches[first]), **options)
         image.set_clip_path(circle)
         ax.set(xlim=limits[0], ylim=limits[1])
         # a label of about 5 points is the least that can be read

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ..analysis import KINDS, SymmetryAnalyzer
 from ..crosscoder import GroupCrosscoder, codes_of_activations
 from ..groups import FiniteGroup, PlanarGroup
-from ..orbits import OrbitDataset
+from ._pictures import Pictures
+from ._strongest import StrongestBlocks
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,19 @@ class Exhibit:
     ----------
     feature : int
     samples : tuple of int
-        Samples that excite it most, one an image, the strongest first.
-    patches : ndarray of shape (n_samples, size, size, 3)
-        What those samples look at.
-    views : ndarray of shape (n_elements, size, size, 3)
-        The strongest patch under some of the group's elements.
+        Samples that excite it most, transformed or not, one an image, the strongest first.
+    pictures : list of str
+        Of those samples, transformed as they excite it most; empty where nothing can be shown.
+    views : list of str
+        Of the strongest under some of the group's elements; likewise.
     responses : tuple of float
-        The feature's code at each of these views, relative to the strongest sample's.
+        The feature's code at each of these views, relative to the strongest.
     """
 
     feature: int
     samples: tuple[int, ...]
-    patches: NDArray[np.float32]
-    views: NDArray[np.float32]
+    pictures: list[str]
+    views: list[str]
     responses: tuple[float, ...]
 
 
@@ -81,23 +82,27 @@ def collect_exhibit(
     feature: int,
     *,
     crosscoder: GroupCrosscoder,
-    dataset: OrbitDataset,
+    pictures: Pictures,
     orbits: NDArray[np.floating],
-    codes: NDArray[np.floating],
+    strongest: StrongestBlocks,
+    column: int,
+    image_ids: NDArray[np.int64],
     elements: list[int],
-    n_patches: int,
+    n_pictures: int,
 ) -> Exhibit | None:
-    """Collect the pictures of one feature; None if no sample excites it."""
-    samples = strongest_samples(codes, dataset.image_ids, n_patches)
-    if not samples:
+    """Collect the pictures of one feature, that of a column; None if no sample excites it."""
+    codes, blocks = strongest.codes[:, column], strongest.blocks[:, column]
+    chosen = strongest_samples(codes, image_ids[strongest.rows], n_pictures)
+    if not chosen:
         return None
-    # block h of the orbit of x is the identity block of the orbit of h·x
-    blocks = np.asarray(orbits[samples[0]])[elements]
-    turned = codes_of_activations(crosscoder, blocks)[:, feature]
+    samples = strongest.rows[chosen].tolist()
+    # block g of the orbit of x is the identity block of that of y = g·x, and block hg that of h·y
+    views = crosscoder.group_.cayley_table[elements, blocks[chosen[0]]].tolist()
+    turned = codes_of_activations(crosscoder, np.asarray(orbits[samples[0]])[views])[:, feature]
     return Exhibit(
         feature=feature,
         samples=tuple(samples),
-        patches=dataset.patches(samples)[:, 0],
-        views=dataset.patches(samples[:1], elements=elements)[0],
-        responses=tuple((turned / codes[samples[0]]).tolist()),
+        pictures=pictures.of(samples, blocks[chosen].tolist()),
+        views=pictures.of(samples[:1] * len(views), views),
+        responses=tuple((turned / codes[chosen[0]]).tolist()),
     )

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from itertools import zip_longest
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
 from .._ambient import own_state
 from .._files import written_whole
 from .._printable import printable
+from .._progress import tqdm
 from .._version import __version__
+from ..actions import Action
 from ..analysis import KINDS, MIN_FEATURES_FOR_A_MAP, SymmetryAnalyzer, measurable_kinds
 from ..crosscoder import GroupCrosscoder, codes_of_orbits
 from ..groups import PlanarGroup
@@ -35,8 +35,10 @@ from ._exhibits import (
     choose_features,
     collect_exhibit,
 )
+from ._kept_rows import KeptRows
+from ._pictures import HasPatches, NoPictures, Patches, Pictures, Signals, data_uri
+from ._strongest import strongest_blocks
 
-_PATCH_PIXELS = 64
 _N_FAMILIES = 30
 
 
@@ -45,15 +47,18 @@ def write_report(
     path: str | os.PathLike[str],
     analysis: SymmetryAnalyzer,
     crosscoder: GroupCrosscoder,
-    dataset: OrbitDataset,
-    orbits: NDArray[np.floating],
+    dataset: HasPatches | None = None,
+    orbits: Any = None,
     *,
+    inputs: ArrayLike | None = None,
+    action: Action | None = None,
     frequencies: NDArray[np.floating] | None = None,
     min_frequency: float = 0.0,
     summary: Mapping[str, Any] | None = None,
     title: str = "Symmetry report",
     max_features: int = 150,
     n_patches: int = 4,
+    keep_in: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> None:
     """Write the report; the file appears when it is complete.
@@ -65,10 +70,16 @@ def write_report(
     analysis : SymmetryAnalyzer
         Fitted on `crosscoder`.
     crosscoder : GroupCrosscoder
-    dataset : OrbitDataset
-        Where the patches come from.
-    orbits : ndarray of shape (n_samples, order, n_channels)
-        ``dataset.as_array()``.
+    dataset : OrbitDataset, optional
+        Where the patches come from, or whatever else has `image_ids` and `patches` of the orbits.
+        Of what is no image there is none.
+    orbits : array or StoredOrbits of shape (n_samples, order, n_channels), optional
+        Default: ``dataset.as_array()``.
+    inputs : array-like of shape (n_samples, length) or (n_samples, n_channels, length), optional
+        Signals, one for each orbit, to be shown in place of patches. Without them and without a
+        dataset the report has no pictures of what excites a feature.
+    action : Action, optional
+        What the group does to them: the strongest is shown under some of its elements.
     frequencies : ndarray of shape (n_atoms,), optional
         Share of orbits on which each feature fires, best measured on held-out images. Default:
         measured on `orbits`.
@@ -78,44 +89,75 @@ def write_report(
         Lines of the table at the top.
     title : str
     max_features : int, default=150
-        Features shown with pictures, the frequent ones of each kind in turn.
+        Features shown, the frequent ones of each kind in turn.
     n_patches : int, default=4
-        Patches a feature, each from another image.
+        Patches or signals a feature, each from another image or source.
+    keep_in : path, optional
+        A folder for what is done, feature by feature, so that a call that is stopped goes on when
+        it is repeated with the same arguments. It is made, and removed at the end.
     progress : bool, default=False
 
     Raises
     ------
     ImportError
         If jinja2 or matplotlib is missing.
+    ValueError
+        If there are neither orbits nor a dataset to read them from, the inputs are no signals or
+        not one for each orbit, or the action is of another group than the analysis.
     OSError
         If the file cannot be written.
     """
     check_is_fitted(analysis)
+    if orbits is None:
+        if dataset is None:
+            raise ValueError("Give orbits, or the dataset that they are read from.")
+        orbits = cast(OrbitDataset, dataset).as_array()
+    if action is not None and action.group != analysis.group_:
+        raise ValueError(
+            f"The analysis is over {analysis.group_!r}, and {action!r} acts by {action.group!r}."
+        )
+    image_ids = getattr(orbits if dataset is None else dataset, "image_ids", None)
+    pictures = _pictures(dataset, inputs, action, len(orbits))
     try:
         from jinja2 import Environment, PackageLoader
     except ImportError as error:
         raise ImportError(
             "The report needs jinja2: pip install 'sklearn-groupcross[report]'."
         ) from error
-    codes = codes_of_orbits(crosscoder, orbits)
     if frequencies is None:
-        frequencies = (codes > 0).mean(axis=0)
+        frequencies = (codes_of_orbits(crosscoder, orbits) > 0).mean(axis=0)
     frequencies = np.where(frequencies >= min_frequency, frequencies, 0.0)
     elements = choose_elements(analysis.group_)
     rows = []
     chosen = choose_features(analysis, frequencies, max_features)
-    for feature in tqdm(chosen, desc="writing report", unit="feature", disable=not progress):
-        exhibit = collect_exhibit(
-            feature,
-            crosscoder=crosscoder,
-            dataset=dataset,
-            orbits=orbits,
-            codes=codes[:, feature],
-            elements=elements,
-            n_patches=n_patches,
+    kept = KeptRows(keep_in)
+    strongest = kept.strongest(
+        lambda: strongest_blocks(
+            crosscoder, orbits, chosen, transformed=pictures.shows_transformed, progress=progress
         )
-        if exhibit is not None:
-            rows.append(_row(exhibit, analysis, float(frequencies[feature])))
+    )
+
+    def make_row(column: int) -> dict[str, Any] | None:
+        exhibit = collect_exhibit(
+            chosen[column],
+            crosscoder=crosscoder,
+            pictures=pictures,
+            orbits=orbits,
+            strongest=strongest,
+            column=column,
+            image_ids=np.arange(len(orbits)) if image_ids is None else image_ids,
+            elements=elements,
+            n_pictures=n_patches,
+        )
+        if exhibit is None:
+            return None
+        return _row(exhibit, analysis, float(frequencies[exhibit.feature]))
+
+    bar = tqdm(chosen, desc="writing report", unit="feature", disable=not progress)
+    for column, feature in enumerate(bar):
+        row = kept.row(feature, partial(make_row, column))
+        if row is not None:
+            rows.append(row)
     families = _describe_families(analysis, frequencies)
     environment = Environment(
         loader=PackageLoader("sklearn_groupcross.report"),
@@ -141,9 +183,23 @@ def write_report(
         n_firing=int((frequencies > 0).sum()),
         min_frequency=min_frequency,
         colors=KIND_COLORS,
+        noun=pictures.noun,
+        shows_transformed=pictures.shows_transformed,
+        has_pictures=any(row["pictures"] for row in rows),
+        turns=analysis.kind_words != "group" and isinstance(analysis.group_, PlanarGroup),
+        mirrors=isinstance(analysis.group_, PlanarGroup) and analysis.group_.has_mirrors,
     )
     with written_whole(path) as temporary:
         temporary.write_bytes(html.encode())
+    kept.remove()
+
+
+def _pictures(
+    dataset: HasPatches | None, inputs: ArrayLike | None, action: Action | None, n_samples: int
+) -> Pictures:
+    if dataset is not None:
+        return Patches(dataset)
+    return NoPictures() if inputs is None else Signals(inputs, action, n_samples)
 
 
 def _row(exhibit: Exhibit, analysis: SymmetryAnalyzer, frequency: float) -> dict[str, Any]:
@@ -166,12 +222,12 @@ def _row(exhibit: Exhibit, analysis: SymmetryAnalyzer, frequency: float) -> dict
         "family": int(analysis.labels_[feature]),
         "pose": analysis.features_table_["pose"][feature],
         "frequency": frequency,
-        "block": _data_uri(block_to_png(analysis.transform_blocks(feature)), "png"),
+        "block": data_uri(block_to_png(analysis.transform_blocks(feature)), "png"),
         "profile": _profile_points(analysis, feature),
-        "patches": [_picture(patch) for patch in exhibit.patches],
+        "pictures": exhibit.pictures,
         "views": [
-            {"picture": _picture(view), "response": response}
-            for view, response in zip(exhibit.views, exhibit.responses, strict=True)
+            {"picture": view, "response": response}
+            for view, response in zip_longest(exhibit.views, exhibit.responses)
         ],
     }
 
@@ -218,7 +274,7 @@ def _figures(
     # the map comes last: importing and compiling UMAP alone takes many seconds
     bar = tqdm(displays.items(), desc="drawing figures", disable=not progress)
     return [
-        {"caption": caption, "picture": _data_uri(figure_to_png(make().plot().figure_), "png")}
+        {"caption": caption, "picture": data_uri(figure_to_png(make().plot().figure_), "png")}
         for caption, make in bar
     ]
 
@@ -251,15 +307,3 @@ def _describe_families(
             }
         )
     return sorted(described, key=lambda family: -family["size"])
-
-
-def _picture(patch: NDArray[np.float32]) -> str:
-    picture = Image.fromarray(np.round(patch * 255).astype(np.uint8))
-    buffer = io.BytesIO()
-    size = (_PATCH_PIXELS, _PATCH_PIXELS)
-    picture.resize(size, Image.Resampling.BICUBIC).save(buffer, format="JPEG", quality=85)
-    return _data_uri(buffer.getvalue(), "jpeg")
-
-
-def _data_uri(data: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

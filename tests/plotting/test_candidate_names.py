@@ -34,6 +34,6 @@ def test_of_one_candidate_nothing_varies():
 )
 def test_sparsity_is_named_by_what_decides_it(activation, name):
     crosscoder = GroupCrosscoder(Cyclic(3), activation=activation, l1=0.3)
-    crosscoder.activation_, crosscoder.k_ = activation, 5
+    crosscoder.activation_, crosscoder.k_, crosscoder.l1_ = activation, 5, 0.3
     for changed in ("relu", "topk"):  # that is for the next fit
-        assert name_sparsity(crosscoder.set_params(activation=changed)) == name
+        assert name_sparsity(crosscoder.set_params(activation=changed, l1=7, k=3)) == name

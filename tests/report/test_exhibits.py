@@ -11,41 +11,55 @@ from sklearn_groupcross.report._exhibits import (
     collect_exhibit,
     strongest_samples,
 )
+from sklearn_groupcross.report._pictures import Patches
+from sklearn_groupcross.report._strongest import StrongestBlocks, strongest_blocks
 
 
 def test_responses_are_codes_of_the_transformed_patch(small_crosscoder, small_dataset, orbits):
-    codes = small_crosscoder.transform(orbits)
-    feature = int(codes.sum(0).argmax())
+    group = small_dataset.group
+    feature = int(small_crosscoder.transform(orbits).sum(0).argmax())
+    strongest = strongest_blocks(small_crosscoder, orbits, [0, feature])
     exhibit = collect_exhibit(
         feature,
         crosscoder=small_crosscoder,
-        dataset=small_dataset,
+        pictures=Patches(small_dataset),
         orbits=orbits,
-        codes=codes[:, feature],
+        strongest=strongest,
+        column=1,
+        image_ids=small_dataset.image_ids,
         elements=[0, 3, 5],
-        n_patches=4,
+        n_pictures=4,
     )
     assert exhibit.responses[0] == pytest.approx(1.0)
     sample = exhibit.samples[0]
-    group = small_dataset.group
-    # the orbit of h·x has the identity block O[h]: transform the permuted orbit instead
+    # the orbit of g·x has the identity block O[g]: transform the permuted orbit instead
+    moved = np.stack([orbits[sample][group.right_translation(g)] for g in range(group.order)])
+    codes = small_crosscoder.transform(moved)[:, feature]
+    best = int(codes.argmax())
     for h, response in zip([0, 3, 5], exhibit.responses, strict=True):
-        moved = orbits[sample][group.right_translation(h)][None]
-        code = small_crosscoder.transform(moved)[0, feature]
-        assert response == pytest.approx(code / codes[sample, feature], abs=1e-5)
+        turned = group.right_translation(h)
+        code = small_crosscoder.transform(moved[best][turned][None])[0, feature]
+        assert code == pytest.approx(codes[group.cayley_table[h, best]], abs=1e-5)
+        assert response == pytest.approx(code / codes[best], abs=1e-5)
+    assert exhibit.pictures[0] == exhibit.views[0]
+    assert exhibit.pictures[:1] == Patches(small_dataset).of([sample], [best])
     images = small_dataset.image_ids[list(exhibit.samples)]
     assert len(set(images)) == len(images)
 
 
 def test_a_feature_that_no_sample_excites_has_no_exhibit(small_crosscoder, small_dataset, orbits):
+    nothing = np.zeros((len(orbits), 1))
+    strongest = StrongestBlocks(np.arange(len(orbits)), nothing, nothing.astype(np.int64))
     exhibit = collect_exhibit(
         0,
         crosscoder=small_crosscoder,
-        dataset=small_dataset,
+        pictures=Patches(small_dataset),
         orbits=orbits,
-        codes=np.zeros(len(orbits)),
+        strongest=strongest,
+        column=0,
+        image_ids=small_dataset.image_ids,
         elements=[0],
-        n_patches=4,
+        n_pictures=4,
     )
     assert exhibit is None
 

@@ -5,9 +5,12 @@ import re
 import sys
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from sklearn_groupcross.report import write_report
+from sklearn_groupcross import Cyclic
+from sklearn_groupcross.actions import TimeShiftAction
+from sklearn_groupcross.report import _report, write_report
 
 
 class Page(HTMLParser):
@@ -123,3 +126,34 @@ def test_without_jinja_the_message_says_what_to_install(
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ImportError, match=r"sklearn-groupcross\[report\]"):
         write_report(tmp_path / "report.html", analysis, small_crosscoder, small_dataset, orbits)
+
+
+def test_orbits_are_read_from_the_dataset_or_shown_without_it(
+    analysis, small_crosscoder, small_dataset, orbits, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(_report, "MIN_FEATURES_FOR_A_MAP", 999)
+    pages = {}
+    for name, given in {
+        "both": (small_dataset, orbits),
+        "dataset": (small_dataset,),
+        "orbits": (None, orbits),
+    }.items():
+        path = tmp_path / f"{name}.html"
+        write_report(path, analysis, small_crosscoder, *given, max_features=2)
+        pages[name] = path.read_text(encoding="utf-8")
+    assert pages["both"] == pages["dataset"]
+    assert pages["both"].count("data:image/jpeg") > 0
+    assert pages["orbits"].count("data:image/jpeg") == 0
+    assert Page(pages["orbits"]).rows == 2
+
+
+def test_what_does_not_belong_together_is_refused(analysis, small_crosscoder, orbits, tmp_path):
+    path = tmp_path / "report.html"
+    with pytest.raises(ValueError, match="Give orbits, or the dataset"):
+        write_report(path, analysis, small_crosscoder)
+    other = TimeShiftAction(Cyclic(7))
+    with pytest.raises(ValueError, match=r"analysis is over .* acts by Cyclic\(7\)"):
+        write_report(path, analysis, small_crosscoder, orbits=orbits, action=other)
+    with pytest.raises(ValueError, match="one for each orbit"):
+        write_report(path, analysis, small_crosscoder, orbits=orbits, inputs=np.ones((2, 8)))
+    assert os.listdir(tmp_path) == []
