@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
+from ._config import parse
 from ._endings import (
     BROKEN_PIPE,
     USER_ERROR,
@@ -13,9 +15,11 @@ from ._endings import (
     is_of_the_user,
     status_of_signal,
 )
+from ._option_names import in_options
 from ._parser import make_parser
+from ._parsing import WrongCall
 from ._signals import Stopped, stopped_by_signals
-from ._streams import ReaderGone, flush, give_up, own_streams, say
+from ._streams import ReaderGone, complain, flush, give_up, own_streams, quiet, warnings_in_one_line
 
 __all__ = ["main"]
 
@@ -42,26 +46,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for stream in (sys.stdout, sys.stderr):
                 give_up(stream)
             return BROKEN_PIPE
+        except (KeyboardInterrupt, Stopped) as another:  # while the first was being told
+            return status_of_signal(another)
 
 
 def _carry_out(arguments: Sequence[str] | None) -> int:
+    options = argparse.Namespace()
     try:
         try:
-            options = make_parser().parse_args(arguments)
+            options = parse(make_parser, arguments)
             check_working_folder()
-            options.command(options)
-        except SystemExit:  # usage or help has been printed
+            with (
+                quiet(getattr(options, "quiet", False)),
+                warnings_in_one_line(lambda text: in_options(in_one_line(text), options)),
+            ):
+                options.command(options)
+        except SystemExit:  # help or the version has been printed
             flush()
             raise
         flush()
     except (KeyboardInterrupt, Stopped) as interrupt:
-        say(f"\ngroupcross: {in_one_line(interrupt)}")
+        complain(f"\ngroupcross: {in_one_line(interrupt)}")
         return status_of_signal(interrupt)
     except ReaderGone:
         raise
+    except WrongCall as error:
+        complain(f"{error.program}: error: {in_one_line(error)}")
+        return USER_ERROR
     except Exception as error:
         if not is_of_the_user(error):
             raise
-        say(f"groupcross: error: {in_one_line(error)}")
+        complain(f"groupcross: error: {in_options(in_one_line(error), options)}")
         return USER_ERROR
     return 0

@@ -1,234 +1,183 @@
-"""``groupcross analyze``: from a saved crosscoder to stated symmetries."""
+"""``groupcross analyze``: from saved crosscoders to stated symmetries."""
 
 from __future__ import annotations
 
 import argparse
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from tabulate import tabulate
-from tqdm.auto import tqdm
+import pandas as pd
 
 from .._device import resolve_device
 from .._files import written_whole
 from .._stacks._validation import check_constraints
-from ..analysis import MIN_FEATURES_FOR_A_MAP, Finding, SymmetryAnalyzer
-from ..crosscoder import GroupCrosscoder
-from ..groups import check_nameable
+from ..analysis import SymmetryAnalyzer
 from ..orbits import OrbitStore
-from ..plotting import (
-    DiagnosisDisplay,
-    DistanceMatrixDisplay,
-    FamilyWheelDisplay,
-    FeatureMapDisplay,
-    SelfProfileDisplay,
-    SpectrumDisplay,
-    TransformBlockDisplay,
-    save_figure,
-)
 from ._arguments import as_json, check_installed, in_words
-from ._output import output_folder
+from ._figures import FIGURES, figures_in, figures_of
+from ._folder import RUN, RunFolder
+from ._going_on import saying_how_to_go_on
+from ._manifest import MANIFEST, digest_of
+from ._measuring import Measured, measure
+from ._printing import print_families, print_findings, print_summary, results_of
+from ._record import RunRecord, read_record, settings_of, with_effect
+from ._run_folder import run_folder
+from ._stores import read_extraction
 from ._streams import say
+from ._subject import Subject, subject_of
 
-FEATURES, FAMILIES, FIGURES = "features.csv", "families.csv", "figures"
-_OWN_FIGURE = re.compile(
-    r"(distances|spectra|map|diagnosis|(family|block|profile)-[0-9]+)\.(png|svg)"
-)
+ANALYZE = "analyze"
+FEATURES, FAMILIES = "features.csv", "families.csv"
+TABLES = (FEATURES, FAMILIES)
+_DEFAULT_OUT = Path("groupcross-analysis")
 
 
 def analyze(options: argparse.Namespace) -> None:
     """Run ``groupcross analyze``."""
-    if options.families < 0:
-        raise ValueError(f"--families is a number of families, at least 0; got {options.families}.")
     check_installed("matplotlib")
+    analyzer_of(options)
+    subject = subject_of(options.model, options.orbits, options.others)
+    crosscoder = subject.check()
+    out = folder_of(options, _DEFAULT_OUT)
+    say(f"{options.model}: {len(crosscoder.components_)} atoms, {in_words(crosscoder.group_)}")
+    measured = cache(partial(measured_as, subject, options))
+    record = record_beside(options.model)
+    record.sections[ANALYZE] = settings_of(options, ANALYZE)
+    with run_folder(options, out) as folder:
+        folder.check(ANALYZE, with_effect(settings_of(options, ANALYZE)), TABLES)
+        folder.check(FIGURES, _settings_of_figures(options), figures_in(out))
+        folder.record_with(record.write)
+        with saying_how_to_go_on(options, list):
+            place, results = analyze_models(folder, subject, options, measured)
+            _draw(folder, subject, options, measured)
+            features = read_features(place)
+            folder.take_place({ANALYZE: TABLES, FIGURES: figures_in(out)})
+            (out / FIGURES).mkdir(exist_ok=True)
+    if options.json:
+        print(as_json(results))
+        return
+    print_summary(results, features)
+    print_families(results, options.families)
+    print_findings(results, options)
+    tables = ", ".join(str(out / name) for name in TABLES)
+    print(f"\nTables:  {tables}\nFigures: {out / FIGURES}")
+
+
+def analyze_models(
+    folder: RunFolder,
+    subject: Subject,
+    options: argparse.Namespace,
+    measured: Callable[[], Measured],
+) -> tuple[Path, dict[str, Any]]:
+    """The stage: tables of features and families.
+
+    Returns
+    -------
+    place : Path
+        Where the tables lie.
+    results : dict
+        What is printed, as JSON can hold it.
+    """
+    settings, inputs = with_effect(settings_of(options, ANALYZE)), subject.inputs()
+    place = folder.done(ANALYZE, settings, inputs)
+    if place is not None:
+        say(f"analyze: done already, {place / FEATURES}")
+        return place, folder.results_of(place, ANALYZE)
+    folder.begin(ANALYZE, settings, inputs, TABLES)
+    say(f"analyze: {', '.join(model.name for model in subject.models)}")
+    found = measured()
+    results = results_of(found, *described(subject))
+    files = {
+        FEATURES: partial(_write_table, found.features),
+        FAMILIES: partial(_write_table, found.analysis.families_table_),
+    }
+    folder.publish(ANALYZE, settings, inputs, files, results=results)
+    return folder.work, folder.results_of(folder.work, ANALYZE)
+
+
+def analyzer_of(options: argparse.Namespace) -> SymmetryAnalyzer:
+    """The analyzer that options describe, its parameters checked."""
     analyzer = SymmetryAnalyzer(
         threshold=options.threshold,
         family_distance=options.family_distance,
+        refit=not options.no_refit,
         device=resolve_device(options.device),
         random_state=options.seed,
         verbose=1,
     )
     check_constraints(analyzer)
-    crosscoder = GroupCrosscoder.load(options.model)
-    check_nameable(crosscoder.group_)
-    store = None if options.orbits is None else _open_store(options.orbits, crosscoder)
-    say(f"{options.model}: {len(crosscoder.components_)} atoms, {in_words(crosscoder.group_)}")
-    out = options.out
-    with output_folder(options, (FEATURES, FAMILIES), (FIGURES,)) as results:
-        analysis, findings = _fit(analyzer, crosscoder, store)
-        _write(analysis, findings, results.place, options)
-        # an old picture beside a new one would mislead
-        results.publish(replaced=[FEATURES, FAMILIES, *_figures_in(out)])
-        (out / FIGURES).mkdir(exist_ok=True)
-    summary = _summarize(analysis, findings, crosscoder)
-    if options.json:
-        print(as_json(summary))
-    else:
-        _print_summary(summary, options.families)
-        print(f"\nTables:  {out / FEATURES}, {out / FAMILIES}\nFigures: {out / FIGURES}")
+    return analyzer
 
 
-def _open_store(path: Path, crosscoder: GroupCrosscoder) -> OrbitStore:
-    """Open a store; complain now about orbits that do not fit, rather than after the analysis."""
-    store = OrbitStore(path)
-    expected = (crosscoder.group_, crosscoder.n_channels_)
-    if (store.group, store.shape[2]) != expected:
-        raise ValueError(
-            f"The orbits in {path} are over {store.group!r} with {store.shape[2]} channels, the "
-            f"crosscoder is over {expected[0]!r} with {expected[1]}."
-        )
-    return store
+def measured_as(subject: Subject, options: argparse.Namespace) -> Measured:
+    """Measure a subject as options say."""
+    return measure(subject.models, analyzer_of(options), subject.orbits(), bags=options.bags)
 
 
-def _fit(
-    analyzer: SymmetryAnalyzer, crosscoder: GroupCrosscoder, store: OrbitStore | None
-) -> tuple[SymmetryAnalyzer, list[Finding] | None]:
-    """Analyse; with orbits also resample images, and look for signs of failure."""
-    if store is None:
-        return analyzer.fit(crosscoder), None
-    analysis = analyzer.fit(crosscoder, orbits=store, image_ids=store.image_ids)
-    return analysis, analysis.diagnose(crosscoder, store)
+def described(subject: Subject) -> tuple[dict[str, Any], str]:
+    """Metadata of a subject's store, and what its images are."""
+    if subject.store is None:
+        return {}, "images"
+    extraction = read_extraction(subject.store)
+    is_demo = bool(extraction) and "images" not in extraction.get("extract", {})
+    metadata = OrbitStore(subject.store).metadata
+    if "function" in metadata:
+        return metadata, "inputs"
+    return metadata, "tiles of two photographs" if is_demo else "images"
 
 
-def _write(
-    analysis: SymmetryAnalyzer,
-    findings: list[Finding] | None,
-    place: Callable[[str], Path],
+def read_features(place: Path) -> pd.DataFrame:
+    """The table of features, as it was written."""
+    return pd.read_csv(place / FEATURES, index_col="feature")
+
+
+def folder_of(options: argparse.Namespace, default: Path) -> Path:
+    """Where results go that were not told where: beside a model that lies in a run folder."""
+    if options.out is not None:
+        return options.out
+    beside = options.model.parent
+    return beside if (beside / MANIFEST).exists() else default
+
+
+def record_beside(model: Path) -> RunRecord:
+    """The record of the folder that a model lies in; an empty one where there is none."""
+    record = RunRecord()
+    path = model.parent / RUN
+    if path.exists():
+        record.add(read_record(path))
+    return record
+
+
+def _settings_of_figures(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("families", "format", "no_map")
+    return {name: getattr(options, name) for name in names}
+
+
+def _draw(
+    folder: RunFolder,
+    subject: Subject,
     options: argparse.Namespace,
+    measured: Callable[[], Measured],
 ) -> None:
-    for name, table in (
-        (FEATURES, analysis.features_table_),
-        (FAMILIES, analysis.families_table_),
-    ):
-        content = table.to_csv().encode()
-        with written_whole(place(name)) as temporary:
-            temporary.write_bytes(content)
-    displays = list(_displays(analysis, findings, options))
-    for name, make in tqdm(displays, desc="drawing figures"):
-        save_figure(make().plot().figure_, place(f"{FIGURES}/{name}.{options.format}"))
+    """The figures, a stage of their own: a run has none."""
+    settings = _settings_of_figures(options)
+    analysis = digest_of([as_json(with_effect(settings_of(options, ANALYZE)))])
+    inputs = {**subject.inputs(), "analysis": analysis}
+    if folder.done(FIGURES, settings, inputs) is not None:
+        say("figures: done already")
+        return
+    before = figures_in(folder.out)
+    folder.begin(FIGURES, settings, inputs, before)
+    found = measured()
+    (folder.work / FIGURES).mkdir(exist_ok=True)
+    figures = figures_of(found.analysis, found.findings, options)
+    say(f"figures: {len(figures)}")
+    folder.publish(FIGURES, settings, inputs, figures, outdated=before, results={})
 
 
-def _figures_in(out: Path) -> list[str]:
-    """Figures that a command before has drawn; others' files in their folder are left alone."""
-    figures = out / FIGURES
-    return [
-        f"{FIGURES}/{path.name}"
-        for path in (figures.iterdir() if figures.is_dir() else ())
-        if _OWN_FIGURE.fullmatch(path.name)
-    ]
-
-
-def _displays(
-    analysis: SymmetryAnalyzer, findings: list[Finding] | None, options: argparse.Namespace
-) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Names of figures, and what makes their displays."""
-    n_alive = int((~analysis.dead_).sum())
-    if n_alive:
-        yield "distances", partial(DistanceMatrixDisplay.from_estimator, analysis)
-        yield "spectra", partial(SpectrumDisplay.from_estimator, analysis)
-    for family in analysis.families_[: options.families]:
-        label, medoid = family.label, family.medoid
-        yield f"family-{label:03d}", partial(FamilyWheelDisplay.from_estimator, analysis, label)
-        yield f"block-{medoid}", partial(TransformBlockDisplay.from_estimator, analysis, medoid)
-        yield f"profile-{medoid}", partial(SelfProfileDisplay.from_estimator, analysis, medoid)
-    if findings:
-        yield "diagnosis", partial(DiagnosisDisplay.from_findings, findings)
-    # the map comes last: importing and compiling UMAP alone takes many seconds
-    if n_alive and len(analysis.dead_) >= MIN_FEATURES_FOR_A_MAP and not options.no_map:
-        yield "map", partial(FeatureMapDisplay.from_estimator, analysis)
-
-
-def _summarize(
-    analysis: SymmetryAnalyzer, findings: list[Finding] | None, crosscoder: GroupCrosscoder
-) -> dict[str, Any]:
-    """What is printed, in what JSON can hold."""
-    group = analysis.group_
-    alive = np.flatnonzero(~analysis.dead_)
-    # the class is what all members of a family share: axes belong to the feature
-    classes = Counter(analysis.stabilizers_[i].name.split(":")[0] for i in alive)
-    summary: dict[str, Any] = {
-        "group": repr(group),
-        "features": len(analysis.dead_),
-        "dead": int(analysis.dead_.sum()),
-        "alone": int((analysis.labels_[alive] < 0).sum()),
-        "threshold": analysis.threshold,
-        "symmetry_classes": dict(classes.most_common()),
-        "families": [
-            {
-                "family": family.label,
-                "medoid": family.medoid,
-                "symmetry": analysis.atom_stabilizers_[family.medoid].name,
-                "members": list(family.members),
-                "poses": len(set(family.poses)),
-                "gaps": [group.describe_element(gap) for gap in family.gaps],
-            }
-            for family in analysis.families_
-        ],
-        "findings": None,
-    }
-    if findings is not None:
-        known = analysis.confidence_[np.isfinite(analysis.confidence_)]
-        summary["median_confidence"] = float(np.median(known)) if len(known) else None
-        summary["findings"] = [
-            {
-                "name": finding.name,
-                "message": finding.message,
-                "value": float(finding.value),
-                "limit": float(finding.limit),
-                "advice": finding.advice,
-            }
-            for finding in findings
-        ]
-    return summary
-
-
-def _print_summary(summary: dict[str, Any], n_families: int) -> None:
-    lines = {
-        "group": summary["group"],
-        "features": summary["features"],
-        "dead (zero atoms)": summary["dead"],
-        "families": len(summary["families"]),
-        "features alone": summary["alone"],
-    }
-    if summary["findings"] is not None:
-        median = summary["median_confidence"]
-        lines["median confidence of symmetries"] = (
-            "unknown: features fire on too few images" if median is None else f"{median:.2f}"
-        )
-    print(tabulate(lines.items(), tablefmt="plain", colalign=("left", "left")))
-    print(f"\nSymmetry classes (threshold {summary['threshold']:g}; C1: none)\n")
-    print(tabulate(summary["symmetry_classes"].items(), headers=("class", "features")))
-    if summary["families"]:
-        print("\nThe largest families\n")
-        columns = ("family", "features", "medoid", "poses", "gaps", "symmetry of the medoid")
-        shown = [
-            (
-                family["family"],
-                len(family["members"]),
-                family["medoid"],
-                family["poses"],
-                _shorten(family["gaps"]),
-                family["symmetry"],
-            )
-            for family in summary["families"][: max(n_families, 1)]
-        ]
-        print(tabulate(shown, headers=columns))
-    if summary["findings"] is not None:
-        print("\nFindings\n")
-        for finding in summary["findings"]:
-            values = f"{finding['value']:.3g}, limit {finding['limit']:.3g}"
-            print(f"- {finding['name']} ({values}): {finding['message']} {finding['advice']}")
-        if not summary["findings"]:
-            print("none: no sign of failure")
-
-
-def _shorten(gaps: list[str], n_shown: int = 2) -> str:
-    """Count gaps, and name them while they are few."""
-    if len(gaps) > n_shown:
-        return str(len(gaps))
-    return f"{len(gaps)}: {', '.join(gaps)}" if gaps else "0"
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    content = table.to_csv().encode()
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)

@@ -10,13 +10,13 @@ if TYPE_CHECKING:  # `main` needs this module, and --version none of scipy
     from ..groups import FiniteGroup
 
 
-def choose_count(count: int | None, available: int, option: str, least: int = 1) -> int:
+def choose_count(count: int | None, available: int, option: str) -> int:
     """How many of the images that there are; all, if no number is given."""
     if count is None:
         return available
-    if not least <= count <= available:
+    if not 1 <= count <= available:
         raise ValueError(
-            f"{option} lies between {least} and {available}, the images there are; got {count}."
+            f"{option} lies between 1 and {available}, the images there are; got {count}."
         )
     return count
 

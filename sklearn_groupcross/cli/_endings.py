@@ -47,9 +47,9 @@ def is_of_the_user(error: Exception) -> bool:
     )
 
 
-def in_one_line(error: BaseException) -> str:
+def in_one_line(error: BaseException | str) -> str:
     """Say what went wrong in one line that a terminal can show as it is."""
-    text = re.sub(r"[ \t\r\n]+", " ", _describe(error)).strip()
+    text = re.sub(r"[ \t\r\n]+", " ", error if isinstance(error, str) else _describe(error)).strip()
     return printable(text)
 
 

@@ -16,7 +16,7 @@ from filelock import Timeout
 
 from .._locks import hold
 from .._schema import read_json
-from ._streams import say
+from ._streams import complain
 
 LOCK, OWNER = ".groupcross.lock", ".groupcross.owner"
 # Longer ones are cut: they are for a person to recognise.
@@ -52,7 +52,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
             "choose another --out."
         ) from None
     if lock is None:
-        say(
+        complain(
             f"{folder} lies on a file system without locks: see to it that no other command "
             "writes there meanwhile."
         )

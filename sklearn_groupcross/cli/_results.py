@@ -1,9 +1,10 @@
 """Results of a command: they replace those before in one step, or not at all.
 
-They are written under hidden names beside their places. Once all of them are on the disk, a record
-says so; it appears in one step, and with it the new results count. Then they move into place. A
-command that is killed before the record leaves the old results and hidden files, which the next
-command removes; one that is killed after it leaves moves, which the next command makes.
+They are written under hidden names beside their places, or in a folder of their own (`NEXT`). Once
+all of them are on the disk, a record says so; it appears in one step, and with it the new results
+count. Then they move into place. A command that is killed before the record leaves the old results
+and hidden files, which the next command removes; one that is killed after it leaves moves, which
+the next command makes.
 """
 
 from __future__ import annotations
@@ -20,14 +21,23 @@ import msgspec
 
 from .._files import folder_to_disk, remove_all_remains, written_whole
 from .._schema import read_json
+from ._manifest import Name
 
 RECORD = ".groupcross.results"
+#: Where a whole run is written that is to replace another.
+NEXT = ".groupcross.next"
 # Files rather than a folder of them: they are moved one by one, and need not be emptied of others'.
 _STAGED = ".groupcross.staged-"
+# Folders that others replace, until they are removed.
+_REPLACED = f"{NEXT}/.replaced"
 
-# A record may come from others, with the folder: no name in it leads out of the folder.
-_Name = Annotated[str, msgspec.Meta(pattern=r"\A([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*\Z")]
-_Token = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]+\Z")]
+_Source = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A\.groupcross\.(staged-[0-9a-f]+-[\w.+-]+"
+        r"|next/([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*)\Z"
+    ),
+]
 
 
 class _Record(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,44 +45,27 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True):
 
     Attributes
     ----------
-    command : str
-        Digest of the command that made them.
-    token : str
-        Part of the names that they were written under.
-    files : list of str
-        Their places, relative to the output folder.
+    moves : list of (str, str)
+        Where they were written, and their places, relative to the output folder.
     outdated : list of str
         Results of commands before that have no successor.
-    moved : bool
-        Whether all of them are in place.
     """
 
-    format: Literal["groupcross results/1"]
-    command: str
-    token: _Token
-    files: list[_Name]
-    outdated: list[_Name]
-    moved: bool
+    format: Literal["groupcross results/2"]
+    moves: list[tuple[_Source, Name]]
+    outdated: list[Name]
 
 
 class Results:
     """Results on their way into a folder that this command alone writes to.
 
-    Made, it finishes what a command that was killed had begun, and removes what that left behind.
+    Made, it finishes what a command that was killed had begun, and removes what that left behind;
+    `NEXT` it leaves to whoever goes on with it.
 
     Parameters
     ----------
     folder : Path
         Where results belong.
-    command : str
-        Digest of the command. The same command, killed after its results were whole, may go on:
-        it replaces them without being told to.
-
-    Attributes
-    ----------
-    goes_on : bool
-        Whether the results in the folder are those of the same command, which was killed before
-        its end.
 
     Raises
     ------
@@ -82,15 +75,12 @@ class Results:
         If the record of a command before is damaged.
     """
 
-    def __init__(self, folder: Path, command: str) -> None:
-        self.folder, self._command = folder, command
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._token, self._names = secrets.token_hex(4), set[str]()
         record = _read_record(folder)
-        if record is not None and not record.moved:
+        if record is not None:
             _move_into_place(folder, record)
-        self.goes_on = record is not None and record.command == command
-        if not self.goes_on:
-            self.close()
         for remains in folder.glob(f"{_STAGED}*"):
             if remains.is_symlink() or not remains.is_dir():  # a folder is none of ours
                 remains.unlink()
@@ -107,15 +97,15 @@ class Results:
             if error.filename is not None and str(error.filename) == str(self._staged(name)):
                 error.filename = str(self.folder / name)
 
-    def publish(self, replaced: Iterable[str] = ()) -> None:
+    def publish(self, replaced: Iterable[str] = (), taken: Iterable[str] = ()) -> None:
         """Let the results that were written replace those in the folder.
-
-        Until `close` the command counts as not ended: killed, it may go on.
 
         Parameters
         ----------
         replaced : iterable of str
             Names of results of commands before; those without a successor go.
+        taken : iterable of str
+            Names of files and folders that lie in `NEXT`, to be taken over from there.
 
         Raises
         ------
@@ -123,40 +113,30 @@ class Results:
             If the disk is full or the folder has vanished. The results before are there still,
             or the next command finishes this one's moves.
         """
-        written = {name for name in self._names if self._staged(name).exists()}
+        written = sorted(name for name in self._names if self._staged(name).exists())
         for name in written:
             with open(self._staged(name), "r+b") as file:
                 os.fsync(file.fileno())
         folder_to_disk(self.folder)
-        record = _Record(
-            format="groupcross results/1",
-            command=self._command,
-            token=self._token,
-            files=sorted(written),
-            outdated=sorted(set(replaced) - written),
-            moved=False,
-        )
-        _write_record(self.folder, record)
+        moves = [(self._staged(name).name, name) for name in written]
+        moves += [(f"{NEXT}/{name}", name) for name in sorted(taken)]
+        outdated = sorted(set(replaced).difference(name for _, name in moves))
+        record = _Record(format="groupcross results/2", moves=moves, outdated=outdated)
+        # a link in its place is not ours, and may lead to anybody's file
+        with written_whole(self.folder / RECORD, follow_links=False) as temporary:
+            temporary.write_bytes(msgspec.json.encode(record))
         _move_into_place(self.folder, record)
-
-    def close(self) -> None:
-        """End the command, whose results are in place."""
-        (self.folder / RECORD).unlink(missing_ok=True)
-        folder_to_disk(self.folder)
+        self._names.clear()
 
     def abandon(self) -> None:
-        """Remove what was written, unless it was published: then the next command goes on."""
-        record = _read_record(self.folder)
-        if record is None or record.token != self._token:
-            for name in self._names:
-                self._staged(name).unlink(missing_ok=True)
+        """Remove what was written and is not to be published."""
+        if (self.folder / RECORD).exists():  # the next command makes its moves
+            return
+        for name in self._names:
+            self._staged(name).unlink(missing_ok=True)
 
     def _staged(self, name: str) -> Path:
-        return _staged(self.folder, self._token, name)
-
-
-def _staged(folder: Path, token: str, name: str) -> Path:
-    return folder / f"{_STAGED}{token}-{name.replace('/', '+')}"
+        return self.folder / f"{_STAGED}{self._token}-{name.replace('/', '+')}"
 
 
 def _read_record(folder: Path) -> _Record | None:
@@ -174,30 +154,30 @@ def _read_record(folder: Path) -> _Record | None:
         ) from error
 
 
-def _write_record(folder: Path, record: _Record) -> None:
-    # a link in its place is not ours, and may lead to anybody's file
-    with written_whole(folder / RECORD, follow_links=False) as temporary:
-        temporary.write_bytes(msgspec.json.encode(record))
-
-
 def _move_into_place(folder: Path, record: _Record) -> None:
     """Make the moves that are left of a record's, as often as its command is killed."""
-    for name in record.files:
-        source = _staged(folder, record.token, name)
-        if source.exists():
+    for number, (source, name) in enumerate(record.moves):
+        if (folder / source).exists():
             (folder / name).parent.mkdir(exist_ok=True)
-            _move(source, folder / name)
+            _move(folder / source, folder / name, folder / f"{_REPLACED}-{number}")
     for name in record.outdated:
         (folder / name).unlink(missing_ok=True)
-    for parent in {(folder / name).parent for name in (*record.files, *record.outdated)}:
-        if parent.is_dir():
-            folder_to_disk(parent)
+    for parent in {(folder / name).parent for _, name in record.moves}:
+        folder_to_disk(parent)
+    if any(source.startswith(f"{NEXT}/") for source, _ in record.moves):
+        shutil.rmtree(folder / NEXT, ignore_errors=True)
     # what is outdated now may be somebody's file tomorrow
-    _write_record(folder, msgspec.structs.replace(record, moved=True))
+    (folder / RECORD).unlink(missing_ok=True)
+    folder_to_disk(folder)
 
 
-def _move(source: Path, target: Path) -> None:
-    if not target.is_symlink():
+def _move(source: Path, target: Path, replaced: Path) -> None:
+    """Move a file or a folder; a folder in its place goes to `replaced` first."""
+    if source.is_dir() and target.is_symlink():
+        target.unlink()  # what it names stays where it lies
+    elif source.is_dir() and target.is_dir():
+        os.replace(target, replaced)
+    if source.is_dir() or not target.is_symlink():
         try:
             os.replace(source, target)
             return

@@ -1,227 +1,208 @@
-"""``groupcross demo`` and ``groupcross run``: from images to stated symmetries."""
+"""``groupcross run``: from images or a store to stated symmetries, stage by stage."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import shutil
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from sklearn.base import clone
-from tabulate import tabulate
-
-from .._device import resolve_device
-from ..analysis import KINDS, measurable_kinds
-from ..crosscoder import (
-    GroupCrosscoder,
-    check_parameters,
-    keeping_checkpoint,
-    sparsity_parameter,
+from ..groups import FiniteGroup, check_nameable
+from ..networks import Network, load_network
+from ..orbits import ImageSource, OrbitDataset, OrbitStore, is_store
+from ._analyze import (
+    ANALYZE,
+    FEATURES,
+    TABLES,
+    analyze_models,
+    analyzer_of,
+    measured_as,
+    read_features,
 )
-from ..groups import Dihedral, PlanarGroup, check_nameable, parse_group
-from ..networks import load_network
-from ..orbits import ImageSource, OrbitDataset
-from ._arguments import (
-    check_installed,
-    choose_count,
-    in_words,
-)
-from ._experiment import (
+from ._arguments import as_json, check_installed
+from ._figures import FIGURES
+from ._fit import (
+    FIT,
     MODEL,
-    ORBITS,
-    REPORT,
-    RESULTS,
-    TABLE,
-    Experiment,
-    run_experiment,
-    turns_of_interest,
+    check_fitting,
+    check_sizes,
+    check_split,
+    describe_models,
+    fit_store,
+    names_of_models,
+    record_of_fit,
 )
-from ._output import output_folder
+from ._folder import ORBITS, RunFolder
+from ._going_on import saying_how_to_go_on
+from ._printing import print_findings, print_summary
+from ._record import EXTRACTION, FITTING, RunRecord, settings_of, versions, with_effect
+from ._report import REPORT, REPORT_STAGE, describe_rows, images_of, report_on
+from ._run_folder import run_folder
+from ._sources import draw_images, say_damaged
+from ._stores import (
+    action_of,
+    dataset_of,
+    describe_store,
+    is_whole,
+    record_of,
+    write_store,
+)
 from ._streams import say
-
-_ROWS_A_KIND = 5
-# What leads to features that another seed finds again, with TopK: see "What holds" in
-# docs/benchmarks.
-_ATOMS_A_CHANNEL, _CHANNELS_A_CODE = 1.6, 10
-_LEARNING_RATE, _BATCH_SIZE = 6e-3, 1024
-
-
-def demo(options: argparse.Namespace) -> None:
-    """Run ``groupcross demo``."""
-    from sklearn.datasets import load_sample_images
-
-    check_installed("jinja2", "matplotlib")
-    network, group = load_network("bundled"), Dihedral(16)
-    # scaled like any other image, a whole photograph would give few samples: cut tiles
-    side = OrbitDataset([np.zeros((8, 8, 3), np.uint8)], network=network, group=group).source_size
-    tiles = [tile for photo in load_sample_images().images for tile in cut_tiles(photo, side)]
-    held_out = tiles[::3]
-    train = [tile for i, tile in enumerate(tiles) if i % 3]
-    common = {"network": network, "group": group, "random_state": options.seed}
-    crosscoder = GroupCrosscoder(
-        group=group,
-        n_features=192,
-        l1=0.1,
-        augment=True,
-        compression="auto",
-        max_epochs=50,
-        random_state=options.seed,
-        checkpoint_dir=options.out,
-        verbose=1,
-    )
-    seeds = _of_several_seeds(crosscoder, options)
-    with output_folder(options, RESULTS) as results, _keeping_checkpoints(seeds):
-        say("Bundled network, two photographs, " + in_words(group))
-        experiment = run_experiment(
-            OrbitDataset(train, n_positions=320, **common),
-            OrbitDataset(held_out, n_positions=320, **common),
-            seeds,
-            results.place,
-            title="Symmetry report: groupcross demo",
-            image_word="tiles of two photographs",
-            quarters=True,
-        )
-        results.publish(replaced=(*RESULTS, *ORBITS))
-    _print_results(experiment, group, options.out)
+from ._subject import subject_in
 
 
 def run(options: argparse.Namespace) -> None:
     """Run ``groupcross run``."""
-    group = parse_group(options.group)
+    _say_other_versions(options)
+    if len(options.images) == 1 and is_store(options.images[0]):
+        _run_store(options, Path(options.images[0]))
+        return
+    run_images(options, partial(draw_images, options))
+
+
+def run_images(options: argparse.Namespace, read: Callable[[Network], ImageSource]) -> None:
+    """Run all stages, from images on.
+
+    Parameters
+    ----------
+    options : Namespace
+    read : callable
+        Gives the images that a network reads.
+    """
+    action = action_of(options)
+    _check(options, action.group)
+    network = load_network(options.network, options.weights)
+    images = read(network)
+    check_split(options, len(images))
+    dataset = dataset_of(options, images, action, network)
+    check_sizes(options, action.group, dataset.n_channels)
+    images.check_all(progress=True)
+    extraction, record = record_of(options, dataset), RunRecord()
+    record.sections, record.hashes = dict(extraction.sections), dict(extraction.hashes)
+    _check_hashes(options, record)
+    record.sections[FIT] = settings_of(options, FIT)
+
+    def extracted(folder: RunFolder) -> tuple[Path, OrbitDataset | None]:
+        path = _place_of_store(folder, dataset, options.dtype)
+        try:
+            if not is_whole(path):
+                folder.begin_work()
+            write_store(options, dataset, path, extraction)
+        except BaseException:
+            if not describe_store(path):  # nothing of it is there
+                shutil.rmtree(path, ignore_errors=True)
+            raise
+        return path, dataset
+
+    _run_stages(options, record, extracted)
+    say_damaged(images)
+
+
+def _run_store(options: argparse.Namespace, path: Path) -> None:
+    """Run the stages that follow extraction, over a store that stays where it is."""
+    of_images = options.typed & set(EXTRACTION) - set(FITTING)
+    if of_images:
+        name = f"--{min(of_images).replace('_', '-')}"
+        raise ValueError(
+            f"{name} says how images are read, and {path} is a store of orbits that were read: "
+            "leave it out, or name images."
+        )
+    store = OrbitStore(path)
+    _check(options, store.group)
+    check_split(options, len(store.images))
+    check_sizes(options, store.group, store.shape[2])
+    store.image_ids  # noqa: B018  # of a store with pending images there are none
+    record = record_of_fit(options, path, options.out)
+    record.hashes["orbits"] = store.digest()
+    _check_hashes(options, record)
+    shown = argparse.Namespace(images=None, network=None, weights=None, device=options.device)
+    _run_stages(options, record, lambda folder: (path, images_of(shown, path)))
+
+
+def _run_stages(
+    options: argparse.Namespace,
+    record: RunRecord,
+    extracted: Callable[[RunFolder], tuple[Path, OrbitDataset | None]],
+) -> None:
+    record.sections[ANALYZE] = settings_of(options, ANALYZE)
+    with run_folder(options, options.out) as folder:
+        folder.check(FIT, with_effect(settings_of(options, FIT)), names_of_models(options))
+        folder.check(ANALYZE, with_effect(record.sections[ANALYZE]), TABLES)
+        folder.check(REPORT_STAGE, None, [REPORT])
+        folder.record_with(record.write)
+        with saying_how_to_go_on(options, lambda: _kept(folder)):
+            store, dataset = extracted(folder)
+            place, fitted = fit_store(folder, options, store, record)
+            subject = subject_in(folder, place, store)
+            measured = cache(partial(measured_as, subject, options))
+            place, results = analyze_models(folder, subject, options, measured)
+            report_on(folder, subject, options, measured, dataset)
+            features = read_features(place)
+            del dataset, measured  # of a store that is mapped no folder can be renamed everywhere
+            folder.take_place(
+                {FIT: names_of_models(options), ANALYZE: TABLES, REPORT_STAGE: [REPORT]},
+                following={FIGURES: ANALYZE},
+            )
+    if options.json:
+        print(as_json({FIT: fitted, ANALYZE: results}))
+        return
+    print_summary(results, features)
+    print_findings(results, options)
+    out = options.out
+    print(f"\nReport: {out / REPORT}\nModel:  {out / MODEL}\nTable:  {out / FEATURES}")
+
+
+def _check(options: argparse.Namespace, group: FiniteGroup) -> None:
+    """Check all that can be checked before the work."""
     check_nameable(group)
     check_installed("jinja2", "matplotlib")
-    device = resolve_device(options.device)
-    crosscoder = GroupCrosscoder(
-        group=group,
-        n_features=options.features,
-        augment=not options.no_augment,
-        batch_size=_BATCH_SIZE,
-        max_epochs=options.epochs,
-        compression=options.compression,
-        random_state=options.seed,
-        device=device,
-        checkpoint_dir=options.out,
-        verbose=1,
-    )
-    if options.l1 is None:
-        crosscoder.set_params(activation="topk", k=options.k, learning_rate=_LEARNING_RATE)
-    else:
-        crosscoder.set_params(activation="relu", l1=options.l1)
-    seeds = _of_several_seeds(crosscoder, options)
-    with output_folder(options, RESULTS) as results, _keeping_checkpoints(seeds):
-        train, held_out = _read_images(options, group, device)
-        for each in seeds:
-            _choose_size(each, train.field.n_channels)
-        network = train.network
-        n_images = len(train) + len(held_out)
-        say(f"{network.name}, layer {train.layer}, {n_images} images, {in_words(group)}")
-        experiment = run_experiment(
-            train,
-            held_out,
-            seeds,
-            results.place,
-            title=f"Symmetry report: {network.name} {train.layer}",
-        )
-        results.publish(replaced=(*RESULTS, *ORBITS))
-    _print_results(experiment, group, options.out)
+    analyzer_of(options)
+    check_fitting(options, group)
 
 
-def _choose_size(crosscoder: GroupCrosscoder, n_channels: int) -> None:
-    """Set how many atoms and active codes there are, where nothing was said."""
-    if crosscoder.n_features is None:
-        crosscoder.n_features = round(_ATOMS_A_CHANNEL * n_channels)
-    if crosscoder.k is None and sparsity_parameter(crosscoder) == "k":
-        crosscoder.k = min(-(-n_channels // _CHANNELS_A_CODE), crosscoder.n_features)
-
-
-def _of_several_seeds(
-    crosscoder: GroupCrosscoder, options: argparse.Namespace
-) -> list[GroupCrosscoder]:
-    """The crosscoder, and its like with the seeds that follow; parameters are checked."""
-    if options.seeds < 1:
-        raise ValueError(f"--seeds is a number of dictionaries, 1 or more; got {options.seeds}.")
-    check_parameters(crosscoder)
-    others = range(options.seed + 1, options.seed + options.seeds)
-    return [crosscoder, *(clone(crosscoder).set_params(random_state=seed) for seed in others)]
-
-
-@contextmanager
-def _keeping_checkpoints(crosscoders: list[GroupCrosscoder]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for crosscoder in crosscoders:
-            stack.enter_context(keeping_checkpoint(crosscoder))
-        yield
-
-
-def _read_images(
-    options: argparse.Namespace, group: PlanarGroup, device: torch.device
-) -> tuple[OrbitDataset, OrbitDataset]:
-    """Datasets over the images to train on and over those held out, every image checked."""
-    images = ImageSource(options.images)
-    rng = np.random.default_rng(options.seed)
-    order = rng.permutation(len(images))[
-        : choose_count(options.n_images, len(images), "--n-images", 2)
-    ]
-    n_held_out = options.held_out if options.held_out is not None else -(-len(order) // 6)
-    if not 1 <= n_held_out < len(order):
+def _place_of_store(folder: RunFolder, dataset: OrbitDataset, dtype: str) -> Path:
+    """Where the store is, or is to be: not in the place of one that is to be kept."""
+    path = folder.out / ORBITS
+    difference = dataset.difference_from(path, dtype=dtype)
+    if not difference:
+        return path
+    if not folder.may_overwrite:
         raise ValueError(
-            f"{len(order)} images cannot be split into {n_held_out} held out and the rest for "
-            "training: at least one of each is needed."
+            f"{difference} Or --overwrite, which keeps it until the new results are whole."
         )
-    network = load_network(options.network, options.weights)
-    train, held_out = (
-        OrbitDataset(
-            images[chosen],
-            network=network,
-            layer=options.layer,
-            group=group,
-            n_positions=options.positions,
-            device=device,
-            random_state=options.seed,
-        )
-        for chosen in (order[n_held_out:], order[:n_held_out])
-    )
-    images[order].check_all(progress=True)  # of both, so that all are named at once
-    return train, held_out
+    folder.redirect()
+    path = folder.work / ORBITS
+    if dataset.difference_from(path, dtype=dtype):
+        shutil.rmtree(path)
+    return path
 
 
-def cut_tiles(image: NDArray[np.uint8], side: int) -> list[NDArray[np.uint8]]:
-    """Cut an image into as many squares of `side` pixels as fit side by side."""
-    rows, columns = image.shape[0] // side, image.shape[1] // side
-    return [
-        image[r * side : (r + 1) * side, c * side : (c + 1) * side]
-        for r in range(rows)
-        for c in range(columns)
+def _kept(folder: RunFolder) -> list[str]:
+    stores = [describe_store(place / ORBITS) for place in {folder.out, folder.work}]
+    tables = [str(folder.work / FEATURES)] if (folder.work / FEATURES).exists() else []
+    return [*stores, *describe_models(folder), *tables, *describe_rows(folder)]
+
+
+def _check_hashes(options: argparse.Namespace, record: RunRecord) -> None:
+    """Compare what is read with what the record of a run was made of."""
+    for name, expected in options.recorded.get("hashes", {}).items():
+        found = record.hashes.get(name, expected)
+        if name != "orbits" and found != expected:
+            raise ValueError(
+                f"{options.recorded['path']} is of other {name}: their hash is {expected[:12]}..., "
+                f"not {found[:12]}... Delete the line of [hashes] to run with these."
+            )
+
+
+def _say_other_versions(options: argparse.Namespace) -> None:
+    before: dict[str, Any] = options.recorded.get("versions", {})
+    now = versions()
+    differing = [
+        f"{name} {before[name]} (now {now[name]})"
+        for name in before
+        if name in now and before[name] != now[name]
     ]
-
-
-def _print_results(experiment: Experiment, group: PlanarGroup, out: Path) -> None:
-    firing = experiment.firing
-    print()
-    print(tabulate(experiment.summary.items(), tablefmt="plain"))
-    print("\nKinds of features (p: cosine of an atom with its own turned copy)\n")
-    counts = [
-        (kind, int((firing["kind"] == kind).sum()), KINDS[kind]) for kind in measurable_kinds(group)
-    ]
-    print(tabulate(counts, headers=("kind", "features", "meaning")))
-    print("\nThe most frequent features of each kind\n")
-    if firing.empty:
-        print("No feature fires: lower --l1, raise --k, or train for more --epochs.")
-    turns = list(turns_of_interest(group))
-    columns = ["kind", "symmetry", *turns, "family", "frequency", "found_again", "responses"]
-    # on how few images they fire is in the table of the folder
-    firing = firing.assign(
-        responses=firing["responses"].str.replace("unknown: .*", "unknown", regex=True)
-    )
-    by_kind = firing.sort_values("frequency", ascending=False).groupby("kind", sort=False)
-    shown = by_kind.head(_ROWS_A_KIND)
-    shown = shown.sort_values("kind", key=lambda kinds: kinds.map(list(KINDS).index), kind="stable")
-    print(tabulate(shown[columns], headers=["feature", *columns], floatfmt=".3f"))
-    if experiment.findings:
-        print("\nFindings\n")
-        for finding in experiment.findings:
-            print(f"- {finding.name}: {finding.message} {finding.advice}")
-    print(f"\nReport: {out / REPORT}\nModel:  {out / MODEL}\nTable:  {out / TABLE}")
+    if differing:
+        say(f"Note: the run of before was made with {', '.join(differing)}: bits may differ.")

@@ -6,12 +6,17 @@ import errno
 import os
 import re
 import sys
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 from .._printable import escaped, printable
+from ._log import LOGGER
+
+_quiet: ContextVar[bool] = ContextVar("_quiet", default=False)
 
 # Progress bars return to the start of their line and go one line up.
 _OF_PROGRESS_BARS = re.compile("(\x1b\\[A|\r)")
@@ -61,8 +66,62 @@ def give_up(stream: TextIO) -> None:
 
 
 def say(text: str) -> None:
-    """Tell a person something that is no result."""
+    """Tell a person something that is no result, unless they asked for quiet; it is logged."""
+    LOGGER.info("%s", printable(text.strip(), keep="\n"))
+    if not _quiet.get():
+        _tell(text)
+
+
+def complain(text: str) -> None:
+    """Tell a person what is wrong; it is logged."""
+    LOGGER.warning("%s", printable(text.strip(), keep="\n"))
+    _tell(text)
+
+
+def _tell(text: str) -> None:
     print(printable(text, keep="\n"), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def quiet(asked_for: bool) -> Iterator[None]:
+    """Say nothing in the block but what is wrong, and show no progress, if it is asked for."""
+    if not asked_for:
+        yield
+        return
+    # here: it takes longer to load than options take to be checked
+    from .._progress import without_progress
+
+    before = _quiet.set(True)
+    try:
+        with without_progress():
+            yield
+    finally:
+        _quiet.reset(before)
+
+
+@contextmanager
+def warnings_in_one_line(in_words: Callable[[str], str]) -> Iterator[None]:
+    """Show what is said to users as errors are: without the line of code that it is about.
+
+    Parameters
+    ----------
+    in_words : callable
+        Turns the text of a warning into what is shown. Warnings to programmers, of other
+        categories, are shown as Python does.
+    """
+    before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, UserWarning):
+            complain(f"groupcross: warning: {in_words(str(message))}")
+        else:
+            before(message, category, *where, **more)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 class ReaderGone(BrokenPipeError):

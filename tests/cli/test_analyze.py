@@ -14,7 +14,7 @@ from sklearn_groupcross import (
     SymmetryAnalyzer,
     make_orbits,
 )
-from sklearn_groupcross.cli import main
+from sklearn_groupcross.cli import _results, main
 from sklearn_groupcross.orbits import StoredImage
 
 GROUP = Dihedral(4)
@@ -57,7 +57,8 @@ def analyze(model, out, *more):
 def test_tables_figures_and_summary(model, planted, tmp_path, capsys):
     out = tmp_path / "new" / "out"
     assert analyze(model, out, "--families", "2") == 0
-    assert sorted(os.listdir(out)) == ["families.csv", "features.csv", "figures"]
+    tables = {"families.csv", "features.csv", "figures"}
+    assert set(os.listdir(out)) == tables | {"run.log", "run.toml", "stages.json"}
     crosscoder = GroupCrosscoder.load(model)
     expected = SymmetryAnalyzer().fit(crosscoder)
     features = pd.read_csv(out / "features.csv", index_col="feature")
@@ -137,10 +138,10 @@ def test_results_are_replaced_only_when_asked(model, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--threshold", "1"], "'threshold' parameter"),
-        (["--family-distance", "3"], "'family_distance' parameter"),
-        (["--families", "-1"], "at least 0; got -1"),
-        (["--device", "abacus"], "Unknown device"),
+        (["--threshold", "1"], "--threshold: a number above 0 and below 1"),
+        (["--family-distance", "3"], "at least 0 and at most 2 or auto"),
+        (["--families", "-1"], "0 or more; got '-1'"),
+        (["--device", "abacus"], "auto, cpu, cuda or cuda:N"),
         (["--orbits", "absent"], "absent"),
     ],
 )
@@ -148,15 +149,14 @@ def test_mistakes_are_said_in_one_line(model, tmp_path, capsys, more, message):
     out = tmp_path / "out"
     assert analyze(model, out, *more) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("groupcross: error: ")
+    assert error.startswith(("groupcross: error: ", "groupcross analyze: error: "))
     assert message in error
     assert not out.exists()
 
 
 def test_a_family_distance_is_a_number_or_auto(model, tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        analyze(model, tmp_path / "out", "--family-distance", "near")
-    assert "expected a number or auto; got 'near'" in capsys.readouterr().err
+    assert analyze(model, tmp_path / "out", "--family-distance", "near") == 2
+    assert "at least 0 and at most 2 or auto; got 'near'" in capsys.readouterr().err
 
 
 def test_a_dictionary_of_dead_features(model, planted, tmp_path, capsys):
@@ -170,6 +170,13 @@ def test_a_dictionary_of_dead_features(model, planted, tmp_path, capsys):
     assert summary["dead"] == summary["features"]
     assert summary["symmetry_classes"] == {}
     assert os.listdir(tmp_path / "out" / "figures") == ["diagnosis.png"]
+
+
+def test_quiet_analyses_say_nothing_but_results(model, tmp_path, capsys):
+    assert analyze(model, tmp_path / "out", "--families", "0", "--quiet") == 0
+    output, error = capsys.readouterr()
+    assert "Symmetry classes" in output
+    assert error == ""
 
 
 def test_no_model(tmp_path, capsys):
@@ -189,29 +196,46 @@ def test_orbits_of_another_group_are_refused(model, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("stage", ["_results._write_record", "_results._move"])
+@pytest.mark.parametrize("stage", ["_results._move_into_place", "_results._move"])
 def test_results_are_replaced_in_one_step(model, tmp_path, monkeypatch, stage):
     out = tmp_path / "out"
     assert analyze(model, out, "--families", "1") == 0
     before = contents(out)
 
-    def interrupted(*args):
-        raise KeyboardInterrupt
-
+    move = getattr(_results, stage.split(".")[1])
     options = ["--overwrite", "--families", "0", "--threshold", "0.9", "--format", "svg"]
     with monkeypatch.context() as patch:
-        patch.setattr(f"sklearn_groupcross.cli.{stage}", interrupted)
+        patch.setattr(f"sklearn_groupcross.cli.{stage}", at_the_end(move))
         assert analyze(model, out, *options) == 130
     after = contents(out)
-    assert {name: after[name] for name in before} == before
-    assert analyze(model, out, *(options if stage.endswith("record") else options[1:])) == 0
+    # halfway, the manifest says what is on its way, and the next command brings it in
+    unmoved = set(before) - ({"stages.json"} if stage == "_results._move" else set())
+    assert {name: after[name] for name in unmoved} == {name: before[name] for name in unmoved}
+    assert analyze(model, out, *options) == 0
     assert analyze(model, tmp_path / "whole", *options) == 0
     assert contents(out) == contents(tmp_path / "whole")
 
 
+def at_the_end(move):
+    """Interrupt moves out of the folder in which new results were written."""
+
+    def interrupted(*args):
+        record = args[1]
+        sources = [source for source, _ in getattr(record, "moves", [(str(args[0]), "")])]
+        if any("groupcross.next/" in source and "staged" not in source for source in sources):
+            raise KeyboardInterrupt
+        return move(*args)
+
+    return interrupted
+
+
 def contents(folder):
     files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in files
+        if path.name != "run.log"
+    }
 
 
 def test_two_at_once_into_one_folder(model, tmp_path, capsys, monkeypatch):
@@ -244,6 +268,35 @@ def test_damaged_models_are_no_faults_of_the_program(model, tmp_path, capsys):
 def test_a_group_that_is_too_large_is_refused_before_the_orbits_are_opened(
     model, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("sklearn_groupcross.groups._subgroup.MAX_ORDER_FOR_ALL_SUBGROUPS", 7)
-    assert analyze(model, tmp_path / "out", "--orbits", str(tmp_path / "absent")) == 2
+    monkeypatch.setattr("sklearn_groupcross._group_names.MAX_ORDER_FOR_ALL_SUBGROUPS", 7)
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")  # of no store
+    assert analyze(model, tmp_path / "out", "--orbits", str(tmp_path)) == 2
     assert "at most 7 elements; this one has 8. Take a smaller group." in capsys.readouterr().err
+
+
+def test_models_of_other_seeds_tell_what_is_found_again(model, planted, tmp_path, capsys):
+    crosscoder = GroupCrosscoder.load(model)
+    crosscoder.components_[: len(planted.components) // 2] = 0
+    crosscoder.save(tmp_path / "other.safetensors")
+    options = ["--others", str(tmp_path / "other.safetensors"), "--families", "0"]
+    assert analyze(model, tmp_path / "out", *options) == 0
+    table = pd.read_csv(tmp_path / "out" / "features.csv", index_col="feature")
+    assert set(table["found_again"].dropna()) == {0.0, 1.0}
+    assert "Kinds of features" in capsys.readouterr().out
+    other = GroupCrosscoder(group=Dihedral(3), n_features=4, max_epochs=1, random_state=0)
+    other.fit(make_orbits(40, group=Dihedral(3), n_channels=12, random_state=0).orbits)
+    other.save(tmp_path / "third.safetensors")
+    options = ["--others", str(tmp_path / "third.safetensors")]
+    assert analyze(model, tmp_path / "third", *options) == 2
+    assert "features of one cannot be looked up in the other" in capsys.readouterr().err
+
+
+def test_what_is_done_is_not_done_again(model, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert analyze(model, out, "--families", "0") == 0
+    before, printed = contents(out), capsys.readouterr().out
+    assert analyze(model, out, "--families", "0") == 0
+    out_of_second = capsys.readouterr()
+    assert out_of_second.out == printed
+    assert "analyze: done already" in out_of_second.err
+    assert contents(out) == before

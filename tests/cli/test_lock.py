@@ -4,8 +4,7 @@ import os
 
 from sklearn_groupcross import GroupCrosscoder
 from sklearn_groupcross.cli import main
-from sklearn_groupcross.cli._experiment import RESULTS
-from tests.cli.runs import run, run_arguments
+from tests.cli.runs import RESULTS, run, run_arguments
 
 
 def test_two_runs_into_one_folder(folder, tmp_path, capsys, monkeypatch):

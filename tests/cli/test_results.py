@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import shutil
@@ -15,25 +14,41 @@ from pathlib import Path
 import pytest
 
 from sklearn_groupcross._files import written_whole
-from sklearn_groupcross.cli._output import output_folder
-from sklearn_groupcross.cli._results import RECORD, Results
+from sklearn_groupcross.cli._lock import hold_folder
+from sklearn_groupcross.cli._results import NEXT, RECORD, Results
 
 FILES = ("report.html", "features.csv", "figures/map.png")
+STORED = "orbits/chunk.npy"
 posix = pytest.mark.skipif(os.name == "nt", reason="processes are forked and killed by signals")
 
 
-def a_command(options):
-    """Stands for the commands: its results say which of its runs made them."""
+def write(folder, content, *, extra=(), on_the_way=lambda: None):
+    """Write results beside their places, and publish them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold_folder(folder):
+        results = Results(folder)
+        try:
+            for name in (*FILES, *extra):
+                with written_whole(results.place(name)) as temporary:
+                    temporary.write_text(content, encoding="utf-8")
+            on_the_way()
+            results.publish(replaced=(*FILES, "old.npy"))
+        except BaseException:
+            results.abandon()
+            raise
 
 
-def write(folder, content, *, overwrite=True, extra=(), command="a", on_the_way=lambda: None):
-    options = argparse.Namespace(command=a_command, out=folder, overwrite=overwrite, name=command)
-    with output_folder(options, FILES[:2], ("figures",)) as results:
-        for name in (*FILES, *extra):
-            with written_whole(results.place(name)) as temporary:
+def write_next(folder, content):
+    """Write results and a folder to a folder of their own, which takes the place of all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold_folder(folder):
+        results = Results(folder)
+        for name in (*FILES, STORED):
+            path = folder / NEXT / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(path) as temporary:
                 temporary.write_text(content, encoding="utf-8")
-        on_the_way()
-        results.publish(replaced=(*FILES, "old.npy"))
+        results.publish(replaced=["old.npy"], taken=[*FILES, "orbits"])
 
 
 def in_folder(folder):
@@ -80,77 +95,81 @@ def in_a_small_process(function, *arguments):
 
 
 @posix
+@pytest.mark.parametrize("way", ["write", "write_next"])
 @pytest.mark.parametrize("before", ["nothing", "results"])
-def test_old_or_new_results_are_whole_whenever_the_command_is_killed(tmp_path, before):
-    in_a_small_process(kill_before_every_act, tmp_path, before)
+def test_old_or_new_results_are_whole_whenever_the_command_is_killed(tmp_path, before, way):
+    in_a_small_process(kill_before_every_act, tmp_path, before, way)
 
 
 @posix
-def test_a_command_that_is_killed_while_it_finishes_anothers_moves(tmp_path):
-    in_a_small_process(kill_before_every_act_of_the_next, tmp_path)
+@pytest.mark.parametrize("way", ["write", "write_next"])
+def test_a_command_that_is_killed_while_it_finishes_anothers_moves(tmp_path, way):
+    in_a_small_process(kill_before_every_act_of_the_next, tmp_path, way)
 
 
-def kill_before_every_act(place, before):
+def results_in(folder):
+    """What counts in a folder: neither the lock nor what is on its way."""
+    own = (".groupcross.lock", ".groupcross.owner", NEXT)
+    return {n: c for n, c in in_folder(folder).items() if not n.startswith(own)}
+
+
+def kill_before_every_act(place, before, way):
     os.fsync = lambda descriptor: None
     tmp_path = Path(place)
     folder = tmp_path / "out"
-    old = {}
-    if before != "nothing":
-        old = whole("old") | {"old.npy": "old"}
-        for name, content in old.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(content, encoding="utf-8")
+    names = FILES if way == "write" else (*FILES, STORED)
+    make, new = globals()[way], dict.fromkeys(names, "new")
+    old = {} if before == "nothing" else dict.fromkeys(names, "old") | {"old.npy": "old"}
     original = tmp_path / "original"
-    if old:
-        shutil.copytree(folder, original)
+    original.mkdir()
+    for name, content in old.items():
+        (original / name).parent.mkdir(parents=True, exist_ok=True)
+        (original / name).write_text(content, encoding="utf-8")
     seen = set()
     for n in itertools.count():
         shutil.rmtree(folder, ignore_errors=True)
-        if old:
-            shutil.copytree(original, folder)
-        status = in_child(lambda: write(folder, "new"), kill_at=n, within=folder)
+        shutil.copytree(original, folder)
+        status = in_child(lambda: make(folder, "new"), kill_at=n, within=folder)
         if status == 0:
             break
         assert status == -signal.SIGKILL
-        folder.mkdir(exist_ok=True)
         again = tmp_path / "again"
         shutil.copytree(folder, again)
         # whatever command comes next: old or new, whole, and nothing beside it
-        Results(folder, "another command")
-        left = in_folder(folder)
-        left.pop(".groupcross.lock", None), left.pop(".groupcross.owner", None)
-        assert left in (old, whole("new"))
+        Results(folder)
+        left = results_in(folder)
+        assert left in (old, new)
         seen.add(left == old)
-        # the same command goes on, without being told to overwrite what it has made itself
-        overwrite = not (again / RECORD).exists() and left != {}
-        write(again, "new", overwrite=overwrite)
-        assert in_folder(again) == whole("new")
+        make(again, "new")
+        assert results_in(again) == new
+        assert not (again / NEXT).exists()
         shutil.rmtree(again)
     assert n > 20
     assert seen == {True, False}
-    assert in_folder(folder) == whole("new")
+    assert in_folder(folder) == new
 
 
-def kill_before_every_act_of_the_next(place):
+def kill_before_every_act_of_the_next(place, way):
     os.fsync = lambda descriptor: None
     tmp_path = Path(place)
     folder, state = tmp_path / "out", tmp_path / "state"
-    write(folder, "old", extra=["old.npy"])
+    make = globals()[way]
+    make(folder, "old")
+    (folder / "old.npy").write_text("old", encoding="utf-8")
     for n in itertools.count():  # the first act after the record is there
         shutil.copytree(folder, state)
-        in_child(lambda: write(state, "new"), kill_at=n, within=state)
+        in_child(lambda: make(state, "new"), kill_at=n, within=state)
         if (state / RECORD).exists():
             break
         shutil.rmtree(state)
     assert in_folder(state)["report.html"] == "old"
+    new = dict.fromkeys(FILES if way == "write" else (*FILES, STORED), "new")
     for n in itertools.count():
         again = tmp_path / "again"
         shutil.copytree(state, again)
-        status = in_child(partial(Results, again, "another"), kill_at=n, within=again)
-        Results(again, "another")
-        left = in_folder(again)
-        left.pop(".groupcross.lock", None), left.pop(".groupcross.owner", None)
-        assert left == whole("new")
+        status = in_child(partial(Results, again), kill_at=n, within=again)
+        Results(again)
+        assert results_in(again) == new
         if status == 0:
             break
         shutil.rmtree(again)
@@ -170,38 +189,22 @@ def test_an_error_leaves_the_old_results_and_nothing_else(tmp_path):
 
 
 def test_errors_name_the_place_of_a_result(tmp_path):
-    options = argparse.Namespace(command=a_command, out=tmp_path / "out", overwrite=False)
-    with (
-        pytest.raises(OSError, match="No space") as caught,
-        output_folder(options, FILES) as results,
-    ):
-        raise OSError(28, "No space left on device", str(results.place("features.csv")))
-    assert caught.value.filename == str(tmp_path / "out" / "features.csv")
-    assert not (tmp_path / "out").exists()
+    results = Results(tmp_path)
+    error = OSError(28, "No space left on device", str(results.place("features.csv")))
+    results.name_place(error)
+    assert error.filename == str(tmp_path / "features.csv")
 
 
-def test_only_the_same_command_goes_on(tmp_path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
-    close = Results.close
-
-    def killed(self):
-        if (self.folder / RECORD).exists():
-            raise Killed
-        close(self)
-
-    first, copy = tmp_path / "first", tmp_path / "copy"
-    with monkeypatch.context() as patch:
-        patch.setattr(Results, "close", killed)
-        with pytest.raises(Killed):
-            write(first, "new", overwrite=False)
-    shutil.copytree(first, copy)
-    with pytest.raises(ValueError, match=r"already holds report.html"):
-        write(first, "other", overwrite=False, command="b")
-    assert in_folder(first) == whole("new")
-    write(copy, "newer", overwrite=False)
-    assert in_folder(copy) == whole("newer")
+@posix
+def test_a_folder_that_is_a_link_is_replaced_and_what_it_names_stays(tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "chunk.npy").write_text("old", encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "orbits").symlink_to(there)
+    write_next(tmp_path / "out", "new")
+    assert in_folder(tmp_path / "out")[STORED] == "new"
+    assert in_folder(there) == {"chunk.npy": "old"}
 
 
 @posix
@@ -241,40 +244,19 @@ def test_a_folder_of_the_name_of_our_files_is_left_alone(tmp_path):
         "",
         "{}",
         "[" * 100_000,
-        '{"format":"groupcross results/1","command":"","token":"0","files":["../../a"],'
-        '"outdated":[],"moved":false}',
-        '{"format":"groupcross results/1","command":"","token":"0","files":[],'
-        '"outdated":["/etc/passwd"],"moved":false}',
-        '{"format":"groupcross results/1","command":"","token":"/../x","files":[],'
-        '"outdated":[],"moved":false}',
+        '{"format":"groupcross results/2","moves":[[".groupcross.staged-0-a","../../a"]],'
+        '"outdated":[]}',
+        '{"format":"groupcross results/2","moves":[],"outdated":["/etc/passwd"]}',
+        '{"format":"groupcross results/2","moves":[["../x","a"]],"outdated":[]}',
+        '{"format":"groupcross results/2","moves":[[".groupcross.next/../x","a"]],"outdated":[]}',
     ],
-    ids=["empty", "no names", "deep", "out of the folder", "absolute", "token"],
+    ids=["empty", "no names", "deep", "out of the folder", "absolute", "source", "next"],
 )
 def test_a_damaged_record_is_refused_and_named(tmp_path, record):
     (tmp_path / RECORD).write_text(record, encoding="utf-8")
     with pytest.raises(ValueError, match=r"groupcross\.results is damaged"):
         write(tmp_path, "new")
     assert os.listdir(tmp_path) == [RECORD]
-
-
-@pytest.mark.parametrize("name", ["report.html", "figures"])
-def test_what_is_in_the_way_is_said_before_the_work(tmp_path, name):
-    if name == "figures":
-        (tmp_path / name).write_text("", encoding="utf-8")
-    else:
-        (tmp_path / name).mkdir()
-    with pytest.raises(ValueError, match="is a f"):
-        write(tmp_path, "new", on_the_way=lambda: pytest.fail("too late"))
-    assert os.listdir(tmp_path) == [name]
-
-
-def test_folders_that_were_made_go_if_nothing_is_written(tmp_path):
-    def fails():
-        raise ValueError("a mistake")
-
-    with pytest.raises(ValueError, match="a mistake"):
-        write(tmp_path / "new" / "out", "new", on_the_way=fails)
-    assert os.listdir(tmp_path) == []
 
 
 def killed_at_work(place):
@@ -288,7 +270,7 @@ class TestLock:
     def test_a_second_command_is_refused_and_the_first_is_named(self, tmp_path):
         def second():
             with pytest.raises(BlockingIOError) as caught:
-                write(tmp_path, "second", command="b")
+                write(tmp_path, "second")
             for words in (str(os.getpid()), str(tmp_path), "since 20", "choose another --out"):
                 assert words in str(caught.value)
 

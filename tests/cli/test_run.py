@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,37 +13,49 @@ import pytest
 from PIL import Image
 
 import sklearn_groupcross
-from sklearn_groupcross import GroupCrosscoder
+from sklearn_groupcross import GroupCrosscoder, OrbitStore
 from sklearn_groupcross._files import written_whole
 from sklearn_groupcross.cli import main
-from sklearn_groupcross.cli._experiment import RESULTS
-from sklearn_groupcross.cli._run import cut_tiles
-from tests.cli.runs import run, run_arguments
+from sklearn_groupcross.cli._folder import RunFolder
+from tests.cli.runs import EXTRACTION, FITTING, RESULTS, bits, run, run_arguments
 
 
-def test_run_writes_report_model_and_table(folder, tmp_path, capsys):
+def test_run_writes_report_models_and_tables(folder, tmp_path, capsys):
     out = tmp_path / "new" / "out"
     assert run(folder, out) == 0
-    assert sorted(os.listdir(out)) == ["crosscoder.safetensors", "features.csv", "report.html"]
+    assert set(os.listdir(out)) == RESULTS
     printed = capsys.readouterr().out
     for line in (
         "variance unexplained, training",
         "variance unexplained, held out",
         "(L0)",
         "dead",
+        "found again by the other seed",
+        "Findings",
     ):
         assert line in printed
     table = pd.read_csv(out / "features.csv", index_col="feature")
     crosscoder = GroupCrosscoder.load(out / "crosscoder.safetensors")
-    assert len(table) == len(crosscoder.components_) == 24
+    assert len(table) == len(crosscoder.components_) == 4
     assert crosscoder.augment
-    assert {"kind", "symmetry", "family", "frequency", "p(180°)", "p(90°)", "p(45°)"} <= set(table)
+    assert {"kind", "symmetry", "family", "frequency", "p(180°)", "p(90°)"} <= set(table)
+    dead = ~crosscoder.components_.any(axis=1)
+    assert table["found_again"][~dead].isin([0.0, 1.0]).all()
+    assert OrbitStore(out / "orbits").shape == (60, 8, 96)
+
+    # the same command again reads, fits and writes nothing, and prints the same
+    before = bits(out)
+    times = {path: path.stat().st_mtime_ns for path in out.iterdir() if path.name != "run.log"}
+    assert run(folder, out) == 0
+    assert capsys.readouterr().out == printed
+    assert bits(out) == before
+    assert {path: path.stat().st_mtime_ns for path in times} == times
 
 
 def test_the_papers_l1_instead_of_k(folder, tmp_path, capsys):
     out = tmp_path / "out"
-    small = ["--network", "bundled", "--group", "cyclic:4", "--positions", "10", "--features", "16"]
-    options = ["--epochs", "2", "--l1", "0.5", "--no-augment", "--out", str(out)]
+    small = ["--network", "bundled", "--group", "cyclic:4", "--positions", "10", "--features", "8"]
+    options = ["--epochs", "2", "--l1", "0.5", "--no-augment", "--seeds", "1", "--out", str(out)]
     assert main(["run", str(folder), *small, *options]) == 0
     crosscoder = GroupCrosscoder.load(out / "crosscoder.safetensors")
     assert (crosscoder.activation, crosscoder.l1, crosscoder.augment) == ("relu", 0.5, False)
@@ -49,38 +64,31 @@ def test_the_papers_l1_instead_of_k(folder, tmp_path, capsys):
 
 def test_compression_is_reported(folder, tmp_path, capsys):
     out = tmp_path / "out"
-    assert run(folder, out, "--compression", "0.9") == 0
+    assert run(folder, out, "--compression", "0.9", "--seeds", "1") == 0
     crosscoder = GroupCrosscoder.load(out / "crosscoder.safetensors")
     assert crosscoder.compression == 0.9
     printed = capsys.readouterr().out
     assert f"{crosscoder.n_coordinates_} coordinates with 9" in printed
-
-
-def test_seeds_tell_what_is_found_again(folder, tmp_path, capsys):
-    out = tmp_path / "out"
-    assert run(folder, out, "--seeds", "3", "--compression", "none") == 0
-    assert "found again by 2 other seeds" in capsys.readouterr().out
-    table = pd.read_csv(out / "features.csv", index_col="feature")
-    assert set(table["found_again"].dropna()) <= {0.0, 0.5, 1.0}
-    assert GroupCrosscoder.load(out / "crosscoder.safetensors").compression is None
+    # of a single seed nothing is printed that was not measured
+    assert "not measured: that takes --seeds 2 or more" in printed
+    assert "found_again" not in printed
 
 
 @pytest.mark.parametrize("share", ["1.5", "0", "abc", "nan"])
 def test_what_compression_takes_is_said(folder, tmp_path, capsys, share):
-    with pytest.raises(SystemExit):
-        run(folder, tmp_path / "out", "--compression", share)
-    assert f"a share in (0, 1], auto or none; got '{share}'" in capsys.readouterr().err
+    assert run(folder, tmp_path / "out", "--compression", share) == 2
+    assert f"above 0 and at most 1, auto or none; got '{share}'" in capsys.readouterr().err
 
 
 class TestMistakes:
     """Exit code 2, one line that names the remedy, and nothing left behind."""
 
-    def fails(self, capsys, out, arguments, message):
+    def fails(self, capsys, out, arguments, message, left=()):
         assert main(arguments) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
-        assert error.startswith("groupcross: error: ")
+        assert error.startswith(("groupcross: error: ", "groupcross run: error: "))
         assert message in error
-        assert not out.exists()
+        assert {path.name for path in out.iterdir()} == set(left) if left else not out.exists()
 
     @pytest.mark.parametrize(
         ("more", "message"),
@@ -88,23 +96,44 @@ class TestMistakes:
             (["--layer", "relu33"], "Nearest: relu3"),
             (["--network", "resnet"], "the known ones are bundled"),
             (["--group", "klein"], "'dihedral:N'"),
-            (["--k", "25"], "k=25 codes cannot be active"),
-            (["--features", "0"], "'n_features' parameter"),
+            (["--k", "25"], "--k 25 codes cannot be active among --features 24"),
+            (["--features", "0"], "--features: an integer of 1 or more"),
             (["--held-out", "6"], "cannot be split"),
-            (["--n-images", "7"], "between 2 and 6"),
-            (["--weights", "absent.safetensors"], "No weights file"),
-            (["--device", "abacus"], "Unknown device"),
-            (["--positions", "0"], "at least 1"),
+            (["--n-images", "7"], "between 1 and 6"),
+            (["--n-images", "1"], "--n-images 1 is too few"),
+            (["--seeds", "0"], "1 or more; got '0'"),
+            (["--threshold", "2"], "above 0 and below 1"),
+            (["--weights", "absent.safetensors"], "no such file"),
+            (["--device", "abacus"], "got 'abacus'"),
+            (["--positions", "0"], "an integer of 1 or more"),
             (["--group", "dihedral:65"], "at most 128"),
             (["--group", "dihedral:99999999999999999999"], "dihedral:512 is the largest"),
-            (["--device", "meta"], "holds no numbers"),
-            (["--seed", "-1"], "'random_state' parameter"),
+            (["--device", "meta"], "auto, cpu, cuda or cuda:N"),
+            (["--seed", "-1"], "--seed: an integer from 0"),
         ],
     )
     def test_options(self, folder, tmp_path, capsys, more, message):
         out = tmp_path / "out"
         arguments = ["run", str(folder), "--network", "bundled", "--features", "24", "--k", "4"]
         self.fails(capsys, out, [*arguments, "--out", str(out), *more], message)
+
+    def test_sizes_are_known_before_the_work(self, folder, tmp_path, capsys):
+        out = tmp_path / "out"
+        command = ["run", str(folder), *EXTRACTION, "--k", "1000", "--out", str(out)]
+        self.fails(capsys, out, command, "--k 1000 codes cannot be active among 154 atoms")
+
+    def test_code_of_ones_own_that_fails_is_named(self, folder, tmp_path, capsys, monkeypatch):
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        code, out = tmp_path / "groupcross_bad.py", tmp_path / "out"
+        code.write_text(
+            "from torch import nn\n\n\ndef build():\n"
+            "    return nn.Sequential(nn.Conv2d(3, 8, 5), nn.Conv2d(16, 8, 5))\n",
+            encoding="utf-8",
+        )
+        own = ["--network", f"{code}:build", "--layer", "1", "--group", "dihedral:4"]
+        command = ["run", str(folder), *own, "--out", str(out)]
+        message = "build fails for an image of 224 × 224 px: RuntimeError: Given groups=1"
+        self.fails(capsys, out, command, message)
 
     @pytest.mark.parametrize(
         ("make", "message"),
@@ -154,7 +183,11 @@ class TestMistakes:
             return before(self, *args, **kwargs)
 
         monkeypatch.setattr(f"sklearn_groupcross.{stage}", vanish)
-        self.fails(capsys, out, run_arguments(images, out), str(vanishing))
+        left = {"orbits", "run.log", "run.toml"} if vanishing == images else set()
+        self.fails(capsys, out, run_arguments(images, out), str(vanishing), left)
+        if left:  # what was read is kept
+            store = OrbitStore(out / "orbits", allow_incomplete=True)
+            assert store.pending_images() == [1, 2, 3, 4, 5]
 
     def test_what_the_end_needs_is_asked_for_at_the_start(
         self, folder, tmp_path, capsys, monkeypatch
@@ -183,7 +216,7 @@ class TestMistakes:
     def test_an_output_that_cannot_be_written(self, folder, tmp_path, capsys):
         (tmp_path / "file").write_text("", encoding="utf-8")
         assert run(folder, tmp_path / "file" / "out") == 2
-        assert "Cannot write results to" in capsys.readouterr().err
+        assert "a folder is needed" in capsys.readouterr().err
 
     def test_a_full_disk_leaves_nothing_half_written(self, folder, tmp_path, capsys, monkeypatch):
         def no_space(self, path):
@@ -197,10 +230,12 @@ class TestMistakes:
             assert run(folder, out) == 2
         error = capsys.readouterr().err.splitlines()[-1]
         assert error.endswith(f"No space left on device: '{out / 'crosscoder.safetensors'}'")
-        (checkpoint,) = out.iterdir()  # what has been learned is not lost
+        # what has been learned is not lost, nor what was read
+        (training,) = set(os.listdir(out)) - {"orbits", "run.log", "run.toml"}
+        (checkpoint,) = (out / training).iterdir()
         assert checkpoint.name.endswith(".checkpoint.safetensors")
         assert run(folder, out) == 0
-        assert sorted(os.listdir(out)) == sorted(RESULTS)
+        assert set(os.listdir(out)) == RESULTS
 
 
 def make_png(folder):
@@ -212,25 +247,180 @@ def make_png(folder):
     return data
 
 
-def test_tiles_cover_an_image_side_by_side():
-    image = np.arange(7 * 10 * 3).reshape(7, 10, 3)
-    tiles = cut_tiles(image, 3)
-    assert len(tiles) == 6
-    np.testing.assert_array_equal(tiles[4], image[3:6, 3:6])
+@pytest.mark.skipif(os.name == "nt", reason="processes are forked and killed by signals")
+def test_killed_in_every_stage_a_run_ends_with_the_same_bits(folder, tmp_path):
+    program = [sys.executable, "-m", "tests.cli.kills", str(folder), str(tmp_path)]
+    subprocess.run(program, check=True, cwd=Path(__file__).parents[2])
 
 
-def test_demo_finds_lines_and_directed_features(tmp_path, capsys):
-    """The first command a newcomer runs, as it is."""
-    assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
-    table = pd.read_csv(tmp_path / "demo" / "features.csv", index_col="feature")
-    firing = table[table["frequency"] >= 1e-3]
-    lines = (firing["p(180°)"] > 0.8) & (firing["p(90°)"] < 0.2)
-    directed = firing["kind"] == "directed"
-    assert lines.sum() >= 1
-    assert directed.sum() >= 1
-    assert (firing["p(180°)"][directed] < 0.5).all()
-    assert (firing["kind"][lines] == "line").all()
-    printed = capsys.readouterr().out
-    rows = [line.split() for line in printed.splitlines()]
-    assert any(len(row) > 2 and row[1] == "line" for row in rows if row[0:1] and row[0].isdigit())
-    assert any("directed" in line and line.strip()[0].isdigit() for line in printed.splitlines())
+def stage_by_stage(folder, out):
+    """The commands that together are a run."""
+    return [
+        ["extract", str(folder), *EXTRACTION, "--out", str(out / "orbits")],
+        ["fit", str(out / "orbits"), *FITTING, "--out", str(out)],
+        ["analyze", str(out / "crosscoder.safetensors"), "--families", "0"],
+        ["report", str(out / "crosscoder.safetensors")],
+    ]
+
+
+def test_stages_by_hand_give_the_same_as_a_run(folder, whole, tmp_path, capsys):
+    out = tmp_path / "out"
+    for command in stage_by_stage(folder, out):
+        assert main(command) == 0
+    by_hand, at_once = bits(out), bits(whole)
+    figures = {name for name in by_hand if name.startswith("figures/")}
+    assert figures  # a run draws none
+    assert by_hand.keys() - figures == at_once.keys()
+    # which also names the figures
+    same = at_once.keys() - {"stages.json"}
+    assert {name for name in same if by_hand[name] != at_once[name]} == set()
+    # and a run has nothing to add
+    capsys.readouterr()
+    assert run(folder, out) == 0
+    said = capsys.readouterr().err
+    for stage in ("fit", "analyze", "report"):
+        assert f"{stage}: done already" in said
+    assert bits(out) == by_hand
+
+
+def test_a_run_over_a_store_leaves_it_where_it_is(folder, whole, tmp_path, capsys):
+    out = tmp_path / "out"
+    before = bits(whole)
+    assert main(["run", str(whole / "orbits"), *FITTING, "--out", str(out)]) == 0
+    assert bits(whole) == before
+    found = bits(out)
+    assert set(found) == {name for name in before if not name.startswith("orbits/")}
+    recorded = {"run.toml", "stages.json"}  # they say where the store is
+    assert {name for name in found.keys() - recorded if found[name] != before[name]} == set()
+    capsys.readouterr()
+    assert main(["run", str(whole / "orbits"), "--positions", "3", "--out", str(out)]) == 2
+    assert "--positions says how images are read" in capsys.readouterr().err.splitlines()[-1]
+    assert main(["run", "--out", str(out)]) == 2
+    assert "required: IMAGES, a store, or --config" in capsys.readouterr().err
+
+
+def test_other_settings_are_refused_and_the_remedy_is_said(folder, whole, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    before = bits(out)
+    for more, words in [
+        (["--epochs", "5"], "--epochs was 4, and is 5 now"),
+        (["--seeds", "1"], "--seeds was 2, and is 1 now"),
+        (["--positions", "7"], "another store"),
+        (["--threshold", "0.9"], "--threshold was 0.8, and is 0.9 now"),
+    ]:
+        assert run(folder, out, *more) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert words in error
+        assert "--overwrite" in error
+        assert bits(out) == before
+
+
+def test_what_is_lost_is_made_again_and_what_was_changed_is_kept(folder, whole, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    for name in ("report.html", "features.csv"):
+        (out / name).unlink()
+        assert run(folder, out) == 0
+        assert bits(out) == bits(whole)
+    (out / "features.csv").write_text("mine", encoding="utf-8")
+    assert run(folder, out) == 2
+    assert "features.csv was changed since" in capsys.readouterr().err
+    assert (out / "features.csv").read_text(encoding="utf-8") == "mine"
+    assert run(folder, out, "--overwrite") == 0
+    assert bits(out) == bits(whole)
+
+
+def test_fewer_seeds_leave_no_models_behind(folder, whole, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    assert run(folder, out, "--seeds", "1", "--overwrite") == 0
+    assert set(os.listdir(out)) == RESULTS - {"crosscoder-seed1.safetensors"}
+    first = "crosscoder.safetensors"
+    assert (out / first).read_bytes() == (whole / first).read_bytes()
+
+
+def test_json_goes_alone_to_standard_output(folder, whole, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    capsys.readouterr()
+    assert run(folder, out, "--json") == 0
+    results = json.loads(capsys.readouterr().out)
+    assert results["fit"]["images"] == {"training": 4, "held_out": 2}
+    assert results["analyze"]["features"] == 4
+    assert {"kinds", "families", "findings", "variance_unexplained"} <= results["analyze"].keys()
+
+
+def test_what_was_whole_when_a_command_was_killed_takes_its_place(
+    whole, tmp_path, capsys, monkeypatch
+):
+    def fit(out, epochs, *more):
+        options = ["--features", "4", "--k", "2", "--seeds", "1", "--epochs", str(epochs)]
+        return main(["fit", str(whole / "orbits"), *options, "--out", str(out), *more])
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    assert fit(tmp_path / "before", 2) == fit(tmp_path / "after", 3) == fit(out, 2) == 0
+    before, after = (
+        (tmp_path / name / "crosscoder.safetensors").read_bytes() for name in ("before", "after")
+    )
+    assert before != after
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "take_place", stop)
+        assert fit(out, 3, "--overwrite") == 130
+    assert (out / "crosscoder.safetensors").read_bytes() == before
+    # who does not ask for it does not get it, and loses nothing
+    assert fit(out, 3) == 2
+    assert fit(out, 2) == 0
+    assert (out / "crosscoder.safetensors").read_bytes() == before
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "take_place", stop)
+        assert fit(out, 3, "--overwrite") == 130
+    assert fit(out, 3, "--overwrite") == 0
+    assert (out / "crosscoder.safetensors").read_bytes() == after
+    assert "done already" in capsys.readouterr().err
+
+
+def test_too_few_images_are_named_as_the_reason(whole):
+    table = pd.read_csv(whole / "features.csv")
+    assert set(table["confidence_remark"]) == {"not measured: that takes 5 held-out images or more"}
+
+
+def test_a_page_with_patches_is_not_replaced_by_one_without(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    code = tmp_path / "groupcross_own.py"
+    code.write_text(
+        "from sklearn_groupcross import load_network\n\n\ndef build():\n"
+        "    return load_network('bundled')\n",
+        encoding="utf-8",
+    )
+    out = tmp_path / "out"
+    own = ["--network", f"{code}:build"]
+    assert run(folder, out, *own) == 0
+    before = bits(out)
+    report = ["report", str(out / "crosscoder.safetensors")]
+    capsys.readouterr()
+    assert main(report) == 0
+    said = capsys.readouterr().err
+    assert "were read by code, which is not run because a record says so" in said
+    assert "report: done already" in said
+    assert bits(out) == before
+    # where it is typed it is run
+    assert main([*report, *own]) == 0
+    assert bits(out) == before
+    assert main(["run", "--config", str(out / "run.toml"), "--out", str(tmp_path / "again")]) == 0
+    again = bits(tmp_path / "again")
+    assert again["report.html"] == before["report.html"]
+    assert again["crosscoder.safetensors"] == before["crosscoder.safetensors"]
+
+
+def test_figures_go_with_the_tables_that_they_are_of(folder, tmp_path):
+    out = tmp_path / "out"
+    assert run(folder, out) == 0
+    assert main(["analyze", str(out / "crosscoder.safetensors"), "--no-map"]) == 0
+    assert any((out / "figures").iterdir())
+    assert run(folder, out, "--threshold", "0.9", "--overwrite") == 0
+    assert not any((out / "figures").iterdir())
+    assert "figures" not in json.loads((out / "stages.json").read_bytes())["stages"]

@@ -1,53 +1,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
+import time
 
 import pytest
 
-from sklearn_groupcross import GroupCrosscoder
 from sklearn_groupcross.cli._signals import Stopped, stopped_by_signals
-from sklearn_groupcross.crosscoder._trainer import Trainer
-from tests.cli.runs import run
-
-
-@pytest.fixture
-def signals_end():
-    """Signals end a process, as they do unless it was started under nohup."""
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows ends processes without asking")
-@pytest.mark.usefixtures("signals_end")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_other_signals_save_and_clean_up_as_well(folder, tmp_path, capsys, monkeypatch, name):
-    number = getattr(signal, name)
-    train_on = Trainer.train_on
-
-    def stopped(self, batch):
-        signal.raise_signal(number)
-        train_on(self, batch)
-
-    out = tmp_path / "out"
-    before = signal.getsignal(number)
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "train_on", stopped)
-        assert run(folder, out) == 128 + number
-    assert signal.getsignal(number) == before
-    assert name in capsys.readouterr().err.splitlines()[-1]
-    (saved,) = out.iterdir()
-    assert GroupCrosscoder.load(saved).n_steps_ == 1
-
-    monkeypatch.setattr(
-        "sklearn_groupcross.orbits.OrbitDataset.read_orbits",
-        lambda *args, **kwargs: signal.raise_signal(number),
-    )
-    assert run(folder, tmp_path / "other") == 128 + number
-    assert not (tmp_path / "other").exists()
 
 
 def test_a_signal_is_raised_and_handlers_are_put_back():
@@ -85,3 +45,43 @@ def test_other_threads_leave_signals_alone():
     thread.start()
     thread.join()
     assert found == [before]
+
+
+@pytest.mark.parametrize(("name", "error"), [("SIGTERM", Stopped), ("SIGINT", KeyboardInterrupt)])
+def test_a_signal_while_an_object_is_removed_is_not_lost(name, error):
+    """Python prints what is raised there, and goes on."""
+    number = getattr(signal, name)
+
+    class Removed:
+        def __del__(self):
+            signal.raise_signal(number)
+            len("")  # where it is raised, at the latest
+
+    def work():
+        removed = Removed()
+        del removed
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            time.sleep(0.01)
+
+    before, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with pytest.raises(error), stopped_by_signals():
+            work()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert sys.unraisablehook == hook
+
+
+def test_other_errors_there_are_shown_as_ever(monkeypatch):
+    class Removed:
+        def __del__(self):
+            raise ValueError
+
+    shown = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: shown.append(lost.exc_type))
+    with stopped_by_signals():
+        removed = Removed()
+        del removed
+    assert shown == [ValueError]

@@ -51,7 +51,7 @@ class TestStores:
 
     def test_no_store(self, tmp_path, capsys):
         assert main(["store", "info", str(tmp_path)]) == 2
-        assert "No orbit store at" in capsys.readouterr().err
+        assert "a store of orbits is needed" in capsys.readouterr().err
 
 
 class TestExtract:
@@ -112,12 +112,14 @@ class TestExtract:
         for more, message in [
             (["--radius", "90"], "between 0 and half the input"),
             (["--n-images", "7"], "between 1 and 6"),
+            (["--max-samples", "5"], "--max-samples 5 leaves some of the 6 images"),
+            (["--sampling", "grid", "--positions", "9999"], "got --positions 9999"),
             (["--layer", "conv9"], "no layer 'conv9'"),
-            (["--mask", "--interpolation", "exact"], "mask lies about the image centre"),
-            (["--jobs", "0"], "n_jobs is a number of processes"),
-            (["--seed", "-1"], "at least 0"),
-            (["--hues", "0"], "at least 1"),
-            (["--hues", "1000000"], "cyclic:1024 is the largest"),
+            (["--mask", "--interpolation", "exact"], "use --interpolation bilinear"),
+            (["--jobs", "0"], "--jobs: an integer of 1 or more"),
+            (["--seed", "-1"], "an integer from 0"),
+            (["--hues", "0"], "an integer from 1 to 1024"),
+            (["--hues", "1000000"], "an integer from 1 to 1024"),
             (["--group", "dihedral:100", "--hues", "9"], "1800 elements"),
         ]:
             assert self.extract(folder, tmp_path / "store", *more) == 2

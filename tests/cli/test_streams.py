@@ -6,6 +6,8 @@ import errno
 import io
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import warnings
@@ -14,11 +16,20 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
+from sklearn_groupcross import _progress
 from sklearn_groupcross.cli import main
 from sklearn_groupcross.cli._arguments import as_json
-from sklearn_groupcross.cli._streams import ReaderGone, own_streams, say
+from sklearn_groupcross.cli._streams import (
+    ReaderGone,
+    complain,
+    own_streams,
+    quiet,
+    say,
+    warnings_in_one_line,
+)
 
 TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 
@@ -109,6 +120,106 @@ def test_work_goes_on_without_standard_error():
         say("nobody reads")
 
 
+def test_quiet_is_for_what_is_not_wrong(monkeypatch):
+    monkeypatch.setattr(_progress, "INTERVAL", 0)
+
+    def work():
+        say("Note.")
+        list(_progress.tqdm(range(3), desc="working", mininterval=0))
+        complain("Damaged.")
+
+    def quietly():
+        with quiet(True):
+            work()
+
+    def loudly():
+        with quiet(False):
+            work()
+        with suppress(KeyError), quiet(True):
+            raise KeyError
+        say("And on.")
+
+    assert spoken("utf-8", quietly) == [b"", b"Damaged.\n"]
+    (output, error) = spoken("utf-8", loudly)
+    assert output == b""
+    assert error.startswith(b"Note.\nworking: 1 of 3")
+    assert error.endswith(b"\nDamaged.\nAnd on.\n")
+
+
+def test_warnings_are_one_line(monkeypatch):
+    def work():
+        with warnings_in_one_line(str.upper):
+            warnings.showwarning("a\x1b b", UserWarning, "code.py", 1)
+            warnings.showwarning("short", ConvergenceWarning, "code.py", 1)
+            warnings.showwarning("old", DeprecationWarning, "code.py", 1, line="code()")
+        warnings.showwarning("after", UserWarning, "code.py", 1, line="code()")
+
+    before = []
+    monkeypatch.setattr(warnings, "showwarning", lambda *about, **more: before.append(about[0]))
+    assert spoken("utf-8", work) == [
+        b"",
+        b"groupcross: warning: A\\u001b B\ngroupcross: warning: SHORT\n",
+    ]
+    assert before == ["old", "after"]
+
+
+class TestEveryCommand:
+    """What becomes of a command that nobody listens to."""
+
+    @pytest.fixture
+    def small(self, folder, tmp_path, monkeypatch):
+        """Arguments of a small extraction, whose progress is written line by line."""
+        monkeypatch.setattr(_progress, "INTERVAL", 0)
+        arguments = ["extract", str(folder), "--network", "bundled", "--group", "cyclic:4"]
+        return [*arguments, "--positions", "2", "--out", str(tmp_path / "store")]
+
+    def test_quiet(self, small, capsys):
+        assert main([*small, "--quiet"]) == 0
+        output, error = capsys.readouterr()
+        assert error == ""
+        assert "Cyclic(4)" in output
+
+    def test_progress_is_written_to_nobody(self, small, monkeypatch):
+        said = []
+
+        class Listening(Failing):
+            """Gone after the first line, which says what is read."""
+
+            def write(self, text):
+                said.append(text)
+                if "".join(said).count("\n") > 1:
+                    raise BrokenPipeError(self.number, "Broken pipe")
+                return len(text)
+
+        with redirect_stderr(Listening(errno.EPIPE)):
+            assert main(small) == 141
+        assert re.search("reading orbits: [1-6] of 6 images", "".join(said))
+        # nothing is lost, and nothing more is said
+        with redirect_stderr(io.StringIO()) as error:
+            assert main(small) == 0
+        assert "Traceback" not in error.getvalue()
+
+    def test_results_are_written_to_nobody(self, small):
+        with redirect_stdout(Failing(errno.EPIPE)), redirect_stderr(io.StringIO()) as error:
+            assert main([*small, "--quiet"]) == 141
+        assert error.getvalue() == ""
+
+    @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+    def test_in_a_shell(self, small):
+        command = shlex.join([sys.executable, "-m", "sklearn_groupcross", *small])
+        done = subprocess.run(
+            ["bash", "-c", f"{command} | head -1; exit ${{PIPESTATUS[0]}}"],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode in (0, 141)
+        assert "Traceback" not in done.stderr
+        # one line says what is read: there is no terminal for a bar
+        assert "\r" not in done.stderr
+        assert len(done.stderr.splitlines()) <= 2
+        assert len(done.stdout.splitlines()) == 1
+
+
 def test_streams_that_are_closed(monkeypatch):
     closed = io.StringIO()
     closed.close()
@@ -132,8 +243,7 @@ def test_streams_that_are_closed(monkeypatch):
     ids=["missing model", "unknown command", "missing store"],
 )
 def test_names_in_messages_are_escaped(arguments, capsys):
-    with suppress(SystemExit):  # for options, which argparse refuses
-        assert main(arguments) == 2
+    assert main(arguments) == 2
     message = capsys.readouterr().err
     assert "\\u001b" in message or "\\x1b" in message
     assert message.replace("\n", "").isprintable()
@@ -150,7 +260,7 @@ def test_names_in_messages_are_escaped(arguments, capsys):
     ],
 )
 def test_in_a_shell(redirections, status):
-    command = f"{sys.executable} -m sklearn_groupcross.cli --help {redirections}"
+    command = f"{sys.executable} -m sklearn_groupcross --help {redirections}"
     # 0 and 141 are both right where the reader's end is a race; 1, 120 and words are not
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.returncode in status
@@ -159,7 +269,7 @@ def test_in_a_shell(redirections, status):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full on this system")
 def test_a_full_device():
-    command = [sys.executable, "-m", "sklearn_groupcross.cli", "--version"]
+    command = [sys.executable, "-m", "sklearn_groupcross", "--version"]
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
