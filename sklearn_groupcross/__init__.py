@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         InceptionOrbitDataset,
         OrbitDataset,
         OrbitStore,
+        extract_orbits,
         make_orbits,
         stack_orbits,
     )
@@ -38,6 +39,7 @@ __all__ = [
     "__version__",
     "crosscoder_ensemble",
     "crosscoder_path",
+    "extract_orbits",
     "load_network",
     "make_orbits",
     "receptive_field",
@@ -57,6 +59,7 @@ _ROOMS = {
         "InceptionOrbitDataset",
         "OrbitDataset",
         "OrbitStore",
+        "extract_orbits",
         "make_orbits",
         "stack_orbits",
     ),

@@ -83,6 +83,7 @@ def groups(*, abelian: bool | None = None, max_order: int = 120) -> st.SearchStr
         Cyclic(3) * Quaternion(),
         Cyclic(2) * Cyclic(4),
         Dihedral(3) * Cyclic(2),
+        Cyclic(6).named(["identity", *(f"shift by {k} of 6" for k in range(1, 6))]),
         frobenius,
         binary_tetrahedral,
     ]

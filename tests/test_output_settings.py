@@ -20,7 +20,7 @@ from sklearn_groupcross.analysis import (
     lift_dictionary,
 )
 from sklearn_groupcross.analysis._embedding import embed
-from sklearn_groupcross.cli._experiment import _measure
+from sklearn_groupcross.cli._measuring import _measure
 from sklearn_groupcross.crosscoder import codes_of_orbits
 from sklearn_groupcross.faithfulness import downstream_effect, feature_maps
 from sklearn_groupcross.model_selection import (
