@@ -47,7 +47,7 @@ def make_images(folder: Path, n: int) -> None:
 
 def start(images: Path, store: Path) -> subprocess.Popen[bytes]:
     """The command in a process of its own; what it starts holds the other end of its output."""
-    command = [sys.executable, "-m", "sklearn_groupcross.cli", "extract", str(images)]
+    command = [sys.executable, "-m", "sklearn_groupcross", "extract", str(images)]
     options = ["--out", str(store), "--network", "bundled", "--group", "dihedral:16"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(

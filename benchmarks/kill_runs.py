@@ -1,228 +1,232 @@
-"""Kill `groupcross run` and `write_report` at every stage and at random moments; see what is left.
+"""`groupcross run` killed in every stage, at random moments: does the same command end the same?
 
-    OMP_NUM_THREADS=1 python benchmarks/kill_runs.py [n_kills]
+    python benchmarks/kill_runs.py IMAGES WEIGHTS FOLDER --images 110 --group dihedral:16 --kills 1
 
-Each run replaces old results in a folder. After a kill they have to be there, whole, or the new
-ones have to be; the same command again has to end with the results of a run that nobody has killed,
-bit by bit, and with nothing else in the folder. Prints one line a kill: where, what was left at
-once, the time that the second command took; and at the end the number of faults, which is the exit
-status. Children are forked, to import torch once.
+One run of bvlc_googlenet's inception_3b_output is left alone. In each stage a process is killed
+with -9, `--kills` times, at a random moment of what that stage took in the run that was left alone,
+and the same command goes on. Then stages are run by hand. Then the same with SIGTERM: status 143,
+and the last line says what is kept and the command that goes on. What comes after ``--`` is handed
+to the runs. A process that is to be killed in a stage begins with a copy of the folder of the run
+that was left alone as that stage began, for which that run is stopped (SIGSTOP) for a moment.
+
+All files, hidden ones too, and what is printed are compared with those of the run that was left
+alone, bit by bit. Left out is run.log, which has times and tells of the kill; the report has no
+date. By hand there are figures besides, which a run does not draw: their folder and their stage in
+stages.json are taken out before that is compared. The exit status is the number of faults.
 """
 
-import contextlib
+from __future__ import annotations
+
+import argparse
+import hashlib
 import os
+import re
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from PIL import Image
 
-import sklearn_groupcross.cli._experiment as experiment
-from sklearn_groupcross import (
-    Dihedral,
-    GroupCrosscoder,
-    OrbitDataset,
-    SymmetryAnalyzer,
-)
-from sklearn_groupcross.cli import _results, main
-from sklearn_groupcross.cli import _run as _  # noqa: F401 (imported before forking)
-from sklearn_groupcross.crosscoder._checkpoint import Checkpoint
-from sklearn_groupcross.crosscoder._trainer import Trainer
-from sklearn_groupcross.report import write_report
+from sklearn_groupcross.cli._manifest import MANIFEST, Manifest
+from sklearn_groupcross.cli._record import ANALYSIS, EXTRACTION, FITTING
+from sklearn_groupcross.cli._stores import describe_store
 
-STAGES = {
-    "reading": (OrbitDataset, "read_orbits"),
-    "training": (Trainer, "train_on"),
-    "writing the checkpoint": (Checkpoint, "write"),
-    "saving the model": (GroupCrosscoder, "save"),
-    "analysis": (SymmetryAnalyzer, "fit"),
-    "table": (pd.DataFrame, "to_csv"),
-    "report": (experiment, "write_report"),
-    "record": (_results, "_write_record"),
-    "first move": (_results, "_move"),
-    "second move": (_results, "_move"),
-    "third move": (_results, "_move"),
-    "all is moved": (_results, "_write_record"),
-    "discarding the checkpoint": (Checkpoint, "remove"),
+# What the log says as a stage begins.
+BEGINS = {
+    "extract": r" INFO bvlc_googlenet, layer ",
+    "fit": r" INFO fit: \d",
+    "analyze": r" INFO analyze: (?!done already)",
+    "report": r" INFO (report: with|analyze: done already)",
 }
-# How many calls of a stage's function go by before the kill; 1 otherwise.
-CALLS = {"training": 5, "second move": 2, "third move": 3, "all is moved": 2}
+STAGES = list(BEGINS)
 
 
-def in_child(action, log):
-    """Start a function in a forked process that says nothing."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        with open(log, "w", encoding="utf-8") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-            with contextlib.suppress(BaseException):
-                status = action() or 0
-        os._exit(status)
-    return child
+class Command:
+    """A command in a process of its own, and what it says in the log of its folder."""
+
+    def __init__(self, arguments, out):
+        self.arguments, self.out, self._log = arguments, out, out / "run.log"
+        self._offset = self._log.stat().st_size if self._log.exists() else 0
+        self._began = time.monotonic()
+        program = [sys.executable, "-m", "sklearn_groupcross", *arguments]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
+        self.process = subprocess.Popen(program, env=environment, text=True, **streams)
+
+    def logged(self):
+        content = self._log.read_bytes() if self._log.exists() else b""
+        return content[self._offset :].decode(errors="replace")
+
+    def stage(self):
+        text = self.logged()
+        return ([None] + [name for name in STAGES if re.search(BEGINS[name], text)])[-1]
+
+    def reach(self, stage):
+        while self.process.poll() is None and self.stage() != stage:
+            time.sleep(0.01)
+
+    def end(self):
+        printed, errors = self.process.communicate()
+        self.took = time.monotonic() - self._began
+        # where results are is not the same in two folders
+        self.printed, self.errors = printed.replace(str(self.out), "OUT"), errors.strip()
+        return self.process.returncode
+
+    def did_again(self, stages):
+        """Of stages that were done, by its log; it has none where nothing was left to do."""
+        text = self.logged()
+        done = set(re.findall(r" INFO (\w+): done already", text)) if text else set(stages)
+        return [f"{name} was done again" for name in stages if name not in done]
 
 
-def ended(child):
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def kill_at(owner, name, calls):
-    """Let the process be killed at the n-th call of a function."""
-    before, count = getattr(owner, name), [0]
-
-    def killing(*args, **kwargs):
-        count[0] += 1
-        if count[0] == calls:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return before(*args, **kwargs)
-
-    setattr(owner, name, killing)
-
-
-def bits(folder):
-    """What results hold, by name."""
-    return {
-        path.name: path.read_bytes() if path.is_file() else b"a folder"
-        for path in sorted(folder.iterdir())
+def digests(command):
+    contents = {
+        path.relative_to(command.out).as_posix(): path.read_bytes() if path.is_file() else b"folder"
+        for path in command.out.rglob("*")
     }
+    contents["what is printed"] = command.printed.encode()
+    contents.pop("run.log", None)
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
-def state(folder, new):
-    """Whether old or new results lie in a folder, and what else."""
-    if not folder.exists():
-        return "no folder"
-    found = bits(folder)
-    results = {name: found.get(name) for name in experiment.RESULTS}
-    if all(content == b"old" for content in results.values()):
-        return "old"
-    if results == new:
-        return "new"
-    if _results.RECORD in found:
-        return "new, to be moved"
-    return "MIXED"
+def differences(one, other):
+    names = sorted({*one, *other})
+    return [f"{name} differs" for name in names if one.get(name) != other.get(name)]
 
 
-def kill_run(command, out, new, log, *, stage=None, seconds=None):
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
-    for name in experiment.RESULTS:
-        (out / name).write_bytes(b"old")
-
-    def run():
-        if stage is not None:
-            kill_at(*STAGES[stage], CALLS.get(stage, 1))
-        return main(command)
-
-    child = in_child(run, log)
-    if seconds is not None:
-        time.sleep(seconds)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-    status = ended(child)
-    left = state(out, new)
-    beside = len(set(os.listdir(out)) - set(experiment.RESULTS))
-    start = time.perf_counter()
-    again = ended(in_child(lambda: main(command), log))
-    right = left != "MIXED" and again == 0 and bits(out) == new
-    right = right and (seconds is not None or status == -signal.SIGKILL)
-    where = stage or f"after {seconds:.2f} s"
-    print(
-        f"{'ok   ' if right else 'FAULT'} run, {where}: exit {status}, left {left} and {beside} "
-        f"other files; again: exit {again} in {time.perf_counter() - start:.1f} s, "
-        f"{sorted(os.listdir(out))}",
-        flush=True,
-    )
-    return right
+def left_in(folder):
+    names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    orbits = describe_store(folder / "orbits").partition(" in ")[0]
+    return ", ".join([orbits or "no orbits", *sorted(names - {"orbits"})])
 
 
-def kill_reports(folder, n_kills, rng, log):
-    """Kill `write_report` in its calls and at random moments; return the number of faults."""
-    images = [np.asarray(Image.open(path)) for path in sorted((folder / "images").iterdir())]
-    place = folder / "reports"
-    place.mkdir()
-    path = place / "report.html"
-
-    def write():
-        dataset = OrbitDataset(images, network="bundled", group=Dihedral(4), n_positions=10)
-        orbits = dataset.as_array()
-        crosscoder = GroupCrosscoder(
-            group=Dihedral(4), n_features=4, activation="topk", k=2, max_epochs=3, random_state=0
-        ).fit(orbits)
-        write_report(path, SymmetryAnalyzer().fit(crosscoder), crosscoder, dataset, orbits)
-
-    start = time.perf_counter()
-    assert ended(in_child(write, log)) == 0
-    duration, new = time.perf_counter() - start, path.read_bytes()
-    calls = ["block_to_png", "_picture", "figure_to_png", "written_whole"]
-    import sklearn_groupcross._files as files
-    import sklearn_groupcross.report._report as module
-
-    stages = [(module, name) for name in calls] + [(files, name) for name in ("_settle",)]
-    stages += [(os, name) for name in ("fsync", "replace")]
-    faults = 0
-    for number in range(n_kills):
-        path.write_bytes(b"old")
-        if number < len(stages):
-            owner, name = stages[number]
-            where, seconds = f"{owner.__name__}.{name}", None
-
-            def killed(owner=owner, name=name):
-                kill_at(owner, name, 1)
-                write()
-
-            child = in_child(killed, log)
-        else:
-            seconds = rng.uniform(0.5, 1.0) * duration
-            where, child = f"after {seconds:.2f} s", in_child(write, log)
-            time.sleep(seconds)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-        status = ended(child)
-        content = path.read_bytes()
-        left = "old" if content == b"old" else "new" if content == new else "DAMAGED"
-        beside = len(os.listdir(place)) - 1
-        again = ended(in_child(write, log))
-        right = left != "DAMAGED" and again == 0 and os.listdir(place) == ["report.html"]
-        right = right and path.read_bytes() == new and (seconds or status == -signal.SIGKILL)
-        faults += not right
-        print(
-            f"{'ok   ' if right else 'FAULT'} report, {where}: exit {status}, left {left} and "
-            f"{beside} other files; again: exit {again}",
-            flush=True,
-        )
-    return faults
+def wrong_with_what_is_told(killed):
+    kept, *going_on = re.split(r"(?:To go on|To begin again): ", killed.errors.split("\n")[-1])
+    print(f"      {kept}", flush=True)
+    if [shlex.split(command) for command in going_on] != [["groupcross", *killed.arguments]]:
+        yield f"the command that goes on is {going_on}"
+    if ("Nothing is kept" in kept) == (killed.out / "orbits").exists():
+        yield "what is kept is there, or is not"
+    for name in re.findall(rf"{re.escape(str(killed.out))}[\w/.-]*\w", kept):
+        if not Path(name).exists():
+            yield f"{name} is not there"
 
 
-def main_of_benchmark(n_kills=20):
-    rng = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as name:
-        folder, log = Path(name), Path(name) / "log"
-        (folder / "images").mkdir()
-        for i in range(6):
-            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).resize((150, 150)).save(folder / "images" / f"{i}.png")
-        small = ["--network", "bundled", "--group", "dihedral:4", "--positions", "10"]
-        small += ["--features", "4", "--k", "2", "--epochs", "40", "--overwrite"]
-        command = ["run", str(folder / "images"), *small, "--out"]
-        start = time.perf_counter()
-        assert ended(in_child(lambda: main([*command, str(folder / "whole")]), log)) == 0
-        duration, new = time.perf_counter() - start, bits(folder / "whole")
-        faults, out = 0, folder / "out"
+class Trial:
+    def __init__(self, options, more):
+        self.folder, self.more, self.faults = options.folder.resolve(), more, 0
+        self.folder.mkdir(parents=True)
+        network = ["--network", "bvlc_googlenet", "--weights", str(options.weights)]
+        images = [str(options.photographs), "--n-images", str(options.images)]
+        layer = ["--layer", "inception_3b_output", "--group", options.group]
+        self.extraction = [*images, *network, *layer]
+        self.rng = np.random.default_rng(0)
+
+    def run(self, out):
+        return Command(["run", *self.extraction, *self.more, "--quiet", "--out", str(out)], out)
+
+    def leave_alone(self):
+        command, paused, begins = self.run(self.folder / "whole"), 0.0, []
         for stage in STAGES:
-            faults += not kill_run([*command, str(out)], out, new, log, stage=stage)
-        for _number in range(n_kills - len(STAGES)):
-            seconds = rng.uniform(0.05, 1.0) * duration
-            faults += not kill_run([*command, str(out)], out, new, log, seconds=seconds)
-        faults += kill_reports(folder, n_kills, rng, log)
-    print(f"{faults} faults in {max(n_kills, len(STAGES))} kills of run and {n_kills} of a report")
-    return faults
+            command.reach(stage)
+            begins.append(time.monotonic() - paused)
+            if stage != "extract" and command.process.poll() is None:
+                command.process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, command.process.pid, os.WSTOPPED | os.WNOWAIT)
+                shutil.copytree(command.out, self.folder / f"before-{stage}")
+                command.process.send_signal(signal.SIGCONT)
+                paused = time.monotonic() - begins[-1]
+        if command.end() != 0:
+            raise SystemExit(command.errors)
+        begins.append(time.monotonic() - paused)
+        self.seconds = dict(zip(STAGES, np.diff(begins).tolist(), strict=True))
+        self.expected = digests(command)
+        took = ", ".join(f"{stage} {self.seconds[stage]:.0f} s" for stage in STAGES)
+        print(f"left alone: {took}; {len(self.expected) - 1} files and folders", flush=True)
+
+    def kill(self, stage, number):
+        out, share, reached = self.folder / "out", self.rng.uniform(), None
+        while reached != stage:  # less, where the stage was faster than in the run before
+            shutil.rmtree(out, ignore_errors=True)
+            if stage != "extract":
+                shutil.copytree(self.folder / f"before-{stage}", out)
+            killed = self.run(out)
+            killed.reach(stage)
+            begin = time.monotonic()
+            try:
+                if killed.process.wait(share * self.seconds[stage]) != 0:
+                    reached = stage  # it has failed
+            except subprocess.TimeoutExpired:
+                reached = killed.stage()
+                killed.process.send_signal(number)
+            into, share = time.monotonic() - begin, share / 2
+            status = killed.end()
+        asking = number != signal.SIGKILL
+        problems = [] if status == (128 + number if asking else -number) else [f"status {status}"]
+        left = left_in(out)
+        problems += wrong_with_what_is_told(killed) if asking else []
+        again = self.run(out)
+        problems += [again.errors[-300:]] if again.end() != 0 else []
+        problems += again.did_again(STAGES[1 : STAGES.index(stage)])
+        self.compare(f"{number.name} {into:.1f} s into {stage}", problems, left, again)
+
+    def stages_by_hand(self):
+        out = self.folder / "by-hand"
+        model, store = str(out / "crosscoder.safetensors"), str(out / "orbits")
+        options = [text.split() for text in " ".join(["", *self.more]).split(" --")[1:]]
+
+        def of(names):
+            mine = [option for option in options if option[0].replace("-", "_") in names]
+            return [text for name, *values in mine for text in (f"--{name}", *values)]
+
+        for arguments in (
+            ["extract", *self.extraction, *of(EXTRACTION), "--out", store],
+            ["fit", store, *of(FITTING), "--out", str(out)],
+            ["analyze", model, "--families", "0", *of(ANALYSIS)],
+            ["report", model],
+        ):
+            command = Command([*arguments, "--quiet"], out)
+            if command.end() != 0:
+                raise SystemExit(command.errors)
+        again = self.run(out)
+        problems = [again.errors[-300:]] if again.end() != 0 else []
+        problems += again.did_again(STAGES[1:])
+        left, manifest = left_in(out), Manifest.read(out)
+        del manifest.stages["figures"]
+        manifest.write(out / MANIFEST)
+        shutil.rmtree(out / "figures")
+        self.compare("stages by hand", problems, left, again)
+
+    def compare(self, what, problems, left, again):
+        problems = problems + differences(self.expected, digests(again))
+        self.faults += bool(problems)
+        print("FAULT" if problems else "ok   ", f"{what}: left {left}; run again", end=" ")
+        print(f"{again.took:.0f} s: {'; '.join(problems) or 'equal'}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    for name in ("photographs", "weights", "folder"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--images", type=int, default=110)
+    parser.add_argument("--group", default="dihedral:16")
+    parser.add_argument("--kills", type=int, default=1, help="in each stage, of each kind")
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    options = parser.parse_args(sys.argv[1:end])
+    trial = Trial(options, sys.argv[end + 1 :])
+    trial.leave_alone()
+    for stage in STAGES * options.kills:
+        trial.kill(stage, signal.SIGKILL)
+    trial.stages_by_hand()
+    for stage in STAGES * options.kills:
+        trial.kill(stage, signal.SIGTERM)
+    print(f"{trial.faults} faults in {8 * options.kills} kills and the stages by hand")
+    return trial.faults
 
 
 if __name__ == "__main__":
-    sys.exit(main_of_benchmark(*map(int, sys.argv[1:])))
+    sys.exit(main())

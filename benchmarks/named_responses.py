@@ -11,7 +11,8 @@ than over all others; for a feature that the whole group fixes, than with other 
 Printed, for the names of atoms as they stand, for those that images bear out where they suffice
 (`gather_evidence`), and for those that responses carry, which are stated: how many, the share that
 responds so with Wilson's interval of 95 %, and the same with the names dealt out among the
-features. Then what responses say of all atoms with a symmetry.
+features; and of how many the nine strongest inputs, one an image, mostly fall silent when the
+name's elements transform them. Then what responses say of all atoms with a symmetry.
 """
 
 from __future__ import annotations
@@ -40,6 +41,15 @@ def responds(measured, names: list, features: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
+def silent(measured, names: list, features: np.ndarray) -> int:
+    """Features that mostly fall silent on their strongest inputs, moved as their names allow."""
+    shares = []
+    for i, name in zip(features, names, strict=True):
+        inputs = measured.strongest[i][measured.strongest[i, :, 0] > 0]
+        shares.append((inputs[:, list(name.subgroup.elements)[1:]] > 0).mean())
+    return int((np.array(shares) < 0.5).sum())
+
+
 def report(title: str, stabilizers: list, stated: np.ndarray, measured) -> None:
     named = np.array([s.subgroup.order > 1 for s in stabilizers]) & stated
     features = np.flatnonzero(named & (measured.n_firings > 0))
@@ -51,7 +61,8 @@ def report(title: str, stabilizers: list, stated: np.ndarray, measured) -> None:
     print(
         f"  {title:34} {len(right):5} ({n_round} round)  {right.mean():.3f} "
         f"({interval.low:.3f} to {interval.high:.3f}), "
-        f"dealt out {responds(measured, dealt, features).mean():.3f}",
+        f"dealt out {responds(measured, dealt, features).mean():.3f}; "
+        f"strongest inputs mostly silent: {silent(measured, names, features)}",
         flush=True,
     )
 

@@ -45,6 +45,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "final": FINAL,
     "final, not augmented": FINAL | {"augment": False},
     "final, 0.9 kept": FINAL | {"compression": 0.9},
+    "final, 256 atoms": FINAL | {"n_features": 256},
+    "final, 1536 atoms": FINAL | {"n_features": 1536},
+    "final, 2048 atoms": FINAL | {"n_features": 2048},
+    "final, 4096 atoms": FINAL | {"n_features": 4096},
+    "final, k = 16": FINAL | {"k": 16},
+    "final, 25 positions": FINAL | {"n_positions": 25},
+    "final, 200 photographs": FINAL | {"n_photographs": 200},
+    "final, 400 photographs": FINAL | {"n_photographs": 400},
     "not augmented": {"augment": False},
     "0.6 kept": {"compression": 0.6},
     "0.7 kept": {"compression": 0.7},
@@ -138,7 +146,11 @@ def fit(
     took = path.with_suffix(".minutes")
     if path.exists():
         return GroupCrosscoder.load(path), float(took.read_text())
-    orbits: Any = train[: n_photographs * N_POSITIONS]
+    n_positions = changes.pop("n_positions", N_POSITIONS)
+    rows = np.arange(n_photographs * N_POSITIONS)
+    orbits: Any = train[: len(rows)]
+    if n_positions < N_POSITIONS:
+        orbits = np.asarray(orbits[rows % N_POSITIONS < n_positions])
     if options.halves:
         photograph = np.arange(len(train)) // N_POSITIONS
         orbits = np.asarray(train[photograph % 2 == seed % 2])
