@@ -139,7 +139,7 @@ def report_on(
             frequencies=found.frequencies,
             min_frequency=MIN_FREQUENCY,
             summary=summarize(found, metadata, image_word),
-            title=_title(folder, metadata, image_word),
+            title=_title(metadata, image_word),
             keep_in=folder.work / states,
             progress=True,
         )
@@ -260,7 +260,7 @@ def _take_settings_of_analysis(options: argparse.Namespace, out: Path) -> None:
         setattr(options, name, value)
 
 
-def _title(folder: RunFolder, metadata: Mapping[str, Any], image_word: str) -> str:
+def _title(metadata: Mapping[str, Any], image_word: str) -> str:
     if image_word == "tiles of two photographs":
         return "Symmetry report: groupcross demo"
     if "network" not in metadata:

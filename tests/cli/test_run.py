@@ -17,6 +17,7 @@ from sklearn_groupcross import GroupCrosscoder, OrbitStore
 from sklearn_groupcross._files import written_whole
 from sklearn_groupcross.cli import main
 from sklearn_groupcross.cli._folder import RunFolder
+from sklearn_groupcross.orbits import ImageSource
 from tests.cli.runs import EXTRACTION, FITTING, RESULTS, bits, run, run_arguments
 
 
@@ -424,3 +425,12 @@ def test_figures_go_with_the_tables_that_they_are_of(folder, tmp_path):
     assert run(folder, out, "--threshold", "0.9", "--overwrite") == 0
     assert not any((out / "figures").iterdir())
     assert "figures" not in json.loads((out / "stages.json").read_bytes())["stages"]
+
+
+def test_results_among_the_images_are_no_images(folder, whole, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(folder, images)
+    shutil.copytree(whole, images / "groupcross-run")
+    (images / "groupcross-run" / "figures").mkdir()
+    shutil.copy(next(folder.glob("*.png")), images / "groupcross-run" / "figures" / "map.png")
+    assert len(ImageSource(images)) == len(ImageSource(folder)) == 6

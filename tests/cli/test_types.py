@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sklearn_groupcross.cli import _types
+from sklearn_groupcross.cli._fit import MODEL
 from sklearn_groupcross.cli._types import (
     LARGEST_SEED,
     count,
@@ -24,6 +26,7 @@ from sklearn_groupcross.cli._types import (
     share_or_none,
     store_folder,
 )
+from sklearn_groupcross.orbits._store_schema import MANIFEST
 
 
 def refused(type_, text):
@@ -140,6 +143,10 @@ def test_places_are_there(tmp_path, monkeypatch):
         for text in ("", "absent", "file/below", "\0"):
             assert repr(text) in refused(type_, text)
     assert "is a folder" in refused(existing_file, ".")
+
+
+def test_results_have_the_names_that_are_looked_for():
+    assert (_types._MODEL, _types._MANIFEST) == (MODEL, MANIFEST)
 
 
 def test_models_and_stores_are_told_from_one_another(tmp_path, monkeypatch):
