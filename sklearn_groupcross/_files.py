@@ -42,7 +42,7 @@ def written_whole(target: str | os.PathLike[str], *, follow_links: bool = True) 
     Raises
     ------
     OSError
-        If the folder is missing, read-only or full, or `target` is a folder.
+        If the folder is missing, read-only or full, or `target` is a folder or a device.
     """
     target = Path(target)
     try:
@@ -57,6 +57,8 @@ def written_whole(target: str | os.PathLike[str], *, follow_links: bool = True) 
         )
     if place.is_dir():
         raise IsADirectoryError(errno.EISDIR, "This is a folder, name a file in it", str(target))
+    if place.is_char_device() or place.is_block_device():  # which would be none any more
+        raise OSError(errno.EINVAL, "This is a device, name a file", str(target))
     remove_remains(place)
     # a folder, not a file: others' writers make files of their own and rename them
     try:

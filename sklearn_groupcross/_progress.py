@@ -62,8 +62,11 @@ class _Lines(std.tqdm):
     _last = time.monotonic()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        # as for a window of its own: what `display` does not show is not shown
-        super().__init__(*arguments, **{**options, "gui": True, "miniters": 1})
+        # as for a window of its own: what `display` does not show is not shown, and it is asked
+        # as often as a line can be due
+        often = min(INTERVAL, options.get("mininterval", 0.1))
+        asked = {"gui": True, "miniters": 1, "mininterval": often}
+        super().__init__(*arguments, **{**options, **asked})
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Write a line, unless one was written a moment ago."""

@@ -216,3 +216,13 @@ def test_errors_of_other_files_name_those(tmp_path):
     with pytest.raises(OSError, match="another") as caught, written_whole(tmp_path / "model.bin"):
         raise PermissionError(errno.EACCES, "Not yours", str(tmp_path / "another"))
     assert caught.value.filename == str(tmp_path / "another")
+
+
+@pytest.mark.skipif(not Path(os.devnull).is_char_device(), reason="there is no such file here")
+def test_devices_stay_what_they_are(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(os.devnull)
+    for target in (os.devnull, link):
+        with pytest.raises(OSError, match="a device, name a file"), written_whole(target):
+            raise AssertionError("nothing is written")
+    assert Path(os.devnull).is_char_device()

@@ -183,17 +183,17 @@ class TestEveryCommand:
         said = []
 
         class Listening(Failing):
-            """Gone after the first line, which says what is read."""
+            """Gone once it was said that orbits are read."""
 
             def write(self, text):
                 said.append(text)
-                if "".join(said).count("\n") > 1:
+                if "reading orbits" in text:
                     raise BrokenPipeError(self.number, "Broken pipe")
                 return len(text)
 
         with redirect_stderr(Listening(errno.EPIPE)):
             assert main(small) == 141
-        assert re.search("reading orbits: [1-6] of 6 images", "".join(said))
+        assert re.search("reading orbits: 1 of 6 images", said[-1])
         # nothing is lost, and nothing more is said
         with redirect_stderr(io.StringIO()) as error:
             assert main(small) == 0
