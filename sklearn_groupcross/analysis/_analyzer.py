@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
 from .._device import resolve_device
+from .._estimator_html import ShowsWhatWasLearned
 from .._sklearn import Interval, StrOptions, fit_context
 from .._stacks._validation import check_group_parameter
 from .._whole import all_or_nothing
@@ -39,6 +41,7 @@ from ._naming import (
     name_families,
     resolve_images,
 )
+from ._notebook import analysis_html
 from ._on_demand import OnDemand
 from ._responses import not_stated
 from ._similarity import self_profiles, unit_atoms
@@ -46,7 +49,7 @@ from ._spectra import irrep_power
 from ._tuning import AngleTuning, angle_tuning
 
 
-class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
+class SymmetryAnalyzer(ShowsWhatWasLearned, OnDemand, ClusterMixin, BaseEstimator):
     """State how the features of a group crosscoder move under its group.
 
     Two features are similar if some right translation carries the atom of one to that of the
@@ -416,6 +419,31 @@ class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
         check_is_fitted(self)
         return diagnose(self, crosscoder, orbits, others=others, random_state=self._seed)
 
+    def explore(self, *material: Any, **options: Any) -> Any:
+        """Show the explorer of this analysis in a notebook.
+
+        Parameters
+        ----------
+        *material
+            Crosscoder, dataset and orbits, as far as they are at hand.
+        **options
+            See `sklearn_groupcross.report.explore`.
+
+        Returns
+        -------
+        explorer : Explorer
+            A notebook shows it; ``explorer.save("explorer.html")`` writes it to a file.
+
+        Raises
+        ------
+        ImportError
+            If jinja2 or matplotlib is missing.
+        """
+        check_is_fitted(self)
+        # by name: the room of reports is built on this one
+        report = import_module("sklearn_groupcross.report")
+        return report.explore(self, *material, **options)
+
     def _validate_params(self) -> None:
         check_group_parameter(self)
         super()._validate_params()
@@ -425,6 +453,9 @@ class SymmetryAnalyzer(OnDemand, ClusterMixin, BaseEstimator):
         for values in (tuning.periods, tuning.half_widths, tuning.axes):
             values[self.dead_] = np.nan
         return tuning
+
+    def _learned_html(self) -> str:
+        return analysis_html(self) if "families_table_" in vars(self) else ""
 
     def _kinds_of_families(self, kin: list[Kin]) -> NDArray[np.object_]:
         """Kinds (m,): of members of a family, that of their mean profile."""

@@ -11,20 +11,31 @@ import torch
 from numpy.typing import NDArray
 from sklearn import config_context
 
+from .._progress import tqdm
+
 MIN_FEATURES_FOR_A_MAP = 5
 # UMAP takes the smallest distance above zero for the local scale: translates of one atom, at
 # distance 0, would have the atoms of other families for their neighbourhood.
 _SMALLEST = 1e-6
+_STEP, _WAIT = "embedding", "importing and compiling UMAP (once)"
+# Whether this process has waited for that.
+_compiled: list[bool] = []
 
 
-def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
+def embed(
+    distances: NDArray[np.floating], seed: int, *, progress: bool = False
+) -> NDArray[np.float32]:
     """UMAP of a distance matrix into the plane, reproducible for a seed.
+
+    The first map of a process waits for UMAP to be imported and compiled: numba keeps no compiled
+    code of it on disk. The bar names what is waited for.
 
     Parameters
     ----------
     distances : ndarray of shape (m, m)
         Non-negative, exactly symmetric, zero diagonal.
     seed : int
+    progress : bool, default=False
 
     Returns
     -------
@@ -40,6 +51,18 @@ def embed(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
         raise ValueError(
             f"A map needs at least {MIN_FEATURES_FOR_A_MAP} features; this dictionary has {m}."
         )
+    with tqdm(total=1, desc=_STEP, unit="map", disable=not progress) as bar:
+        if not _compiled:
+            bar.set_postfix_str(_WAIT)
+        embedding = _mapped(distances, seed)
+        _compiled.append(True)
+        bar.set_postfix_str("")
+        bar.update()
+    return embedding
+
+
+def _mapped(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
+    m = len(distances)
     with warnings.catch_warnings():
         # umap says so when TensorFlow, which we do not use, is missing
         warnings.filterwarnings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from .._ambient import own_state
-from ..groups import Stabilizer
+from ..groups import FiniteGroup, Stabilizer
 from ._clustering import cluster_families
 from ._family_names import Kin
 from ._matching import SHARED
+from ._notebook import families_html, family_html
 from ._poses import (
     Poses,
     all_poses,
@@ -59,6 +60,8 @@ class Family:
         For each member, the number of its sub-family, within which the average distance is below
         0.3: features that `stability` would call the same, up to the group. Numbered by falling
         size; a member alone has a number of its own.
+    group : FiniteGroup or None
+        Which poses and gaps are elements of. Families are equal whether it is told or not.
     """
 
     label: int
@@ -71,9 +74,21 @@ class Family:
     coverage: float
     description: str
     sub_families: tuple[int, ...]
+    group: FiniteGroup | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.members)
+
+    def _repr_html_(self) -> str:
+        """Members, poses and gaps, for notebooks."""
+        return family_html(self)
+
+
+class Families(list[Family]):
+    """The families of a dictionary: a list that shows the largest of them in notebooks."""
+
+    def _repr_html_(self) -> str:
+        return families_html(self)
 
 
 @own_state()
@@ -114,7 +129,7 @@ def describe_families(
     if atoms is None and alignment is None:
         raise ValueError("Poses are read from atoms or from an alignment; both are None.")
     neighbors: Any = _symmetric(distances) if sparse.issparse(distances) else distances
-    families = []
+    families = Families()
     for label in range(labels.max(initial=-1) + 1):
         members = np.flatnonzero(labels == label)
         among = _among(neighbors, members)
@@ -134,6 +149,7 @@ def describe_families(
         families.append(
             Family(
                 label=label,
+                group=stabilizer.group,
                 medoid=medoid,
                 members=tuple(members.tolist()),
                 poses=poses.elements,

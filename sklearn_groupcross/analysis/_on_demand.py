@@ -157,13 +157,14 @@ class OnDemand:
     def embedding_(self) -> NDArray[np.float32]:
         """UMAP of the distances in the plane, of shape (m, 2).
 
-        Computed when it is first asked for: importing and compiling UMAP takes many seconds.
+        Computed when it is first asked for: the first map of a process imports and compiles UMAP,
+        which takes many seconds, and with `verbose` its bar says so.
         """
         check_is_fitted(self)
         if "_embedding" not in vars(self):
             distances = self._of_all_pairs("embedding_", "_distances")
             with own_state():
-                self._embedding = embed(distances, self._seed)
+                self._embedding = embed(distances, self._seed, progress=bool(self.verbose))
         return self._embedding
 
     @property

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from .._ambient import own_state, warn_caller
 from .._device import resolve_device
+from .._estimator_html import ShowsWhatWasLearned
 from .._sklearn import Interval, StrOptions, fit_context
 from .._stacks._validation import check_group_parameter
 from .._whole import all_or_nothing
@@ -25,6 +26,7 @@ from ._data import prepare_data
 from ._early_stopping import EarlyStopping
 from ._fitted import FittedCrosscoder
 from ._interrupt import Interruption
+from ._notebook import crosscoder_html
 from ._outcome import warn_of_outcome
 from ._resolution import draw_seed, resolve_options, resolve_passes
 from ._resumable import Resumable
@@ -37,7 +39,7 @@ from ._trainer_state import on_device, take_up
 from ._training import finish, train
 
 
-class GroupCrosscoder(Resumable, FittedCrosscoder):
+class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
     """Sparse dictionary that reads one activation and reconstructs its whole orbit.
 
     The encoder sees the untransformed block alone, ``f = σ(W_enc x₀ + b_enc)``; the decoder
@@ -469,6 +471,9 @@ class GroupCrosscoder(Resumable, FittedCrosscoder):
         self._trainer = trainer
         finish(self, trainer, rows)
         return interrupted
+
+    def _learned_html(self) -> str:
+        return crosscoder_html(self) if "components_" in vars(self) else ""
 
     def _validate_params(self) -> None:
         check_group_parameter(self)

@@ -13,6 +13,7 @@ from ._arguments import is_table
 from ._construction import table_from_matrices, table_from_permutations
 from ._irreps import Irrep, checked, split_regular
 from ._isomorphism import isomorphism_type
+from ._notebook import group_html
 from ._stabilizer import Stabilizer, find_stabilizers
 from ._subgroup import Subgroup, all_subgroups, check_nameable
 from ._validation import IntArray, check_cayley_table, closure, element_orders
@@ -114,6 +115,10 @@ class FiniteGroup:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self._init_args()))})"
+
+    def _repr_html_(self) -> str:
+        """Order, orders of elements and Cayley table, for notebooks."""
+        return group_html(self)
 
     def __eq__(self, other: object) -> bool:
         # The type counts: Cyclic(2) and Dihedral(1) share a table but act on images differently.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._masked import unmasked
+from ._notebook import stabilizer_html
 
 if TYPE_CHECKING:
     from ._finite_group import FiniteGroup
@@ -53,6 +54,10 @@ class Stabilizer:
     def class_name(self) -> str:
         """What the feature's translates share: see `Subgroup.class_name`."""
         return self.subgroup.class_name
+
+    def _repr_html_(self) -> str:
+        """Elements that leave the feature as it is, and the evidence, for notebooks."""
+        return stabilizer_html(self)
 
 
 def find_stabilizers(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._group_names import check_nameable_order
+from ._notebook import subgroup_html
 from ._validation import IntArray, closure, element_orders
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ class Subgroup:
         table, inverse = self.group.cayley_table, self.group.inverse(element)
         elements = table[table[element, list(self.elements)], inverse]
         return Subgroup(self.group, tuple(np.sort(elements).tolist()))
+
+    def _repr_html_(self) -> str:
+        """Elements among those of the group, for notebooks."""
+        return subgroup_html(self)
 
     def __repr__(self) -> str:
         return f"<Subgroup of {self.group!r}: {self.name}>"

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn import set_config
+from tqdm import std
 
+from sklearn_groupcross.analysis import _embedding
 from sklearn_groupcross.analysis._embedding import MIN_FEATURES_FOR_A_MAP, embed
 
 
@@ -39,3 +41,18 @@ def test_users_settings_of_containers_do_not_reach_it():
 def test_too_few_features_are_refused():
     with pytest.raises(ValueError, match="at least 5 features; this dictionary has 4"):
         embed(two_clumps(4), seed=0)
+
+
+def test_the_first_map_of_a_process_says_what_is_waited_for(monkeypatch):
+    told = []
+
+    class Bar(std.tqdm):
+        def set_postfix_str(self, s="", refresh=True):
+            told.append((self.desc, s))
+
+    monkeypatch.setattr(_embedding, "tqdm", lambda **options: Bar(**options))
+    monkeypatch.setattr(_embedding, "_compiled", [])
+    for _ in range(2):
+        embed(two_clumps(6), seed=0, progress=True)
+    first = [("embedding", "importing and compiling UMAP (once)"), ("embedding", "")]
+    assert told == [*first, ("embedding", "")]
