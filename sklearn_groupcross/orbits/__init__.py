@@ -12,6 +12,7 @@ from ._store_reading import StoredOrbits
 from ._store_schema import is_store
 from ._store_verify import StoreReport
 from ._store_writer import ChunkWriter
+from ._surroundings import activations_around
 
 __all__ = [
     "Arc",
@@ -28,6 +29,7 @@ __all__ = [
     "StoreReport",
     "StoredImage",
     "StoredOrbits",
+    "activations_around",
     "draw_probe",
     "extract_orbits",
     "is_store",

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from .._ambient import own_state
 from .._device import resolve_device
 from .._files import written_whole
+from .._html import card
 from .._integers import check_integer
 from .._read_ahead import read_ahead
 from .._stacks._rows import check_finite
@@ -253,6 +254,21 @@ class OrbitDataset(Dataset[Tensor]):
         if not -n_images <= index < n_images:
             raise IndexError(f"Image {index} is out of range: there are {n_images} images.")
         return self.read_image(index % n_images)[0]
+
+    def _repr_html_(self) -> str:
+        """Images, samples, network, layers and group, for notebooks; nothing is read."""
+        facts = {
+            "images": len(self),
+            "orbits": self.n_samples,
+            "network": self.network.name,
+            "layers": ", ".join(self.layers),
+            "channels": self.n_channels,
+            "group": f"{self.group!r}, {self.group.order} elements",
+            "action": repr(self.action),
+            "input": f"{self.field.input_size} pixels a side",
+            "receptive field": f"{self.field.size[0]} × {self.field.size[1]} pixels",
+        }
+        return card(type(self).__name__, facts)
 
     def __repr__(self) -> str:
         return (
@@ -611,6 +627,29 @@ class OrbitDataset(Dataset[Tensor]):
         IndexError
             If there is no such row.
         """
+        images, positions = self.locate(samples)
+        return self.patches_at(images, positions, size, elements)
+
+    def locate(self, samples: Sequence[int]) -> tuple[list[int], list[Tensor]]:
+        """Say where samples were read.
+
+        Parameters
+        ----------
+        samples : sequence of int
+            Rows of `as_array`; negative ones count from the end.
+
+        Returns
+        -------
+        images : list of int
+            Number of the image of each.
+        positions : list of Tensor of shape (2,)
+            (column, row) in pixels from the image centre.
+
+        Raises
+        ------
+        IndexError
+            If there is no such row.
+        """
         images, positions = [], []
         for sample in samples:
             if not -self.n_samples <= sample < self.n_samples:
@@ -621,7 +660,7 @@ class OrbitDataset(Dataset[Tensor]):
             index = int(np.searchsorted(self._starts, sample, side="right")) - 1
             images.append(index)
             positions.append(self.positions_of(index)[int(sample - self._starts[index])])
-        return self.patches_at(images, positions, size, elements)
+        return images, positions
 
     @own_state()
     def patches_at(

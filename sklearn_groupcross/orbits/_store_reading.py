@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from torch.utils.data import Dataset
 
+from .._html import card
 from ..groups import FiniteGroup
 from ._store_format import Manifest
 from ._store_mapping import ChunkedArray
@@ -31,6 +32,22 @@ class StoredOrbits(Dataset[NDArray[np.floating]]):
     def _selected(self) -> NDArray[np.int64] | None:
         """Rows of the whole store that are seen; None if all."""
         raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        """Shape, numbers and group, for notebooks; no orbit is read."""
+        n_samples, order, n_channels = self.shape
+        facts: dict[str, object] = {
+            "orbits": n_samples,
+            "group": f"{self.group!r}, {order} elements",
+            "channels": n_channels,
+            "dtype": self.dtype,
+        }
+        if self.metadata.get("layers"):
+            facts["layers"] = ", ".join(map(str, self.metadata["layers"]))
+        path = getattr(self, "path", None)
+        if path is not None:
+            facts["path"] = path
+        return card(type(self).__name__, facts)
 
     # --- what it is ----------------------------------------------------------------------------
 

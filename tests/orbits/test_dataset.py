@@ -18,6 +18,7 @@ from sklearn_groupcross import (
 )
 from sklearn_groupcross.actions import ImageAction
 from sklearn_groupcross.orbits._image_items import ImageFile
+from tests.notebook import read_small
 from tests.tolerances import assert_near
 
 
@@ -36,6 +37,14 @@ def test_a_dataset_says_what_it_is(small_dataset):
     assert repr(small_dataset) == (
         "<OrbitDataset: 6 images, 240 orbits of 'small' at relu, ImageAction(Dihedral(4))>"
     )
+
+
+def test_a_notebook_shows_what_it_is(small_dataset):
+    words, _ = read_small(small_dataset._repr_html_())
+    for fact in ("images 6", "orbits 240", "network small", "layers relu", "channels 12"):
+        assert fact in words
+    assert "group Dihedral(4), 8 elements" in words
+    assert f"input {small_dataset.field.input_size} pixels" in words
 
 
 def test_it_is_a_torch_dataset(small_dataset):

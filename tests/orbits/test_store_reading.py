@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from torch.utils.data import DataLoader
 
 from sklearn_groupcross import Cyclic, GroupCrosscoder
+from tests.notebook import read_small
 from tests.orbits.stores import GROUP, N_CHANNELS
 
 indices = st.one_of(
@@ -46,6 +47,16 @@ def test_views_of_views_read_what_numpy_would(store, array, index, data):
         rows = np.array(data.draw(st.lists(st.integers(0, len(wanted) - 1))), dtype=np.int64)
         np.testing.assert_array_equal(view[rows, ...], wanted[rows])
         np.testing.assert_array_equal(view[rows], wanted[rows])
+
+
+def test_a_notebook_shows_what_it_is(store):
+    words, _ = read_small(store._repr_html_())
+    assert words.startswith("OrbitStore orbits 54 group")
+    for fact in (f"channels {N_CHANNELS}", f"dtype {store.dtype}", "layers ", str(store.path)):
+        assert fact in words
+    words, _ = read_small(store[:7, ...].layer("high")._repr_html_())
+    assert words.startswith("StoreView orbits 7 group")
+    assert "channels 6" in words
 
 
 def test_layers_are_channels(store, array):
