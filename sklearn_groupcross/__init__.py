@@ -65,6 +65,7 @@ _ROOMS = {
     ),
     "plotting": (),
     "report": (),
+    "visualization": (),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -299,6 +299,53 @@ class Network:
         names = [self.check_layer(name) for name in layer]
         return self._read(self._prepare(images), names, images.dtype, warns=True)
 
+    @own_state(gradients=True)
+    def activations_with_gradients(self, images: Tensor, layer: str | None = None) -> Tensor:
+        """As `activations` of one layer, with the history through which gradients flow.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, n_channels, height, width)
+            As for `activations`; they require gradients. They are recorded whatever torch is set to
+            outside.
+        layer : str, optional
+
+        Returns
+        -------
+        activations : Tensor of shape (n, n_channels, map height, map width), float32
+
+        Raises
+        ------
+        TypeError, ValueError
+            As from `activations`, and if what the preprocess or the layer puts out has no gradient:
+            where they detach it, compute it under `torch.no_grad`, or make integers of it.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from sklearn_groupcross import load_network
+        >>> images = torch.rand(1, 3, 96, 96, requires_grad=True)
+        >>> maps = load_network("bundled").activations_with_gradients(images)
+        >>> torch.autograd.grad(maps.sum(), images)[0].shape
+        torch.Size([1, 3, 96, 96])
+        """
+        name = self.check_layer(layer)
+        inputs = self._prepare(images)
+        if not inputs.requires_grad:
+            part = "the preprocess" if images.requires_grad else "the images given"
+            raise ValueError(
+                f"Network {self.name!r} has no gradients: what {part} put in has none. Images "
+                "require_grad, and a preprocess neither detaches them nor makes integers of them."
+            )
+        maps = self._read(inputs, [name], images.dtype, warns=True)[name]
+        if not maps.requires_grad:
+            raise ValueError(
+                f"Layer {name!r} of network {self.name!r} puts out activations without gradients: "
+                "its module computes them under torch.no_grad, detaches them or makes integers of "
+                "them. Give the module without that."
+            )
+        return maps
+
     @own_state(gradients=None)
     def read_layer(self, inputs: Tensor, layer: str | None = None) -> Tensor:
         """Read a layer for inputs that are preprocessed already; see `activations`.

@@ -183,3 +183,37 @@ def test_each_layer_is_read_as_far_as_it_can_be():
     with pytest.raises(ValueError, match="reads 3 channels"):
         network.read_each(torch.rand(1, 5, 8, 8), ["0", "1"])
     assert not any(part._forward_hooks for part in module.modules())
+
+
+def test_gradients_flow_whatever_torch_is_set_to(small_network):
+    images = torch.rand(2, 3, 48, 48, requires_grad=True)
+    expected = small_network.activations(images)
+    with torch.no_grad():
+        maps = small_network.activations_with_gradients(images)
+    assert torch.equal(maps, expected)
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(maps[0].sum(), images)
+    assert gradient[0].any()
+    assert not gradient[1].any()
+    assert all(parameter.grad is None for parameter in small_network.module.parameters())
+
+
+def test_activations_without_gradients_are_refused(small_network):
+    images = torch.rand(1, 3, 48, 48)
+    with pytest.raises(ValueError, match="what the images given put in has none"):
+        small_network.activations_with_gradients(images)
+
+    class Detaches(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.out = torch.nn.Identity()
+
+        def forward(self, x):
+            return self.out(x.detach())
+
+    with pytest.raises(ValueError, match="Layer 'out' .* without gradients"):
+        Network(Detaches()).activations_with_gradients(images.requires_grad_(), "out")
+    layers = torch.nn.Sequential(torch.nn.Identity())
+    rounding = Network(layers, lambda x: x.mul(255).byte().float(), name="rounds")
+    with pytest.raises(ValueError, match="'rounds' has no gradients: what the preprocess put in"):
+        rounding.activations_with_gradients(images, "0")
