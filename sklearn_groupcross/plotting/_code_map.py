@@ -9,7 +9,8 @@ import numpy as np
 from ..crosscoder import GroupCrosscoder
 from ..faithfulness import FeatureMaps, feature_maps
 from ..networks import Network
-from ._style import get_axes_grid
+from ._fitting import arrange, drawing, fill, room_of, text_width
+from ._style import get_axes_grid, size_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,13 +52,18 @@ class CodeMapDisplay:
         -------
         self : CodeMapDisplay
         """
+        with drawing(figure):
+            self._plot(figure, image_options)
+        return self
+
+    def _plot(self, figure: Figure | None, image_options: dict[str, Any]) -> None:
         n_images, n_features = self.maps.maps.shape[:2]
         axes = get_axes_grid(figure, n_images, n_features, 2.2)
         side = self.maps.images.shape[1]
         # one scale for a feature in all images: where it is strong can be compared
         strongest = self.maps.maps.max(axis=(0, 2, 3))
         for row, image in enumerate(self.maps.images):
-            for column, feature in enumerate(self.maps.features):
+            for column in range(n_features):
                 ax = axes[row, column]
                 ax.imshow(image.mean(axis=2), cmap="gray", vmin=-0.3, vmax=1.3)
                 codes = self.maps.maps[row, column]
@@ -72,7 +78,20 @@ class CodeMapDisplay:
                 }
                 ax.imshow(codes, **{**options, **image_options})
                 ax.set(xticks=[], yticks=[], xlim=(-0.5, side - 0.5), ylim=(side - 0.5, -0.5))
-                if row == 0:
-                    ax.set_title(f"feature {feature}", fontsize=9)
+        self._name_columns(axes)
         self.axes_, self.figure_ = axes, axes[0, 0].figure
-        return self
+
+    def _name_columns(self, axes: Any) -> None:
+        root = arrange(axes[0, 0].figure)
+        size = size_of("axes.titlesize")
+        # one size for all of them
+        width = min(room_of(ax, root).width for ax in axes[0])
+        narrow = any(text_width(word, size) > width for word in self._words())
+        for ax, feature in zip(axes[0], self.maps.features, strict=True):
+            name = f"{feature}" if narrow else f"feature {feature}"
+            ax.set_title(fill(name, width, size), fontsize=size)
+        if narrow:
+            axes[0, 0].figure.suptitle("features", fontsize=size)
+
+    def _words(self) -> list[str]:
+        return ["feature", *map(str, self.maps.features)]

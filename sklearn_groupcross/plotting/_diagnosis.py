@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import Finding
-from ._style import PALETTE, get_figure
+from ._fitting import LINE, Room, arrange, drawing, fill, put_legend, room_of, set_labels
+from ._style import PALETTE, get_figure, ink, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 # Evidence of more numbers than these is drawn as a histogram.
 _LONGEST_LINE = 128
-_PANEL_WIDTH, _HEIGHT = 3.1, 4.6
+_PANEL_WIDTH, _HEIGHT = 3.1, 4.0
+# Beside one another, at most; narrower figures have fewer.
+_MOST, _NARROWEST = 3, 2.6
 
 
 class DiagnosisDisplay:
@@ -59,7 +61,7 @@ class DiagnosisDisplay:
         return cls(found)
 
     def plot(self, figure: Figure | None = None) -> DiagnosisDisplay:
-        """Draw the panels side by side.
+        """Draw the panels side by side, three in a row or as many as there is room for.
 
         Arrays of one dimension are drawn as lines, or as histograms where they are long; arrays of
         two as pictures.
@@ -72,44 +74,76 @@ class DiagnosisDisplay:
         -------
         self : DiagnosisDisplay
         """
+        with drawing(figure):
+            self._plot(figure)
+        return self
+
+    def _plot(self, figure: Figure | None) -> None:
         n = len(self.findings)
-        figure = get_figure(figure, (max(1, n) * _PANEL_WIDTH + 0.4, _HEIGHT if n else 1.6))
+        columns, rows = min(_MOST, n), -(-n // _MOST)
+        size = (max(1, columns) * _PANEL_WIDTH + 0.4, rows * _HEIGHT + 0.4 if n else 1.6)
+        figure = get_figure(figure, size)
         if not n:
             axes = figure.subplots(1, 1, squeeze=False)
             axes[0, 0].text(0.5, 0.5, "Nothing to report: all is well.", ha="center", va="center")
             axes[0, 0].set_axis_off()
         else:
-            axes = figure.subplots(2, n, squeeze=False, height_ratios=(0.28, 2.0))
+            columns = max(1, min(columns, int(_width_of(figure) / _NARROWEST)))
+            rows = -(-n // columns)
+            grid = figure.subplots(
+                2 * rows, columns, squeeze=False, height_ratios=(0.28, 2.0) * rows
+            )
+            for ax in grid.reshape(rows, 2, columns).swapaxes(1, 2).reshape(-1, 2)[n:].flat:
+                ax.remove()
+            axes = grid.reshape(rows, 2, columns).swapaxes(1, 2).reshape(-1, 2)[:n].T
             for column, finding in zip(axes.T, self.findings, strict=True):
                 _plot_value(column[0], finding)
                 _plot_evidence(column[1], finding)
+            root = arrange(figure)
+            rooms = [(room_of(value, root), room_of(ax, root)) for value, ax in axes.T]
+            for column, finding, (room, below) in zip(axes.T, self.findings, rooms, strict=True):
+                _write_message(column[0], finding, room)
+                _write_advice(column[1], finding, below)
         self.axes_, self.figure_ = axes, figure
-        return self
+
+
+def _width_of(figure: Figure) -> float:
+    return float(figure.bbox.width / figure.get_figure(root=True).dpi)
 
 
 def _plot_value(ax: Axes, finding: Finding) -> None:
     """Draw the value as a bar, and the limit as a line across it."""
     value, limit = float(finding.value), float(finding.limit)
     ax.barh([0], [value], color=PALETTE[1], height=0.6)
-    ax.axvline(limit, color="black", linewidth=1.6)
+    ax.axvline(limit, color=ink(), linewidth=1.6)
     low, high = min(0.0, value, limit), max(0.0, value, limit)
     room = 0.08 * (high - low) or 1.0
     ax.set(xlim=(low - room * (low < 0), high + room), yticks=[], ylim=(-0.5, 0.5))
-    ax.tick_params(labelsize=7)
+    ax.locator_params(axis="x", nbins=4)
+    ax.tick_params(labelsize=size_of("xtick.labelsize"))
     ax.spines[["top", "right"]].set_visible(False)
-    title = textwrap.fill(finding.name.replace("_", " "), 30)
-    message = textwrap.fill(finding.message, 46)
-    ax.set_title(title, fontsize=10, fontweight="bold", pad=11 * (message.count("\n") + 1) + 24)
+
+
+def _write_message(ax: Axes, finding: Finding, room: Room) -> None:
+    """Write name and message above the value."""
+    size, title = size_of("legend.fontsize"), size_of("axes.titlesize")
+    name = fill(finding.name.replace("_", " "), room.width, title, weight="bold")
+    message = (
+        f"{finding.message}\nvalue {finding.value:.3g} (bar), limit {finding.limit:.3g} (line)"
+    )
+    message = fill(message, room.width, size)
+    above = LINE * size * (message.count("\n") + 1)
+    ax.set_title(name, fontsize=title, fontweight="bold", pad=above + 7)
     # texts stand where constrained layout makes room for them
     ax.annotate(
-        f"{message}\nvalue {value:.3g} (bar), limit {limit:.3g} (line)",
+        message,
         (0.5, 1),
         xytext=(0, 4),
         xycoords="axes fraction",
         textcoords="offset points",
         ha="center",
         va="bottom",
-        fontsize=8,
+        fontsize=size,
     )
 
 
@@ -119,17 +153,26 @@ def _plot_evidence(ax: Axes, finding: Finding) -> None:
     if pictures:
         name, picture = next(iter(pictures.items()))
         image = ax.imshow(picture, cmap="viridis", aspect="auto", interpolation="nearest")
-        ax.figure.colorbar(image, ax=ax, label=name.replace("_", " "))
+        bar = ax.figure.colorbar(image, ax=ax)
+        bar.ax.set_ylabel(name.replace("_", " "), fontsize=size_of("axes.labelsize"))
+        bar.ax.tick_params(labelsize=size_of("ytick.labelsize"))
+        ax.locator_params(integer=True, nbins=6)
     elif arrays:
         _plot_numbers(ax, arrays)
     else:
         ax.set_axis_off()
-    ax.tick_params(labelsize=7)
-    if pictures:
-        ax.locator_params(integer=True)
-    advice = textwrap.fill(f"Try: {finding.advice}", 50)
+    ax.tick_params(labelsize=size_of("xtick.labelsize"))
+
+
+def _write_advice(ax: Axes, finding: Finding, room: Room) -> None:
+    """Write what to try below the evidence, and its legend above."""
+    size = size_of("axes.labelsize")
+    advice = fill(f"Try: {finding.advice}", room.width, size)
     axis_label = ax.get_xlabel()
-    ax.set_xlabel(f"{axis_label}\n\n{advice}" if axis_label else advice, fontsize=8)
+    ax.set_xlabel(f"{axis_label}\n\n{advice}" if axis_label else advice, fontsize=size)
+    handles, labels = ax.get_legend_handles_labels()
+    if labels:
+        put_legend(ax, handles, labels, room._replace(left=0.0, figure_width=room.width))
 
 
 def _plot_numbers(ax: Axes, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -147,5 +190,5 @@ def _plot_numbers(ax: Axes, arrays: Mapping[str, NDArray[Any]]) -> None:
         else:
             ax.plot(array, marker="o", markersize=3, linewidth=1.1, **style)
     if longest > _LONGEST_LINE:
-        ax.set(xlabel="value", ylabel="count")
-    ax.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
+        set_labels(ax, "value", "count")
+    ax.locator_params(axis="x", nbins=6)

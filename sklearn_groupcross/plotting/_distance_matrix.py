@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
-from ._style import get_axes
+from ._fitting import Room, drawing, fill, set_labels, set_title, settle, stride, text_width
+from ._style import PALETTE, get_axes, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Share of the side that a family needs to have its number written.
-_LEAST_SHARE = 0.035
 # Up to so many features are named one by one.
 _MAX_NAMES = 30
 
@@ -95,29 +94,42 @@ class DistanceMatrixDisplay:
         -------
         self : DistanceMatrixDisplay
         """
-        ax = get_axes(ax, (5.8, 5.0))
+        with drawing(ax):
+            self._plot(get_axes(ax, (5.8, 5.0), square=True), imshow_options)
+        return self
+
+    def _plot(self, ax: Axes, imshow_options: dict[str, Any]) -> None:
         rank = np.where(self.labels < 0, self.labels.max(initial=0) + 1, self.labels)
         order = np.argsort(rank, kind="stable")
         options = {"cmap": "viridis", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
         image = ax.imshow(self.distances[np.ix_(order, order)], **{**options, **imshow_options})
-        ax.figure.colorbar(
-            image, ax=ax, shrink=0.85, label="distance: 1 − largest cosine over the group"
+        bar = ax.figure.colorbar(image, ax=ax, shrink=0.85)
+        bar.ax.tick_params(labelsize=size_of("ytick.labelsize"))
+        is_named = len(order) <= _MAX_NAMES
+        name = "feature" if is_named else "features, by family"
+        set_labels(ax, name, name)
+        set_labels(bar.ax, y="distance")
+        room = settle(ax)
+        set_labels(
+            bar.ax,
+            y=fill(
+                "distance: 1 − largest cosine over the group",
+                0.85 * room.height,
+                size_of("axes.labelsize"),
+            ),
         )
         families, starts = np.unique(rank[order], return_index=True)
         stops = np.append(starts[1:], len(order))
         in_families = int((self.labels >= 0).sum())
         self._frame(ax, starts, stops, in_families)
-        self._number(ax, families, starts, stops, in_families)
-        if len(order) <= _MAX_NAMES:
-            ax.set_xticks(range(len(order)), self.features[order], rotation=90, fontsize=7)
-            ax.set_yticks(range(len(order)), self.features[order], fontsize=7)
-            ax.set(xlabel="feature", ylabel="feature")
-        else:
-            ax.set_xticks([])
-            ax.set_yticks([])
-            ax.set(xlabel="features, by family", ylabel="features, by family")
+        self._number(ax, families, starts, stops, in_families, room)
+        # every second one, or fewer, where there is little room
+        size = size_of("xtick.labelsize")
+        step = stride(room.width / len(order), size)
+        shown = np.arange(0, len(order) if is_named else 0, step)
+        ax.set_xticks(shown, self.features[order][shown], rotation=90, fontsize=size)
+        ax.set_yticks(shown, self.features[order][shown], fontsize=size)
         self.ax_, self.figure_ = ax, ax.figure
-        return self
 
     @staticmethod
     def _frame(
@@ -133,7 +145,7 @@ class DistanceMatrixDisplay:
         ]
         # many small frames would hide what they frame
         width = 1.4 if len(squares) <= 40 else 0.7
-        frames: dict[str, Any] = {"facecolor": "none", "edgecolor": "#E69F00", "linewidth": width}
+        frames: dict[str, Any] = {"facecolor": "none", "edgecolor": PALETTE[1], "linewidth": width}
         ax.add_collection(PatchCollection(squares, **frames))
         if 0 < in_families < stops[-1]:
             for draw_line in (ax.axhline, ax.axvline):
@@ -146,12 +158,14 @@ class DistanceMatrixDisplay:
         starts: NDArray[np.int64],
         stops: NDArray[np.int64],
         in_families: int,
+        room: Room,
     ) -> None:
+        size = size_of("xtick.labelsize")
         m = len(self.labels)
         for family, start, stop in zip(families, starts, stops, strict=True):
             is_alone = start >= in_families
             name = "alone" if is_alone else str(family)
-            if (stop - start) >= _LEAST_SHARE * m * max(1, len(name) / 2):
+            if (stop - start) * room.width / m >= text_width(name, size) + 3:
                 ax.annotate(
                     name,
                     ((start + stop - 1) / 2, 1),
@@ -160,8 +174,8 @@ class DistanceMatrixDisplay:
                     textcoords="offset points",
                     ha="center",
                     va="bottom",
-                    fontsize=8,
+                    fontsize=size,
                 )
         n_families = len(np.unique(self.labels[self.labels >= 0]))
         what = f"{m} features: {n_families} families (framed, numbered), {m - in_families} alone"
-        ax.set_title(what, fontsize=10, pad=16)
+        set_title(ax, what, room, pad=14)  # above the numbers

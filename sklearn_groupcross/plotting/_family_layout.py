@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..groups import FiniteGroup, PlanarGroup, Subgroup
+from ..groups import FiniteGroup, PlanarGroup, Subgroup, as_group
 
 # The largest diameter of a slot, and what part of the room between neighbours it fills.
 _LARGEST, _FILL = 0.6, 0.93
@@ -57,23 +56,35 @@ class Layout:
     caption: str
 
 
-def lay_out(group: FiniteGroup, poses: Sequence[int], stabilizer: Subgroup) -> Layout:
+def lay_out_family(
+    group: FiniteGroup | str,
+    poses: Sequence[int],
+    stabilizer: Subgroup,
+    *,
+    n_names: int = 36,
+    n_columns: int | None = None,
+) -> Layout:
     """Place the poses of a family.
 
     Parameters
     ----------
-    group : FiniteGroup
+    group : FiniteGroup or str
     poses : sequence of int
         The smallest element of every left coset of `stabilizer`.
     stabilizer : Subgroup
         Of the medoid.
+    n_names : int, default=36
+        Around a circle, at most: more angles would lie on each other.
+    n_columns : int, optional
+        Of other groups. Default: so many that the picture is wider than high.
     """
+    group = as_group(group)
     if isinstance(group, PlanarGroup) and group.n_turns >= 3:
-        return _wheel(group, poses, stabilizer)
-    return _grid(group, poses)
+        return _wheel(group, poses, stabilizer, n_names)
+    return _grid(group, poses, n_columns or default_columns(len(poses)))
 
 
-def _wheel(group: PlanarGroup, poses: Sequence[int], stabilizer: Subgroup) -> Layout:
+def _wheel(group: PlanarGroup, poses: Sequence[int], stabilizer: Subgroup, n_names: int) -> Layout:
     """Turns on a circle, mirrored poses on a smaller one; once round is what the medoid allows."""
     n_fixed = sum(not group.mirrored[g] for g in stabilizer.elements)
     n_around = group.n_turns // n_fixed
@@ -89,7 +100,7 @@ def _wheel(group: PlanarGroup, poses: Sequence[int], stabilizer: Subgroup) -> La
         inner = min(_LARGEST, _FILL * chord * radius)
         radius = 1 - 0.5 * outer - 0.6 * inner
         free = radius - 0.5 * inner
-    names = max(1, -(-n_around // 36))  # beyond 36 around, angles would lie on each other
+    names = max(1, -(-n_around // n_names))
     slots = {}
     for pose in poses:
         degrees = group.degrees(pose) % period
@@ -99,7 +110,7 @@ def _wheel(group: PlanarGroup, poses: Sequence[int], stabilizer: Subgroup) -> La
         is_mirrored = bool(group.mirrored[pose])
         x, y = away * (radius if is_mirrored else 1.0)
         is_named = not is_mirrored and round(degrees * group.n_turns / 360) % names == 0
-        name_x, name_y = away * (1 + 0.5 * outer + 0.13)
+        name_x, name_y = away * (1 + 0.5 * outer + 0.16)
         slots[int(pose)] = Slot(
             x=float(x),
             y=float(y),
@@ -107,7 +118,7 @@ def _wheel(group: PlanarGroup, poses: Sequence[int], stabilizer: Subgroup) -> La
             name=f"{degrees:.5g}°" if is_named else "",
             name_at=(float(name_x), float(name_y)),
         )
-    side = 1 + 0.5 * outer + 0.24
+    side = 1 + 0.5 * outer + 0.3
     caption = "around: the turn that carries the medoid there"
     if n_fixed > 1:
         caption += f"; once round is {period:g}°, which leaves the medoid as it is"
@@ -121,15 +132,18 @@ def _wheel(group: PlanarGroup, poses: Sequence[int], stabilizer: Subgroup) -> La
     )
 
 
-def _grid(group: FiniteGroup, poses: Sequence[int]) -> Layout:
-    n_columns = max(2, int(np.ceil(np.sqrt(1.6 * len(poses)))))
+def default_columns(n_poses: int) -> int:
+    """How many places a row has, where names are short."""
+    return max(2, int(np.ceil(np.sqrt(1.6 * n_poses))))
+
+
+def _grid(group: FiniteGroup, poses: Sequence[int], n_columns: int) -> Layout:
     slots = {}
     for i, pose in enumerate(poses):
         x, y = float(i % n_columns), -1.25 * (i // n_columns)
-        name = textwrap.fill(group.describe_element(pose), 16)
-        slots[int(pose)] = Slot(x, y, 0.84, name, (x, y - 0.6))
+        slots[int(pose)] = Slot(x, y, 0.84, group.describe_element(pose), (x, y - 0.6))
     n_rows = -(-len(poses) // n_columns)
     extent = (-0.6, n_columns - 0.4, -1.25 * (n_rows - 1) - 0.85, 0.55)
     return Layout(
-        slots, None, extent, "below each place: the element that carries the medoid (orange) there"
+        slots, None, extent, "below each place: the element that carries the medoid there"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from ..analysis import SymmetryAnalyzer
 from ..groups import FiniteGroup, Subgroup, as_group
 from ._channels import as_rgb
-from ._family_layout import Slot, lay_out
-from ._style import PALETTE, get_axes
+from ._family_layout import Layout, Slot, default_columns, lay_out_family
+from ._fitting import Room, drawing, set_labels, set_title, settle, text_width
+from ._style import PALETTE, get_axes, paper, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MEMBER, _MEDOID, _GAP = PALETTE[0], PALETTE[1], "0.55"
+_MEMBER, _MEDOID, _GAP = PALETTE[0], PALETTE[1], PALETTE[5]
+# Smaller texts cannot be read, and are left out.
+_SMALLEST = 6.5
 
 
 class FamilyWheelDisplay:
@@ -192,37 +195,71 @@ class FamilyWheelDisplay:
         -------
         self : FamilyWheelDisplay
         """
+        with drawing(ax):
+            self._plot(ax, image_options)
+        return self
+
+    def _plot(self, ax: Axes | None, image_options: dict[str, Any]) -> None:
         smallest = {
             element: coset[0] for coset in self.group.cosets(self.stabilizer) for element in coset
         }
-        layout = lay_out(self.group, sorted(set(smallest.values())), self.stabilizer)
-        left, right, bottom, top = layout.extent
-        aspect = (top - bottom) / (right - left)
-        ax = get_axes(ax, (6.4, 6.4 * min(1.6, aspect) + 1.1))
-        ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
+        poses = sorted(set(smallest.values()))
+        whole = lay_out_family(self.group, poses, self.stabilizer)
+        left, right, bottom, top = whole.extent
+        ax = get_axes(ax, (6.4, 6.4 * min(1.6, (top - bottom) / (right - left)) + 1.1), square=True)
+        ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-        # what a data unit measures in typographic points: texts grow with their places
-        width = ax.get_window_extent().width * 72 / ax.figure.dpi
-        unit = width / (right - left)
-
         at: dict[int, list[int]] = {}
         # the medoid is shown rather than others of its pose
         for i in np.argsort(self.members != self.medoid, kind="stable"):
             at.setdefault(smallest[int(self.poses[i])], []).append(int(i))
+        # texts first: they take their room from the picture
+        self._write_texts(ax, whole.caption, len(at), len(poses), settle(ax))
+        room = settle(ax)
+        layout, unit = self._fit(poses, room)
+        left, right, bottom, top = layout.extent
+        ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+
+        empty = {smallest[int(gap)] for gap in self.gaps}
+        names = 0.92 * unit if layout.medoid is None else room.width
         for pose, slot in layout.slots.items():
             if pose in at:
                 is_medoid = self.members[at[pose][0]] == self.medoid
                 self._draw(ax, slot, at[pose], unit, is_medoid, image_options)
-            elif any(smallest[int(gap)] == pose for gap in self.gaps):
+            elif pose in empty:
                 self._circle(ax, slot, edgecolor=_GAP, linestyle=(0, (3, 2)), linewidth=1.1)
             if slot.name:
-                ax.text(*slot.name_at, slot.name, ha="center", va="center", fontsize=8)
+                size = size_of("xtick.labelsize")
+                fits = text_width(slot.name, size) <= names
+                name = slot.name if fits else "\n".join(_parts(slot.name))
+                ax.text(*slot.name_at, name, ha="center", va="center", fontsize=size)
         if layout.medoid is not None:
             index = int(np.flatnonzero(self.members == self.medoid)[0])
             self._draw(ax, layout.medoid, [index], unit, True, image_options, "medoid\n")
-        self._write_texts(ax, layout.caption, len(at), len(layout.slots))
         self.ax_, self.figure_ = ax, ax.figure
-        return self
+
+    def _fit(self, poses: list[int], room: Room) -> tuple[Layout, float]:
+        """Lay out the places so that their names can be read; also, what a data unit is in points.
+
+        Angles around a circle are left out where they are too many. Rows are made shorter until
+        the names have room beside one another.
+        """
+        size = size_of("xtick.labelsize")
+        layout = lay_out_family(self.group, poses, self.stabilizer)
+        unit = _unit(layout, room)
+        if layout.medoid is not None:
+            around = 2 * np.pi * max(np.hypot(*slot.name_at) for slot in layout.slots.values())
+            n_names = int(around * unit / (1.25 * text_width("000.0°", size)))
+            layout = lay_out_family(self.group, poses, self.stabilizer, n_names=min(36, n_names))
+            return layout, unit
+        parts = [part for slot in layout.slots.values() for part in _parts(slot.name)]
+        widest = max(text_width(part, size) for part in parts)
+        for n_columns in range(default_columns(len(poses)), 1, -1):
+            layout = lay_out_family(self.group, poses, self.stabilizer, n_columns=n_columns)
+            unit = _unit(layout, room)
+            if widest <= 0.92 * unit:
+                break
+        return layout, unit
 
     def _draw(
         self,
@@ -236,14 +273,14 @@ class FamilyWheelDisplay:
     ) -> None:
         """Draw the members of one pose into its place."""
         first, more = indices[0], len(indices) - 1
-        text = f"{self.members[first]}" + (f"\n+{more}" if more else "")
+        text = prefix + f"{self.members[first]}" + (f"\n+{more}" if more else "")
         color = _MEDOID if is_medoid else _MEMBER
-        size = min(10.0, 0.27 * slot.diameter * unit)
+        diameter = slot.diameter * unit
         if self.patches is None:
             self._circle(ax, slot, edgecolor=color, facecolor=f"{color}22", linewidth=1.6)
-            ax.text(
-                slot.x, slot.y, prefix + text, ha="center", va="center", fontsize=size, zorder=4
-            )
+            size = _size_within(text, diameter)
+            if size:
+                ax.text(slot.x, slot.y, text, ha="center", va="center", fontsize=size, zorder=4)
             return
         circle = self._circle(ax, slot, edgecolor=color, linewidth=2.2 if is_medoid else 1.2)
         half = slot.diameter / 2
@@ -253,17 +290,18 @@ class FamilyWheelDisplay:
         image = ax.imshow(as_rgb(self.patches[first]), **options)
         image.set_clip_path(circle)
         ax.set(xlim=limits[0], ylim=limits[1])
-        # a label of about 5 points is the least that can be read
-        if 0.2 * slot.diameter * unit >= 4.5:
+        # in the lower part of its circle, and not on what is below that
+        text = text.replace("\n", " ")
+        if text_width(text, _SMALLEST) + 4 <= 0.75 * diameter and diameter >= 4 * _SMALLEST:
             ax.text(
                 slot.x,
-                slot.y - half,
-                prefix.replace("\n", " ") + text.replace("\n", " "),
+                slot.y - half + 3 / unit,
+                text,
                 ha="center",
-                va="center",
-                fontsize=min(8.0, 0.24 * slot.diameter * unit),
+                va="bottom",
+                fontsize=_SMALLEST,
                 zorder=4,
-                bbox={"facecolor": "white", "edgecolor": color, "linewidth": 0.5, "pad": 0.8},
+                bbox={"facecolor": paper(), "edgecolor": color, "linewidth": 0.5, "pad": 0.8},
             )
 
     @staticmethod
@@ -273,10 +311,29 @@ class FamilyWheelDisplay:
         options = {"facecolor": "none", "zorder": 3, **options}
         return ax.add_patch(Circle((slot.x, slot.y), slot.diameter / 2, **options))
 
-    def _write_texts(self, ax: Axes, caption: str, n_taken: int, n_slots: int) -> None:
+    def _write_texts(self, ax: Axes, caption: str, n_taken: int, n_slots: int, room: Room) -> None:
         counts = f"{len(self.members)} features in {n_taken} of {n_slots} poses"
         if len(self.gaps):
             caption += f"; dashed: gaps ({len(self.gaps)})"
-        title = textwrap.fill(self.title, 72) + ("\n" if self.title else "") + counts
-        ax.set_title(title, fontsize=10)
-        ax.set_xlabel(textwrap.fill(caption, 78), fontsize=8)
+        set_title(ax, self.title + ("\n" if self.title else "") + counts, room)
+        set_labels(ax, x=caption, room=room)
+
+
+def _unit(layout: Layout, room: Room) -> float:
+    """What a data unit of a layout is in points, if it fills the axes."""
+    left, right, bottom, top = layout.extent
+    return min(room.width / (right - left), room.height / (top - bottom))
+
+
+def _parts(name: str) -> list[str]:
+    """Pieces between which a name may be broken: words, and cycles of a permutation."""
+    return re.findall(r"\([^)]*\)|[^\s(]+", name) or [name]
+
+
+def _size_within(text: str, diameter: float) -> float | None:
+    """Size of a text that fits into a circle, in points; None if it would be too small."""
+    lines = text.count("\n") + 1
+    # at size 1: half the diagonal of what is written
+    diagonal = np.hypot(text_width(text, 10.0) / 10, 1.2 * lines - 0.3)
+    size = min(10.0, 0.92 * diameter / diagonal)
+    return float(size) if size >= _SMALLEST else None

@@ -9,13 +9,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
 from ..groups import PlanarGroup
-from ._style import KIND_COLORS, PALETTE, get_axes
+from ._fitting import LINE, drawing, fill, put_legend, set_labels, set_title, settle
+from ._style import KIND_COLORS, KIND_MARKERS, MARKERS, PALETTE, get_axes, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOR_BY = ("kind", "symmetry", "family")
 _REST = "rest"
+# Figures of so many points have room for a legend beside the axes; in others it is below.
+_WIDE = 4.5 * 72
+# Markers of one area look of different sizes.
+_AREAS = {"star": 1.7, "triangle": 1.15, "square": 0.85, "diamond": 0.75}
+# Of words that are no kinds; grey is for what has none.
+_OF_WORDS = (*(color for color in PALETTE if color != KIND_COLORS["other"]), "#000000")
 
 
 class FeatureMapDisplay:
@@ -97,7 +104,7 @@ class FeatureMapDisplay:
         return cls(points, names)
 
     def plot(self, ax: Axes | None = None, **scatter_options: Any) -> FeatureMapDisplay:
-        """Draw one dot a feature.
+        """Draw one marker a feature.
 
         Parameters
         ----------
@@ -109,42 +116,53 @@ class FeatureMapDisplay:
         -------
         self : FeatureMapDisplay
         """
-        ax = get_axes(ax, (6.4, 4.6))
-        colors = self._choose_colors()
-        words = np.array([w if w in colors else _REST for w in self.kinds], dtype=object)
+        with drawing(ax):
+            self._plot(get_axes(ax, (6.4, 4.6)), scatter_options)
+        return self
+
+    def _plot(self, ax: Axes, scatter_options: dict[str, Any]) -> None:
+        looks = self._choose_looks()
+        words = np.array([w if w in looks else _REST for w in self.kinds], dtype=object)
         # many points want small dots, few want large ones
         size = float(np.clip(6000 / max(1, len(words)), 9, 45))
         # the many unnamed features first, so that the few named ones lie on top
-        for word in reversed(colors):
+        for word in reversed(looks):
             chosen = words == word
             if chosen.any():
-                options = {"s": size, "color": colors[word], "alpha": 0.8, "linewidth": 0}
+                color, marker = looks[word]
+                look = {"color": color, "marker": MARKERS[marker], "alpha": 0.85, "linewidth": 0}
+                options = {"s": _AREAS.get(marker, 1.0) * size, **look}
                 label = f"{word} ({int(chosen.sum())})"
                 x, y = self.embedding[chosen].T
                 ax.scatter(x, y, label=label, **{**options, **scatter_options})
         ax.set(xticks=[], yticks=[])
-        ax.set_title(f"{len(words)} features: near if one is the other's transform", fontsize=10)
-        ax.set_xlabel("UMAP of the distances: axes have no meaning", fontsize=8)
+        room = settle(ax)
+        set_title(ax, f"{len(words)} features: near if one is the other's transform", room)
+        label = "UMAP of the distances: axes have no meaning"
+        set_labels(ax, x=label, room=room)
         handles, labels = ax.get_legend_handles_labels()
-        ax.legend(
-            handles[::-1],
-            labels[::-1],
-            fontsize=8,
-            frameon=False,
-            loc="upper left",
-            bbox_to_anchor=(1, 1),
-        )
+        handles, labels = handles[::-1], labels[::-1]
+        if room.figure_width >= _WIDE:
+            size = size_of("legend.fontsize")
+            ax.legend(handles, labels, fontsize=size, loc="upper left", bbox_to_anchor=(1, 1))
+        else:
+            size = size_of("axes.labelsize")
+            below = 6 + LINE * size * (1 + fill(label, room.width, size).count("\n"))
+            put_legend(ax, handles, labels, room, below=below)
         self.ax_, self.figure_ = ax, ax.figure
-        return self
 
-    def _choose_colors(self) -> dict[str, str]:
-        """Colour of every word, in the order of the legend."""
+    def _choose_looks(self) -> dict[str, tuple[str, str]]:
+        """Colour and marker of every word, in the order of the legend."""
         words, counts = np.unique(self.kinds.astype(str), return_counts=True)
         if set(words) <= set(KIND_COLORS):
-            return KIND_COLORS
+            return {word: (KIND_COLORS[word], KIND_MARKERS[word]) for word in KIND_COLORS}
         by_count = [str(w) for w in words[np.argsort(-counts, kind="stable")]]
-        frequent = [w for w in by_count if w not in ("alone", "C1")][: len(PALETTE) - 1]
-        plain: dict[str, str] = {
-            str(w): KIND_COLORS["other"] for w in ("C1", "alone") if w in by_count
+        looks = list(zip(_OF_WORDS, MARKERS, strict=True))
+        frequent = [w for w in by_count if w not in ("alone", "C1")][: len(looks)]
+        grey = KIND_COLORS["other"], "cross"
+        plain: dict[str, tuple[str, str]] = {str(w): grey for w in ("C1", "alone") if w in by_count}
+        return {
+            **dict(zip(frequent, looks, strict=False)),
+            **plain,
+            _REST: (KIND_COLORS["dead"], "circle"),
         }
-        return {**dict(zip(frequent, PALETTE, strict=False)), **plain, _REST: "#CCCCCC"}

@@ -12,15 +12,16 @@ from sklearn.pipeline import Pipeline
 
 from ..model_selection import collect_statistics, read_frontier
 from ._candidate_names import name_candidates, name_sparsity
-from ._style import get_axes
+from ._fitting import drawing, put_legend, set_labels, settle, text_width
+from ._style import get_axes, ink, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
 _CHOSEN = "chosen"
-# Least distance between two names, in typographic points: they are of size 7.
-_NAME_HEIGHT = 7.5
+# Where the rectangle of a name is, in points: along the diagonal, and across it.
+Place = tuple[float, float, float, float]
 
 
 class FrontierDisplay:
@@ -183,29 +184,35 @@ class FrontierDisplay:
         -------
         self : FrontierDisplay
         """
-        ax = get_axes(ax, (6.0, 4.2))
+        with drawing(ax):
+            self._plot(get_axes(ax, (6.0, 4.2)), line_options)
+        return self
+
+    def _plot(self, ax: Axes, line_options: dict[str, Any]) -> None:
         ax.set_xscale("log")
         ax.margins(0.1)
         is_first = not ax.containers
         lines = [self._plot_line(ax, label, line_options) for label in dict.fromkeys(self.labels)]
         self._mark_chosen(ax)
         ax.autoscale_view()
+        _set_plain_ticks(ax)
+        ax.grid(color="0.92", linewidth=0.8)
+        ax.set_axisbelow(True)
+        set_labels(ax, "active codes a sample (L0)", "explained variance")
+        handles, labels = ax.get_legend_handles_labels()
+        if labels:
+            put_legend(ax, handles, labels, settle(ax))
+        settle(ax)
         # lines are often near each other: names stand outside, above the one at the top left
         corners = [
             float(np.diff(_in_points(ax, line), axis=1).sum()) / max(1, len(points))
             for points, line in lines
         ]
+        taken: list[Place] = []
         for (points, line), corner in zip(lines, corners, strict=True):
             above = corner == max(corners) and (len(lines) > 1 or not is_first)
-            self._write_names(ax, points, line, above)
-        _set_plain_ticks(ax)
-        ax.grid(color="0.92", linewidth=0.8)
-        ax.set_axisbelow(True)
-        ax.set(xlabel="active codes a sample (L0)", ylabel="explained variance")
-        if ax.get_legend_handles_labels()[1]:
-            ax.legend(fontsize=8, loc="lower right")
+            self._write_names(ax, points, line, above, taken)
         self.ax_, self.figure_ = ax, ax.figure
-        return self
 
     def _is_drawn(self) -> NDArray[np.bool_]:
         return np.isfinite(self.explained_variance) & np.isfinite(self.l0) & (self.l0 > 0)
@@ -238,25 +245,33 @@ class FrontierDisplay:
             marker="o",
             markersize=13,
             markerfacecolor="none",
-            markeredgecolor="black",
+            markeredgecolor=ink(),
             markeredgewidth=1.3,
             linestyle="none",
             label="_" + _CHOSEN if already else _CHOSEN,
         )
 
-    def _write_names(self, ax: Axes, points: NDArray[np.int64], line: Line2D, above: bool) -> None:
+    def _write_names(
+        self, ax: Axes, points: NDArray[np.int64], line: Line2D, above: bool, taken: list[Place]
+    ) -> None:
         """Write names aslant beside the points; leave out those that would hide another."""
-        # how far apart parallel texts are that run down to the right
-        across = _in_points(ax, line).sum(axis=1) / 2**0.5
+        size = size_of("legend.fontsize")
+        at = _in_points(ax, line)
+        # texts run down to the right, and the other axis is up to the right
+        along, across = (at[:, 0] - at[:, 1]) / 2**0.5, at.sum(axis=1) / 2**0.5
         first = [i for i, point in enumerate(points) if point == self.chosen]
-        written: list[int] = []
-        for i in [*first, *range(len(points))]:
-            if any(abs(across[i] - across[j]) < _NAME_HEIGHT for j in written):
-                continue
-            written.append(i)
+        for i in [*first, *(i for i in range(len(points)) if i not in first)]:
+            name = self.names[points[i]]
             distance = 6 if points[i] == self.chosen else 3  # outside of its ring
+            start, length = 2**0.5 * distance, text_width(name, size)
+            ends = (-start - length, -start) if above else (start, start + length)
+            half = 0.55 * size
+            place = (along[i] + ends[0], along[i] + ends[1], across[i] - half, across[i] + half)
+            if any(_overlap(place, other) for other in taken):
+                continue
+            taken.append(place)
             ax.annotate(
-                self.names[points[i]],
+                name,
                 (self.l0[points[i]], self.explained_variance[points[i]]),
                 xytext=(-distance, distance) if above else (distance, -distance),
                 textcoords="offset points",
@@ -264,9 +279,13 @@ class FrontierDisplay:
                 rotation_mode="anchor",
                 ha="right" if above else "left",
                 va="center",
-                fontsize=7,
-                color=line.get_color(),
+                fontsize=size,
+                color=ink(),
             )
+
+
+def _overlap(one: Place, other: Place) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
 
 
 def _in_points(ax: Axes, line: Line2D) -> NDArray[np.float64]:

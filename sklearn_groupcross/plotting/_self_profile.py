@@ -10,13 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
 from ..groups import FiniteGroup, PlanarGroup, Subgroup, as_group
-from ._style import PALETTE, get_axes
+from ._fitting import drawing, put_legend, set_labels, set_title, settle, stride
+from ._style import PALETTE, get_axes, ink, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Beyond this, names of elements along an axis would lie on each other.
 _MAX_NAMES = 32
+# Axes of so many points have room for nine angles.
+_WIDE = 260
 
 
 class SelfProfileDisplay:
@@ -115,12 +118,13 @@ class SelfProfileDisplay:
         self : SelfProfileDisplay
         """
         group = self.group
-        if not isinstance(group, PlanarGroup) or group.n_turns < 3:
-            ax = get_axes(ax, (max(4.5, 0.24 * group.order + 1.5), 3.6))
-            self._plot_bars(ax, options)
-        else:
-            ax = get_axes(ax, (5.4, 5.6), projection="polar")
-            self._plot_turns(ax, group, options)
+        with drawing(ax):
+            if not isinstance(group, PlanarGroup) or group.n_turns < 3:
+                ax = get_axes(ax, (max(4.5, 0.24 * group.order + 1.5), 3.6))
+                self._plot_bars(ax, options)
+            else:
+                ax = get_axes(ax, (5.4, 5.6), "polar", square=True)
+                self._plot_turns(ax, group, options)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -146,12 +150,15 @@ class SelfProfileDisplay:
                 elements = np.array(self.stabilizers[i].elements)
                 self._ring(ax, x[group.turns[elements]], profile[elements], color)
         if self.threshold is not None:
-            ax.plot(around, np.full(181, self.threshold), color="black", linestyle=":")
+            ax.plot(around, np.full(181, self.threshold), color=ink(), linestyle=":")
         if is_polar:
             self._set_polar(ax, lowest)
         else:
-            ax.set_xticks(np.arange(0, 361, 45), [f"{a}°" for a in range(0, 361, 45)], fontsize=8)
-            ax.set(xlabel="turn", ylabel="cosine with itself", ylim=(lowest, 1.05))
+            angles = range(0, 361, 90 if settle(ax).width < _WIDE else 45)
+            size = size_of("xtick.labelsize")
+            ax.set_xticks(angles, [f"{a}°" for a in angles], fontsize=size)
+            ax.set_ylim(lowest, 1.05)
+            set_labels(ax, "turn", "cosine with itself")
         self._write_legend(ax, group.has_mirrors)
 
     def _lowest(self, is_polar: bool) -> float:
@@ -164,12 +171,22 @@ class SelfProfileDisplay:
     @staticmethod
     def _set_polar(ax: Any, lowest: float) -> None:
         ax.set_theta_zero_location("N")
-        ax.set_thetagrids(range(0, 360, 45), [f"{a}°" for a in range(0, 360, 45)], fontsize=9)
+        size = size_of("xtick.labelsize")
+        ax.set_thetagrids(range(0, 360, 45), [f"{a}°" for a in range(0, 360, 45)], fontsize=size)
         ax.set_rlim(lowest, 1.05)
         ticks = [tick for tick in (-1, -0.5, 0, 0.5, 1) if tick >= lowest]
-        ax.set_rgrids(ticks, [f"{tick:g}" for tick in ticks], angle=22.5, fontsize=8, color="0.3")
+        ax.set_rgrids(
+            ticks, [f"{tick:g}" for tick in ticks], angle=22.5, fontsize=size, color=ink()
+        )
         ax.grid(color="0.88", linewidth=0.7)
-        ax.set_title("cosine with itself (outwards) after a turn (around)", fontsize=10)
+        # its circle is narrower than what there is beside it
+        room = settle(ax)
+        room = room._replace(
+            width=room.figure_width
+            - 2 * abs(room.left + room.width / 2 - room.figure_width / 2)
+            - 12
+        )
+        set_title(ax, "cosine with itself (outwards) after a turn (around)", room)
 
     # --- bars ----------------------------------------------------------------------------------
 
@@ -184,11 +201,14 @@ class SelfProfileDisplay:
                 self._ring(ax, at[elements], profile[elements], color)
         ax.axhline(0, color="0.6", linewidth=0.8)
         if self.threshold is not None:
-            ax.axhline(self.threshold, color="black", linestyle=":")
+            ax.axhline(self.threshold, color=ink(), linestyle=":")
+        ax.set_ylim(self._lowest(True), 1.09)
+        set_labels(ax, "element h", "cosine with itself")
         if self.group.order <= _MAX_NAMES:
-            names = [self.group.describe_element(h) for h in range(self.group.order)]
-            ax.set_xticks(x, names, rotation=90, fontsize=7)
-        ax.set(xlabel="element h", ylabel="cosine with itself", ylim=(self._lowest(True), 1.09))
+            size = size_of("xtick.labelsize")
+            shown = x[:: stride(settle(ax).width / (len(x) + 0.5), size)]
+            names = [self.group.describe_element(h) for h in shown]
+            ax.set_xticks(shown, names, rotation=90, fontsize=size)
         self._write_legend(ax, has_mirrors=False)
 
     # --- both ----------------------------------------------------------------------------------
@@ -220,16 +240,7 @@ class SelfProfileDisplay:
         if self.stabilizers is not None:
             ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none"}
             strokes["in the stabilizer"] = {"linestyle": "none", **ring}
-        handles += [Line2D([], [], color="black", **stroke) for stroke in strokes.values()]
+        handles += [Line2D([], [], color=ink(), **stroke) for stroke in strokes.values()]
         # circles leave room below; other axes have texts there
-        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
-        if ax.name == "polar":
-            place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08)}
-        ax.legend(
-            handles,
-            [*labels, *strokes],
-            fontsize=8,
-            ncols=2,
-            frameon=False,
-            **place,
-        )
+        below = 2.5 * size_of("xtick.labelsize") if ax.name == "polar" else None
+        put_legend(ax, handles, [*labels, *strokes], settle(ax), below=below, most=2)

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..analysis import SymmetryAnalyzer
 from ..groups import FiniteGroup, as_group
-from ._style import PALETTE, get_axes
+from ._fitting import drawing, fill, put_legend, set_labels, settle, stride, text_width
+from ._style import PALETTE, get_axes, ink, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # Up to so many features have bars of their own; more are summed up.
 _MAX_SHOWN = 4
 _QUANTILES = (0.1, 0.9)
+# In heights of a line: names that are longer have two lines, and what apart names stand aslant.
+_LONGEST_NAME, _ASLANT = 7.0, 3.5
 
 
 class SpectrumDisplay:
@@ -103,8 +106,13 @@ class SpectrumDisplay:
         -------
         self : SpectrumDisplay
         """
+        with drawing(ax):
+            width = max(4.8, 0.36 * len(self.group.irreps) + 1.6)
+            self._plot(get_axes(ax, (width, 3.9)), bar_options)
+        return self
+
+    def _plot(self, ax: Axes, bar_options: dict[str, Any]) -> None:
         irreps = self.group.irreps
-        ax = get_axes(ax, (max(4.8, 0.36 * len(irreps) + 1.6), 3.9))
         x = np.arange(len(irreps))
         if len(self.power) > _MAX_SHOWN:
             self._plot_summary(ax, x, bar_options)
@@ -115,34 +123,42 @@ class SpectrumDisplay:
                 options = {"width": width, "color": PALETTE[i], "label": label, **bar_options}
                 ax.bar(at, power, **options)
         expected = [irrep.weight * irrep.dimension for irrep in irreps]
-        ax.hlines(expected, x - 0.45, x + 0.45, color="black", linewidth=1.2, label="a random atom")
-        names = [f"{irrep.name} ({irrep.dimension})" for irrep in irreps]
-        ax.set_xticks(x, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
-        ax.set(xlabel="irrep (its dimension)", ylabel="share of the energy")
+        ax.hlines(expected, x - 0.45, x + 0.45, color=ink(), linewidth=1.2, label="a random atom")
+        set_labels(ax, "irrep (its dimension)", "share of the energy")
         # of all that share the axis, where spectra stand side by side
         ax.autoscale(axis="y")
         ax.set_ylim(bottom=0)
         handles, labels = ax.get_legend_handles_labels()
         # bars first, then what they are compared with
         by_bar = sorted(range(len(labels)), key=lambda i: not hasattr(handles[i], "patches"))
-        ax.legend(
-            [handles[i] for i in by_bar],
-            [labels[i] for i in by_bar],
-            fontsize=8,
-            frameon=False,
-            loc="lower left",
-            bbox_to_anchor=(0, 1),
-        )
+        room = settle(ax)
+        put_legend(ax, [handles[i] for i in by_bar], [labels[i] for i in by_bar], room)
+        self._name_irreps(ax, room.width / (len(irreps) + 0.5))
         self.ax_, self.figure_ = ax, ax.figure
-        return self
+
+    def _name_irreps(self, ax: Axes, spacing: float) -> None:
+        """Name irreps aslant or, where they stand close, upright, and then not all of them."""
+        size = size_of("xtick.labelsize")
+        names = [f"{irrep.name} ({irrep.dimension})" for irrep in self.group.irreps]
+        shown = np.arange(0, len(names), stride(spacing, size))
+        # two lines where there is room for them: long names would leave little of the picture
+        if spacing > 2.4 * size:
+            names = [
+                fill(name, max(_LONGEST_NAME * size, text_width(name, size) / 1.8), size)
+                for name in names
+            ]
+        turned: dict[str, Any] = {"rotation": 90}
+        if spacing > _ASLANT * size:
+            turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        ax.set_xticks(shown, [names[i] for i in shown], fontsize=size, **turned)
 
     def _plot_summary(self, ax: Axes, x: NDArray[np.int64], bar_options: dict[str, Any]) -> None:
         mean = self.power.mean(axis=0)
         quantiles = np.quantile(self.power, _QUANTILES, axis=0)
         label = f"mean of {len(self.power)} features"
-        ax.bar(x, mean, **{"width": 0.8, "color": PALETTE[4], "label": label, **bar_options})
+        ax.bar(x, mean, **{"width": 0.8, "color": PALETTE[0], "label": label, **bar_options})
         low, high = (f"{100 * q:g}" for q in _QUANTILES)
         # the mean of a skewed share may lie outside: bars are drawn from quantile to quantile
-        ax.vlines(x, *quantiles, color=PALETTE[0], label=f"{low} % to {high} % of them")
+        ax.vlines(x, *quantiles, color=PALETTE[2], label=f"{low} % to {high} % of them")
         ends = np.concatenate([x, x]), quantiles.ravel()
-        ax.plot(*ends, linestyle="none", marker="_", markersize=6, color=PALETTE[0])
+        ax.plot(*ends, linestyle="none", marker="_", markersize=6, color=PALETTE[2])

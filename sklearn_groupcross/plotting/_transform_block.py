@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..analysis import SymmetryAnalyzer
 from ..groups import FiniteGroup, PlanarGroup, as_group
-from ._style import get_axes
+from ._fitting import Room, drawing, fill, set_labels, set_title, settle, stride, text_width
+from ._style import get_axes, ink, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,38 +82,64 @@ class TransformBlockDisplay:
         -------
         self : TransformBlockDisplay
         """
-        ax = get_axes(ax, (5.4, 4.8))
+        with drawing(ax):
+            self._plot(get_axes(ax, (5.4, 4.8), square=True), imshow_options)
+        return self
+
+    def _plot(self, ax: Axes, imshow_options: dict[str, Any]) -> None:
         options = {"cmap": _COLORS, "vmin": -1, "vmax": 1, "interpolation": "nearest"}
         image = ax.imshow(self.block, **{**options, **imshow_options})
-        ax.figure.colorbar(image, ax=ax, label="cosine of blocks g and h", shrink=0.8)
+        size = size_of("xtick.labelsize")
+        bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
+        bar.ax.tick_params(labelsize=size)
         group = self.group
+        set_labels(ax, "element h", "element g")
+        set_labels(bar.ax, y="cosine")
         if isinstance(group, PlanarGroup):
             n = group.n_turns
             turns = sorted({0, n // 4, n // 2, 3 * n // 4})
             ticks = turns + ([n + t for t in turns] if group.has_mirrors else [])
             labels = [f"{group.degrees(t):g}°" for t in ticks]
-            ax.set_xticks(ticks, labels, rotation=60, fontsize=8)
-            ax.set_yticks(ticks, labels, fontsize=8)
-            if group.has_mirrors:
-                self._label_halves(ax, n)
+            ax.set_xticks(ticks, labels, rotation=90, fontsize=size)
+            ax.set_yticks(ticks, labels, fontsize=size)
         elif group.order <= _MAX_NAMES:
             names = [group.describe_element(g) for g in range(group.order)]
-            ax.set_xticks(range(group.order), names, rotation=90, fontsize=6)
-            ax.set_yticks(range(group.order), names, fontsize=6)
-        ax.set(xlabel="element h", ylabel="element g")
-        ax.set_title(textwrap.fill(self.title, 46), fontsize="medium", pad=16)  # above the halves
+            ax.set_xticks(range(group.order), names, rotation=90, fontsize=size)
+            ax.set_yticks(range(group.order), names, fontsize=size)
+        room = settle(ax)
+        set_labels(
+            bar.ax, y=fill("cosine of blocks g and h", 0.8 * room.height, size_of("axes.labelsize"))
+        )
+        # every second name, or fewer, where there is little room
+        step = stride(
+            np.diff(ax.get_xticks()).min(initial=group.order) * room.width / group.order, size
+        )
+        names = [label.get_text() for label in ax.get_xticklabels()]
+        ax.set_xticks(ax.get_xticks()[::step], names[::step], rotation=90, fontsize=size)
+        ax.set_yticks(ax.get_yticks()[::step], names[::step], fontsize=size)
+        pad = 5.0
+        if isinstance(group, PlanarGroup) and group.has_mirrors:
+            pad += self._label_halves(ax, group.n_turns, room)
+        set_title(ax, self.title, room, pad=pad)
         self.ax_, self.figure_ = ax, ax.figure
-        return self
 
     @staticmethod
-    def _label_halves(ax: Axes, n: int) -> None:
-        """Say outside of the picture which elements turn only, and which mirror first."""
+    def _label_halves(ax: Axes, n: int, room: Room) -> float:
+        """Say outside of the picture which elements turn only, and which mirror first.
+
+        Return how high the names are, in points.
+        """
         ax.axhline(n - 0.5, color="black", linewidth=0.8)
         ax.axvline(n - 0.5, color="black", linewidth=0.8)
-        for at, label in (((n - 1) / 2, "turned"), (n + (n - 1) / 2, "mirrored, then turned")):
+        size = size_of("xtick.labelsize")
+        mirrored = "mirrored, then turned"
+        if text_width(mirrored, size) > room.width / 2 - 4:
+            mirrored = mirrored.replace(", ", ",\n")
+        for at, label in (((n - 1) / 2, "turned"), (n + (n - 1) / 2, mirrored)):
             style: dict[str, Any] = {
                 "textcoords": "offset points",
-                "fontsize": 7.5,
+                "fontsize": size,
+                "color": ink(),
                 "annotation_clip": False,
             }
             ax.annotate(
@@ -134,13 +159,11 @@ class TransformBlockDisplay:
                 rotation=-90,
                 **style,
             )
+        return 1.3 * size * (1 + mirrored.count("\n")) + 3
 
 
-def block_to_png(block: NDArray[np.floating]) -> bytes:
-    """Picture of a transform block, one pixel a pair, as the bytes of a PNG file."""
+def block_to_rgb(block: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Picture of a transform block, one pixel a pair, of shape (order, order, 3)."""
     import matplotlib as mpl
-    from matplotlib.image import imsave
 
-    buffer = io.BytesIO()
-    imsave(buffer, block, cmap=mpl.colormaps[_COLORS], vmin=-1, vmax=1, format="png")
-    return buffer.getvalue()
+    return mpl.colormaps[_COLORS]((block + 1) / 2, bytes=True)[..., :3]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sklearn_groupcross import Cyclic, Dihedral
 from sklearn_groupcross.analysis._poses import all_poses
-from sklearn_groupcross.plotting._family_layout import lay_out
+from sklearn_groupcross.plotting._family_layout import lay_out_family
 from sklearn_groupcross.testing import groups, subgroups
 
 
@@ -31,14 +31,14 @@ def check(layout, poses):
 def test_poses_do_not_lie_on_one_another(group, data):
     stabilizer = data.draw(subgroups(group))
     poses = all_poses(stabilizer)
-    check(lay_out(group, poses, stabilizer), poses)
+    check(lay_out_family(group, poses, stabilizer), poses)
 
 
 @pytest.mark.parametrize("group", [Cyclic(128), Dihedral(128)], ids=repr)
 def test_large_wheels_name_some_of_their_turns(group):
     stabilizer = group.generated_subgroup([])
     poses = all_poses(stabilizer)
-    layout = lay_out(group, poses, stabilizer)
+    layout = lay_out_family(group, poses, stabilizer)
     check(layout, poses)
     names = [slot.name for slot in layout.slots.values() if slot.name]
     assert 20 <= len(names) == len(set(names)) <= 36
@@ -48,7 +48,7 @@ def test_large_wheels_name_some_of_their_turns(group):
 def test_turns_go_counter_clockwise_from_the_top_and_once_round_is_what_changes_the_medoid():
     group = Dihedral(8)
     half_turn = group.generated_subgroup([4])
-    layout = lay_out(group, all_poses(half_turn), half_turn)
+    layout = lay_out_family(group, all_poses(half_turn), half_turn)
     # 180° leave the medoid as it is: once round is 180°, so that 45° stand at a quarter
     up, quarter = layout.slots[0], layout.slots[1 + 1]
     assert (up.x, up.y, up.name) == (pytest.approx(0), 1, "0°")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn_groupcross import Cyclic, Dihedral, SymmetryAnalyzer, make_orbits
 from sklearn_groupcross.groups import Symmetric
 from sklearn_groupcross.plotting import FamilyWheelDisplay
-from sklearn_groupcross.plotting._family_layout import lay_out
+from sklearn_groupcross.plotting._family_layout import lay_out_family
 
 GROUP = Dihedral(8)
 
@@ -30,7 +30,7 @@ def test_places_never_overlap(data):
     group = data.draw(st.sampled_from([Dihedral(12), Dihedral(32), Cyclic(5), Symmetric(4)]))
     stabilizer = data.draw(st.sampled_from(group.subgroups()))
     poses = smallest_of_cosets(group, stabilizer)
-    layout = lay_out(group, poses, stabilizer)
+    layout = lay_out_family(group, poses, stabilizer)
     assert sorted(layout.slots) == sorted(poses)
     slots = [*layout.slots.values(), *([layout.medoid] if layout.medoid else [])]
     centers = np.array([(slot.x, slot.y) for slot in slots])

@@ -18,7 +18,7 @@ def test_few_features_have_bars_of_their_own():
     power = np.random.default_rng(0).dirichlet(np.ones(len(GROUP.irreps)), 3)
     display = SpectrumDisplay.from_arrays(power, GROUP, ["a", "b", "c"]).plot()
     np.testing.assert_allclose(heights(display), power)
-    names = [tick.get_text() for tick in display.ax_.get_xticklabels()]
+    names = [tick.get_text().replace("\n", " ") for tick in display.ax_.get_xticklabels()]
     assert names == [f"{irrep.name} ({irrep.dimension})" for irrep in GROUP.irreps]
     assert names[0] == "trivial (1)"
     legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
