@@ -1,67 +1,56 @@
-"""Writing the report: one HTML file that holds everything it shows."""
+"""Writing the report: one HTML file, the explorer, that holds everything it shows."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import zip_longest
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
 from .._files import written_whole
-from .._printable import printable
+from .._integers import check_integer
 from .._progress import tqdm
 from .._version import __version__
-from ..actions import Action
-from ..analysis import KINDS, MIN_FEATURES_FOR_A_MAP, SymmetryAnalyzer, measurable_kinds
-from ..crosscoder import GroupCrosscoder, codes_of_orbits
-from ..groups import PlanarGroup
-from ..orbits import OrbitDataset
-from ..plotting import (
-    KIND_COLORS,
-    DistanceMatrixDisplay,
-    FeatureMapDisplay,
-    block_to_png,
-    figure_to_png,
-)
-from ._exhibits import (
-    Exhibit,
-    choose_elements,
-    choose_features,
-    collect_exhibit,
-)
-from ._kept_rows import KeptRows
-from ._pictures import HasPatches, NoPictures, Patches, Pictures, Signals, data_uri
-from ._strongest import strongest_blocks
+from ..analysis import SymmetryAnalyzer
+from ..crosscoder import GroupCrosscoder
+from ._comparison import MATCHED_BY, compare
+from ._contents import NOTHING_SHOWN, blocks_atlas, describe_dictionary, shown_of
+from ._excitation import Columns, choose_elements, collect_excitation, in_order
+from ._kept import Arrays, Kept
+from ._packing import Atlas, Words
+from ._page import assemble
+from ._pictures import HasPatches
+from ._strongest import StrongestBlocks, strongest_blocks
+from ._subject import Material, ReportSubject, fingerprint, resolve_subject
 
-_N_FAMILIES = 30
+#: Up to so many features have all pictures; with more, a file would be too large to open at once.
+_MAX_FEATURES_WITH_ALL = 2048
+_QUANTILES = (0.95, 0.75, 0.5)
 
 
 @own_state()
 def write_report(
     path: str | os.PathLike[str],
     analysis: SymmetryAnalyzer,
-    crosscoder: GroupCrosscoder,
+    crosscoder: GroupCrosscoder | None = None,
     dataset: HasPatches | None = None,
     orbits: Any = None,
     *,
-    inputs: ArrayLike | None = None,
-    action: Action | None = None,
-    frequencies: NDArray[np.floating] | None = None,
-    min_frequency: float = 0.0,
-    summary: Mapping[str, Any] | None = None,
+    other: ReportSubject | None = None,
+    matched_by: str = "atoms",
     title: str = "Symmetry report",
-    max_features: int = 150,
-    n_patches: int = 4,
+    max_features: int | None = None,
+    n_patches: int | None = None,
     keep_in: str | os.PathLike[str] | None = None,
     progress: bool = False,
+    **details: Any,
 ) -> None:
-    """Write the report; the file appears when it is complete.
+    """Write the explorer of a dictionary; the file appears when it is complete.
 
     Parameters
     ----------
@@ -69,241 +58,203 @@ def write_report(
         Of the HTML file.
     analysis : SymmetryAnalyzer
         Fitted on `crosscoder`.
-    crosscoder : GroupCrosscoder
+    crosscoder : GroupCrosscoder, optional
+        Without it, or without orbits, the page holds what the analysis knows: no inputs, codes and
+        frequencies.
     dataset : OrbitDataset, optional
         Where the patches come from, or whatever else has `image_ids` and `patches` of the orbits.
         Of what is no image there is none.
     orbits : array or StoredOrbits of shape (n_samples, order, n_channels), optional
         Default: ``dataset.as_array()``.
-    inputs : array-like of shape (n_samples, length) or (n_samples, n_channels, length), optional
-        Signals, one for each orbit, to be shown in place of patches. Without them and without a
-        dataset the report has no pictures of what excites a feature.
-    action : Action, optional
-        What the group does to them: the strongest is shown under some of its elements.
-    frequencies : ndarray of shape (n_atoms,), optional
-        Share of orbits on which each feature fires, best measured on held-out images. Default:
-        measured on `orbits`.
-    min_frequency : float, default=0.0
-        Features that fire less often, or never, are left out.
-    summary : mapping, optional
-        Lines of the table at the top.
+    other : ReportSubject, optional
+        A second dictionary over the same group, to be shown beside the first: of another seed, a
+        lifted autoencoder, or of another layer. It has fewer pictures.
+    matched_by : {"atoms", "responses"}, default="atoms"
+        How features of the two are matched: by the cosine of their atoms, which takes the same
+        layer, or by the correlation of codes on the same inputs.
     title : str
-    max_features : int, default=150
-        Features shown, the frequent ones of each kind in turn.
-    n_patches : int, default=4
-        Patches or signals a feature, each from another image or source.
+    max_features : int, optional
+        Of each dictionary, the frequent ones of each kind in turn. Default: all that fire.
+    n_patches : int, optional
+        Pictures of the strongest inputs of a feature, each from another image or source. Default:
+        5, and three weaker ones; 4 alone with more than 2048 features.
     keep_in : path, optional
         A folder for what is done, feature by feature, so that a call that is stopped goes on when
-        it is repeated with the same arguments. It is made, and removed at the end.
+        it is repeated with the same arguments. It is made; at the end what was kept is removed,
+        and the folder if nothing else is in it.
     progress : bool, default=False
+    **details
+        What else is known of it: the other attributes of `ReportSubject`, such as ``summary``,
+        ``findings``, ``frequencies``, ``inputs`` and ``action``.
 
     Raises
     ------
     ImportError
         If jinja2 or matplotlib is missing.
+    TypeError
+        If there is no such detail.
     ValueError
-        If there are neither orbits nor a dataset to read them from, the inputs are no signals or
-        not one for each orbit, or the action is of another group than the analysis.
+        If the inputs cannot be drawn or are not one for each orbit, the action is of another group
+        than the analysis, or the other dictionary is.
     OSError
         If the file cannot be written.
     """
-    check_is_fitted(analysis)
-    if orbits is None:
-        if dataset is None:
-            raise ValueError("Give orbits, or the dataset that they are read from.")
-        orbits = cast(OrbitDataset, dataset).as_array()
-    if action is not None and action.group != analysis.group_:
-        raise ValueError(
-            f"The analysis is over {analysis.group_!r}, and {action!r} acts by {action.group!r}."
-        )
-    image_ids = getattr(orbits if dataset is None else dataset, "image_ids", None)
-    pictures = _pictures(dataset, inputs, action, len(orbits))
-    try:
-        from jinja2 import Environment, PackageLoader
-    except ImportError as error:
-        raise ImportError(
-            "The report needs jinja2: pip install 'sklearn-groupcross[report]'."
-        ) from error
-    if frequencies is None:
-        frequencies = (codes_of_orbits(crosscoder, orbits) > 0).mean(axis=0)
-    frequencies = np.where(frequencies >= min_frequency, frequencies, 0.0)
-    elements = choose_elements(analysis.group_)
-    rows = []
-    chosen = choose_features(analysis, frequencies, max_features)
-    kept = KeptRows(keep_in)
-    strongest = kept.strongest(
-        lambda: strongest_blocks(
-            crosscoder, orbits, chosen, transformed=pictures.shows_transformed, progress=progress
-        )
-    )
-
-    def make_row(column: int) -> dict[str, Any] | None:
-        exhibit = collect_exhibit(
-            chosen[column],
-            crosscoder=crosscoder,
-            pictures=pictures,
-            orbits=orbits,
-            strongest=strongest,
-            column=column,
-            image_ids=np.arange(len(orbits)) if image_ids is None else image_ids,
-            elements=elements,
-            n_pictures=n_patches,
-        )
-        if exhibit is None:
-            return None
-        return _row(exhibit, analysis, float(frequencies[exhibit.feature]))
-
-    bar = tqdm(chosen, desc="writing report", unit="feature", disable=not progress)
-    for column, feature in enumerate(bar):
-        row = kept.row(feature, partial(make_row, column))
-        if row is not None:
-            rows.append(row)
-    families = _describe_families(analysis, frequencies)
-    environment = Environment(
-        loader=PackageLoader("sklearn_groupcross.report"),
-        autoescape=True,
-        # names of files may hold what no page may, and what cannot be encoded
-        finalize=lambda value: printable(value) if isinstance(value, str) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("report.html.jinja").render(
+    first = ReportSubject(analysis, crosscoder, dataset, orbits, **details)
+    page, kept = make_page(
+        [first] if other is None else [first, other],
+        matched_by=matched_by,
         title=title,
-        version=__version__,
-        summary=summary or {},
-        kinds=_count_kinds(analysis, frequencies),
-        figures=_figures(analysis, frequencies, progress),
-        families=families[:_N_FAMILIES],
-        n_families=len(families),
-        family_distance=analysis.family_distance_,
-        shown={row["feature"] for row in rows},
-        has_others=bool(np.isfinite(analysis.found_again_).any()),
-        elements=[analysis.group_.describe_element(g) for g in elements],
-        rows=rows,
-        n_firing=int((frequencies > 0).sum()),
-        min_frequency=min_frequency,
-        colors=KIND_COLORS,
-        noun=pictures.noun,
-        shows_transformed=pictures.shows_transformed,
-        has_pictures=any(row["pictures"] for row in rows),
-        turns=analysis.kind_words != "group" and isinstance(analysis.group_, PlanarGroup),
-        mirrors=isinstance(analysis.group_, PlanarGroup) and analysis.group_.has_mirrors,
+        max_features=max_features,
+        n_patches=n_patches,
+        keep_in=keep_in,
+        progress=progress,
     )
     with written_whole(path) as temporary:
-        temporary.write_bytes(html.encode())
-    kept.remove()
+        temporary.write_bytes(page.encode())
+    for one in kept:
+        one.remove()
 
 
-def _pictures(
-    dataset: HasPatches | None, inputs: ArrayLike | None, action: Action | None, n_samples: int
-) -> Pictures:
-    if dataset is not None:
-        return Patches(dataset)
-    return NoPictures() if inputs is None else Signals(inputs, action, n_samples)
+def make_page(
+    subjects: Sequence[ReportSubject],
+    *,
+    matched_by: str = "atoms",
+    title: str = "Symmetry report",
+    max_features: int | None = None,
+    n_patches: int | None = None,
+    keep_in: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> tuple[str, list[Kept]]:
+    """The page of one dictionary or two, as text, and what was kept on the way to it.
 
-
-def _row(exhibit: Exhibit, analysis: SymmetryAnalyzer, frequency: float) -> dict[str, Any]:
-    feature = exhibit.feature
-    stabilizer = analysis.stabilizers_[feature]
-    runner_up = stabilizer.runner_up.name if stabilizer.runner_up else ""
-    return {
-        "feature": feature,
-        "kind": analysis.kinds_[feature],
-        "symmetry": stabilizer.name,
-        "order": stabilizer.subgroup.order,
-        "energy": stabilizer.energy,
-        "minimum": stabilizer.minimum,
-        "runner_up": runner_up,
-        "runner_up_score": stabilizer.runner_up_score,
-        "atom_symmetry": analysis.atom_stabilizers_[feature].name,
-        "responses": analysis.responses_.words[feature],
-        "remark": analysis.features_table_["remark"][feature],
-        "found_again": float(analysis.found_again_[feature]),
-        "family": int(analysis.labels_[feature]),
-        "pose": analysis.features_table_["pose"][feature],
-        "frequency": frequency,
-        "block": data_uri(block_to_png(analysis.transform_blocks(feature)), "png"),
-        "profile": _profile_points(analysis, feature),
-        "pictures": exhibit.pictures,
-        "views": [
-            {"picture": view, "response": response}
-            for view, response in zip_longest(exhibit.views, exhibit.responses)
-        ],
-    }
-
-
-def _profile_points(analysis: SymmetryAnalyzer, feature: int) -> str:
-    """Points of an SVG polyline over the turns, in a box of 100 x 60, cosine 1 on top."""
-    group = analysis.group_
-    n = group.n_turns if isinstance(group, PlanarGroup) else group.order
-    values = np.append(analysis.profiles_[feature, :n], analysis.profiles_[feature, 0])
-    x = np.linspace(0, 100, n + 1)
-    y = 30 - 28 * values
-    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-
-
-def _count_kinds(
-    analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]
-) -> list[dict[str, Any]]:
-    fires = frequencies > 0
-    return [
-        {
-            "name": kind,
-            "meaning": KINDS[kind],
-            "count": int((fires & (analysis.kinds_ == kind)).sum()),
-        }
-        for kind in measurable_kinds(analysis.group_, analysis.kind_words)
+    See `write_report`.
+    """
+    if n_patches is not None:
+        check_integer("n_patches", n_patches, 1)
+    if not isinstance(title, str):
+        raise TypeError(f"title is a text; got {title!r}.")
+    if matched_by not in MATCHED_BY:
+        raise ValueError(f"matched_by is 'atoms' or 'responses'; got {matched_by!r}.")
+    materials = [resolve_subject(subject) for subject in subjects]
+    if max_features is not None:
+        check_integer("max_features", max_features, 1)
+        materials = [_most_frequent(material, max_features) for material in materials]
+    content: dict[str, Any] = {"title": title, "version": __version__, "comparison": None}
+    content["noun"] = materials[0].pictures.noun
+    if len(materials) == 2:
+        content["comparison"] = compare(materials[0], materials[1], matched_by)
+    kept = [
+        Kept(None if keep_in is None else Path(keep_in) / f"{i}-{fingerprint(material, n_patches)}")
+        for i, material in enumerate(materials)
     ]
+    runs, atlases = [], []
+    for number, material in enumerate(materials):
+        run, of_run = _run(material, kept[number], number, n_patches, progress)
+        runs.append(run)
+        atlases += of_run
+    content["runs"] = runs
+    page = assemble(content, {atlas.name: atlas.files() for atlas in atlases}, title)
+    return page, kept
 
 
-def _figures(
-    analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating], progress: bool
-) -> list[dict[str, str]]:
-    firing = np.flatnonzero(frequencies > 0)
-    if len(firing) < 2:
-        return []
-    displays: dict[str, Callable[[], FeatureMapDisplay | DistanceMatrixDisplay]] = {
-        "Distances of these features: dark squares on the diagonal are families.": (
-            lambda: DistanceMatrixDisplay.from_estimator(analysis, firing)
-        )
-    }
-    if len(analysis.labels_) >= MIN_FEATURES_FOR_A_MAP:
-        displays["UMAP of these distances. Axes have no meaning; neighbourhoods do."] = lambda: (
-            FeatureMapDisplay.from_estimator(analysis, firing)
-        )
-    # the map comes last: importing and compiling UMAP alone takes many seconds
-    bar = tqdm(displays.items(), desc="drawing figures", disable=not progress)
-    return [
-        {"caption": caption, "picture": data_uri(figure_to_png(make().plot().figure_), "png")}
-        for caption, make in bar
-    ]
+def _most_frequent(material: Material, n_features: int) -> Material:
+    """The same with so many features, and no others in its families."""
+    features = in_order(material.subject.analysis, material.frequencies)[:n_features]
+    frequencies = np.zeros_like(material.frequencies)
+    frequencies[features] = material.frequencies[features]
+    return replace(material, frequencies=frequencies)
 
 
-def _describe_families(
-    analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]
-) -> list[dict[str, Any]]:
-    """Describe the families of which two features or more fire, by those features alone."""
-    described = []
-    for family in analysis.families_:
-        firing = [
-            (member, pose)
-            for member, pose in zip(family.members, family.poses, strict=True)
-            if frequencies[member] > 0
+def _columns(material: Material, number: int, n_features: int, n_patches: int | None) -> Columns:
+    """What is shown of every feature: less of many, and of the other dictionary."""
+    has_all = n_features <= _MAX_FEATURES_WITH_ALL and number == 0
+    group, pictures = material.subject.analysis.group_, material.pictures
+    return Columns(
+        n_strongest=(5 if has_all else 4) if n_patches is None else n_patches,
+        quantiles=_QUANTILES if has_all and n_patches is None else (),
+        elements=tuple(choose_elements(group) if pictures.shows_transformed else ()),
+        shows_where=has_all,
+    )
+
+
+def _run(
+    material: Material, kept: Kept, number: int, n_patches: int | None, progress: bool
+) -> tuple[dict[str, Any], list[Atlas]]:
+    """What the page is given of one dictionary, and its pictures."""
+    subject, pictures = material.subject, material.pictures
+    analysis = subject.analysis
+    features = in_order(analysis, material.frequencies)
+    columns = _columns(material, number, len(features), n_patches)
+    words, atlases, shown = Words(), [], NOTHING_SHOWN
+    ending = str(number) if number else ""
+    if material.orbits is not None and subject.crosscoder is not None:
+        atlas = Atlas(f"pictures{ending}", pictures.tile)
+        found = _excitations(material, kept, features, columns, progress)
+        names = [
+            [pictures.name_of(int(s)) if s >= 0 else "" for s in of_feature["samples"]]
+            for of_feature in found
         ]
-        if len(firing) < 2:
-            continue
-        members = [member for member, _ in firing]
-        names, counts = np.unique(analysis.kinds_[members].astype(str), return_counts=True)
-        by_count = np.argsort(-counts, kind="stable")
-        described.append(
-            {
-                "label": family.label,
-                "size": len(members),
-                "medoid": family.medoid,
-                "symmetry": analysis.atom_stabilizers_[family.medoid].name,
-                "kinds": ", ".join(f"{counts[i]} {names[i]}" for i in by_count),
-                "poses": len({pose for _, pose in firing}),
-                "found_again": float(analysis.found_again_[members].mean()),
-            }
+        css = [pictures.by_css(element) for element in range(analysis.group_.order)]
+        shown = shown_of(found, names, columns, css, atlas, words)
+        if shown["pictures"] is not None:
+            shown["pictures"]["round"] = pictures.is_round
+        atlases.append(atlas)
+    blocks = blocks_atlas(analysis, features, f"blocks{ending}")
+    described = describe_dictionary(
+        analysis,
+        subject.crosscoder,
+        features,
+        material.frequencies,
+        words,
+        name=subject.name,
+        summary=subject.summary,
+        commands=subject.commands,
+        findings=subject.findings,
+        min_frequency=subject.min_frequency,
+    )
+    run = {
+        **described,
+        **shown,
+        "blocks": blocks.describe() if len(blocks) else None,
+        "visualizations": subject.visualizations,
+        "words": list(words),
+    }
+    return run, [*atlases, blocks]
+
+
+def _excitations(
+    material: Material, kept: Kept, features: list[int], columns: Columns, progress: bool
+) -> list[Arrays]:
+    """What excites each feature, kept as it is found."""
+    crosscoder, pictures = material.subject.crosscoder, material.pictures
+    assert crosscoder is not None
+    strongest = StrongestBlocks(
+        **kept.arrays(
+            "strongest",
+            lambda: strongest_blocks(
+                crosscoder,
+                material.orbits,
+                features,
+                transformed=pictures.shows_transformed,
+                progress=progress,
+            )._asdict(),
         )
-    return sorted(described, key=lambda family: -family["size"])
+    )
+
+    def excitation(column: int) -> Arrays:
+        return collect_excitation(
+            features[column],
+            crosscoder=crosscoder,
+            pictures=pictures,
+            orbits=material.orbits,
+            strongest=strongest,
+            column=column,
+            image_ids=material.image_ids,
+            columns=columns,
+        )
+
+    bar = tqdm(features, desc="writing report", unit="feature", disable=not progress)
+    return [
+        kept.arrays(f"feature-{feature}", partial(excitation, column))
+        for column, feature in enumerate(bar)
+    ]

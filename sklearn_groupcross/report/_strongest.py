@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._progress import tqdm
-from ..crosscoder import GroupCrosscoder, codes_of_activations
+from ..crosscoder import GroupCrosscoder
+from ._codes import codes_under
 
 # With more orbits, as many of them, evenly spaced, are read: each is encoded once an element.
 _MAX_ORBITS = 20_000
@@ -60,7 +61,7 @@ def strongest_blocks(
     -------
     strongest : StrongestBlocks
     """
-    n_orbits, order, n_channels = orbits.shape
+    n_orbits, order, _ = orbits.shape
     order = order if transformed else 1
     rows = np.unique(np.linspace(0, n_orbits - 1, min(_MAX_ORBITS, n_orbits)).astype(np.int64))
     step = max(1, _BYTES_OF_CODES // (4 * order * len(crosscoder.components_)))
@@ -69,9 +70,8 @@ def strongest_blocks(
     starts = range(0, len(rows), step)
     for start in tqdm(starts, desc="finding strongest inputs", disable=not progress):
         part = slice(start, start + step)
-        inputs = np.asarray(orbits[rows[part]])[:, :order].reshape(-1, n_channels)
-        every = codes_of_activations(crosscoder, inputs)
-        of_part = every.reshape(-1, order, every.shape[1])[:, :, features]
+        stacks = np.asarray(orbits[rows[part]])
+        of_part = codes_under(crosscoder, stacks, range(order))[:, :, features]
         blocks[part] = of_part.argmax(axis=1)
         codes[part] = of_part.max(axis=1)
     return StrongestBlocks(rows, codes, blocks)

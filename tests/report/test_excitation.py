@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sklearn_groupcross import Cyclic, Dihedral
+from sklearn_groupcross.groups import Quaternion
+from sklearn_groupcross.report._excitation import (
+    Columns,
+    choose_elements,
+    choose_samples,
+    collect_excitation,
+    in_order,
+    strongest_samples,
+)
+from sklearn_groupcross.report._pictures import N_CELLS, NoPictures, Patches
+from sklearn_groupcross.report._strongest import StrongestBlocks, strongest_blocks
+
+COLUMNS = Columns(n_strongest=3, quantiles=(0.5,), elements=(0, 3, 5), shows_where=True)
+
+
+def collect(crosscoder, dataset, orbits, feature, strongest=None, pictures=None):
+    return collect_excitation(
+        feature,
+        crosscoder=crosscoder,
+        pictures=Patches(dataset) if pictures is None else pictures,
+        orbits=orbits,
+        strongest=strongest_blocks(crosscoder, orbits, [feature])
+        if strongest is None
+        else strongest,
+        column=0,
+        image_ids=dataset.image_ids,
+        columns=COLUMNS,
+    )
+
+
+@pytest.fixture(scope="module")
+def feature(small_crosscoder, orbits):
+    return int(small_crosscoder.transform(orbits).sum(0).argmax())
+
+
+def test_responses_are_mean_codes_of_transformed_inputs(
+    small_crosscoder, small_dataset, orbits, feature
+):
+    group = small_dataset.group
+    found = collect(small_crosscoder, small_dataset, orbits, feature)
+    # the orbit of g·x has the identity block O[g]: transform the permuted orbit instead
+    codes = np.stack(
+        [
+            small_crosscoder.transform(orbits[:, group.right_translation(g)])[:, feature]
+            for g in range(group.order)
+        ],
+        axis=1,
+    )
+    best = strongest_samples(codes.max(axis=1), small_dataset.image_ids, 12)
+    assert found["n_responses"] == len(best) == len(small_dataset)
+    relative = []
+    for sample in best:
+        at = int(codes[sample].argmax())
+        moved = [codes[sample, group.cayley_table[h, at]] for h in range(group.order)]
+        relative.append(np.array(moved) / codes[sample, at])
+    np.testing.assert_allclose(found["mean"], np.mean(relative, axis=0), atol=1e-4)
+    np.testing.assert_allclose(found["spread"], np.std(relative, axis=0), atol=1e-4)
+    assert found["mean"][0] == pytest.approx(1.0)
+    assert found["spread"][0] == pytest.approx(0.0)
+
+
+def test_what_is_shown_excites_as_the_page_says(small_crosscoder, small_dataset, orbits, feature):
+    strongest = strongest_blocks(small_crosscoder, orbits, [feature])
+    found = collect(small_crosscoder, small_dataset, orbits, feature, strongest)
+    codes = strongest.codes[:, 0]
+    assert codes[found["samples"][0]] == codes.max() == found["largest"]
+    np.testing.assert_allclose(found["codes"], codes[found["samples"]] / codes.max(), rtol=1e-5)
+    images = small_dataset.image_ids[found["samples"]]
+    assert len(set(images)) == len(images)
+    weaker = (codes[codes > 0] < codes[found["samples"][3]]).mean()
+    assert abs(weaker - 0.5) < 0.2
+    assert found["counts"].sum() + found["n_silent"] == len(orbits)
+    expected = Patches(small_dataset).of(
+        found["samples"], strongest.blocks[found["samples"], 0].tolist()
+    )
+    np.testing.assert_array_equal(found["pictures"], np.stack(expected))
+    # turned views are the page's own: nothing is drawn for them
+    assert len(found["views"]) == 0
+    # where a picture is of, the feature fires
+    assert found["where"].shape == (4, N_CELLS, N_CELLS)
+    middle = found["where"][:, 5:8, 5:8].max(axis=(1, 2))
+    assert (middle > 0).all()
+    assert (found["where"].max(axis=(1, 2)) == 255).all()
+
+
+def test_of_what_has_no_pictures_there_are_numbers(
+    small_crosscoder, small_dataset, orbits, feature
+):
+    found = collect(small_crosscoder, small_dataset, orbits, feature, pictures=NoPictures())
+    assert [len(found[name]) for name in ("pictures", "views", "where")] == [0, 0, 0]
+    assert (found["samples"] >= 0).all()
+    assert np.isfinite(found["mean"]).all()
+
+
+def test_of_a_feature_that_nothing_excites_there_is_nothing(
+    small_crosscoder, small_dataset, orbits
+):
+    nothing = np.zeros((len(orbits), 1))
+    strongest = StrongestBlocks(np.arange(len(orbits)), nothing, nothing.astype(np.int64))
+    found = collect(small_crosscoder, small_dataset, orbits, 0, strongest)
+    assert (found["samples"] == -1).all()
+    assert np.isnan(found["codes"]).all()
+    assert np.isnan(found["mean"]).all()
+    assert found["n_responses"] == 0
+    assert found["n_silent"] == len(orbits)
+
+
+def test_strongest_samples_come_from_different_images():
+    codes = np.array([5.0, 4.0, 3.0, 2.0, 0.0])
+    assert strongest_samples(codes, np.array([0, 0, 1, 2, 3]), 4) == [0, 2, 3]
+    assert strongest_samples(codes, np.arange(5), 2) == [0, 1]
+
+
+def test_weaker_samples_come_from_other_images_where_there_are_any():
+    codes = np.arange(20, 0, -1).astype(float)
+    two = Columns(2, (0.5,), (0,), shows_where=False)
+    assert choose_samples(codes, np.arange(20), two) == [0, 1, 10]
+    # the one in the middle is of an image that is shown: the nearest of another is taken
+    images = np.arange(20)
+    images[[9, 10]] = 0
+    assert choose_samples(codes, images, two) == [0, 1, 11]
+    assert choose_samples(codes, np.zeros(20, int), two) == [0, -1, 10]
+    assert choose_samples(np.array([3.0, 0.0]), np.arange(2), two) == [0, -1, -1]
+
+
+def test_rare_kinds_are_not_lost(analysis):
+    kinds = analysis.kinds_.copy()
+    try:
+        analysis.kinds_ = np.array(["other"] * 23 + ["line"], dtype=object)
+        frequencies = np.linspace(1, 0.1, 24)
+        assert in_order(analysis, frequencies)[:3] == [23, 0, 1]
+        frequencies[23] = 0
+        assert in_order(analysis, frequencies)[:3] == [0, 1, 2]
+    finally:
+        analysis.kinds_ = kinds
+
+
+@pytest.mark.parametrize(
+    ("group", "elements"),
+    [
+        (Dihedral(16), [0, 2, 4, 6, 8, 12, 16, 20]),
+        (Cyclic(16), [0, 2, 4, 6, 8, 10, 12, 14]),
+        (Dihedral(4), list(range(8))),
+        (Cyclic(3), [0, 1, 2]),
+        (Quaternion(), list(range(8))),
+    ],
+    ids=repr,
+)
+def test_eight_elements_are_shown(group, elements):
+    assert choose_elements(group) == elements
