@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ._options import add_device, add_json, add_results, add_seed, network_help
-from ._stage_options import add_symmetries
+from ._stage_options import add_symmetries, add_visualize
 from ._types import count, existing_file, existing_path, model_file, network_name, store_folder
 
 
@@ -78,7 +78,7 @@ def add_report(commands: Any) -> None:
         help="a .safetensors or .pth file (default: as it is recorded)",
     )
     add_device(patches)
-    add_results(parser, out=None, default="that of the model")
+    add_visualize(add_results(parser, out=None, default="that of the model"))
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

@@ -21,8 +21,14 @@ def choose_count(count: int | None, available: int, option: str) -> int:
     return count
 
 
-def check_installed(*modules: str) -> None:
+def check_installed(*modules: str, extra: str = "report") -> None:
     """See that what draws and writes at the end is installed, before hours of work.
+
+    Parameters
+    ----------
+    *modules : str
+    extra : str, default="report"
+        Which brings them.
 
     Raises
     ------
@@ -34,7 +40,7 @@ def check_installed(*modules: str) -> None:
             import_module(module)
         except ImportError as error:
             raise ImportError(
-                f"This command needs {module}: pip install 'sklearn-groupcross[report]'."
+                f"This command needs {module}: pip install 'sklearn-groupcross[{extra}]'."
             ) from error
 
 

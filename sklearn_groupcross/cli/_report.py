@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from .._device import resolve_device
 from .._network_names import names_code
 from .._version import __version__
 from ..networks import load_network
-from ..orbits import ImageSource, OrbitDataset, OrbitStore, StoredOrbits
-from ..report import write_report
+from ..orbits import ImageSource, OrbitDataset, OrbitStore
+from ..report import ReportSubject, write_report
 from ._analyze import ANALYZE, described, folder_of, measured_as, record_beside
 from ._arguments import as_json, check_installed
 from ._demo_images import demo_images
 from ._folder import RunFolder
 from ._going_on import saying_how_to_go_on
 from ._manifest import Manifest, digest_of
-from ._measuring import MIN_FREQUENCY, Measured, summarize
+from ._measuring import Measured
 from ._record import SOURCES
 from ._run_folder import run_folder
+from ._shown import check_visualizing, other_of, shown_of, visualizations_of
 from ._stores import action_of, dataset_of, read_extraction
 from ._streams import say
 from ._subject import Subject, subject_of
@@ -37,36 +35,10 @@ REPORT = "report.html"
 _STATES = "report-"
 
 
-@dataclass(frozen=True)
-class StoredPatches:
-    """Patches of the images that some orbits were read from.
-
-    Attributes
-    ----------
-    dataset : OrbitDataset
-        Over images of the orbits' store, in its order.
-    orbits : StoredOrbits
-    """
-
-    dataset: OrbitDataset
-    orbits: StoredOrbits
-
-    @property
-    def image_ids(self) -> NDArray[np.int64]:
-        """Number of the image of every orbit."""
-        return self.orbits.image_ids
-
-    def patches(
-        self, samples: Sequence[int], *, elements: Sequence[int] | None = None
-    ) -> NDArray[np.float32]:
-        """Cut out what orbits look at, as `OrbitDataset.patches`."""
-        rows = self.orbits[list(samples), ...]
-        return self.dataset.patches_at(rows.image_ids.tolist(), rows.positions, elements=elements)
-
-
 def report(options: argparse.Namespace) -> None:
     """Run ``groupcross report``."""
     check_installed("jinja2", "matplotlib")
+    resolve_device(options.device)
     subject = subject_of(options.model, options.orbits, options.others)
     subject.check()
     if subject.store is None:
@@ -76,6 +48,7 @@ def report(options: argparse.Namespace) -> None:
     out = folder_of(options, options.model.parent)
     _take_settings_of_analysis(options, out)
     dataset = images_of(options, subject.store)
+    check_visualizing(options, dataset)
     measured = cache(partial(measured_as, subject, options))
     record = record_beside(options.model)
     with run_folder(options, out) as folder:
@@ -106,10 +79,18 @@ def report_on(
     measured : callable
     dataset : OrbitDataset or None
         Over the store's images; without it there are no patches.
+
+    Raises
+    ------
+    ValueError
+        If features are to be visualized, and there is no network.
     """
     assert subject.store is not None
+    check_visualizing(options, dataset)
     settings = {"threshold": options.threshold, "family_distance": options.family_distance}
     settings |= {"bags": options.bags, "no_refit": options.no_refit, "seed": options.seed}
+    if options.visualize is not None:
+        settings["visualize"] = options.visualize
     about = [settings, subject.inputs(), dataset is None, __version__]
     states = f"{_STATES}{digest_of([as_json(about)])[:8]}"
     # a page with patches is not replaced by one without
@@ -123,33 +104,30 @@ def report_on(
             return
     folder.begin(REPORT_STAGE, settings, inputs, [REPORT])
     found = measured()
-    assert found.orbits is not None
-    shown = found.orbits.measured if found.orbits.training is None else found.orbits.training
-    pictures = None if dataset is None else StoredPatches(dataset, shown)
-    metadata, image_word = described(subject)
-    say(f"report: {'without' if pictures is None else 'with'} patches")
+    first = shown_of(found, subject, dataset)
+    second = other_of(subject, options, dataset)
+    say(f"report: {'without' if first['dataset'] is None else 'with'} patches")
 
     def write(path: Path) -> None:
+        if options.visualize is not None and dataset is not None:
+            keep_in = folder.work / states
+            first["visualizations"] = visualizations_of(found, dataset, options, keep_in)
         write_report(
             path,
-            found.analysis,
-            found.crosscoder,
-            pictures,
-            shown,
-            frequencies=found.frequencies,
-            min_frequency=MIN_FREQUENCY,
-            summary=summarize(found, metadata, image_word),
-            title=_title(metadata, image_word),
+            **first,
+            other=None if second is None else ReportSubject(**second),
+            title=_title(*described(subject)),
             keep_in=folder.work / states,
             progress=True,
         )
+        shutil.rmtree(folder.work / states, ignore_errors=True)
 
     folder.publish(REPORT_STAGE, settings, inputs, {REPORT: write}, results={})
 
 
 def describe_rows(folder: RunFolder) -> list[str]:
     """Say what there is of a report on its way."""
-    n_rows = len(list(folder.work.glob(f"{_STATES}*/feature-*.json")))
+    n_rows = len(list(folder.work.glob(f"{_STATES}*/*/feature-*.safetensors")))
     return [f"{n_rows} features of the report"] if n_rows else []
 
 

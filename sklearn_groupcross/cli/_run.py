@@ -40,6 +40,7 @@ from ._printing import print_findings, print_summary
 from ._record import EXTRACTION, FITTING, RunRecord, settings_of, versions, with_effect
 from ._report import REPORT, REPORT_STAGE, describe_rows, images_of, report_on
 from ._run_folder import run_folder
+from ._shown import check_visualizing
 from ._sources import draw_images, say_damaged
 from ._stores import (
     action_of,
@@ -77,6 +78,7 @@ def run_images(options: argparse.Namespace, read: Callable[[Network], ImageSourc
     images = read(network)
     check_split(options, len(images))
     dataset = dataset_of(options, images, action, network)
+    check_visualizing(options, dataset)
     check_sizes(options, action.group, dataset.n_channels)
     images.check_all(progress=True)
     extraction, record = record_of(options, dataset), RunRecord()
@@ -118,6 +120,8 @@ def _run_store(options: argparse.Namespace, path: Path) -> None:
     record.hashes["orbits"] = store.digest()
     _check_hashes(options, record)
     shown = argparse.Namespace(images=None, network=None, weights=None, device=options.device)
+    if options.visualize is not None:
+        check_visualizing(options, images_of(shown, path))
     _run_stages(options, record, lambda folder: (path, images_of(shown, path)))
 
 

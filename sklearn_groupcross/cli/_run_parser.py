@@ -22,6 +22,7 @@ from ._stage_options import (
     add_sampling,
     add_storage,
     add_symmetries,
+    add_visualize,
     check_center,
     check_held_out,
     check_k,
@@ -61,6 +62,7 @@ _DEMO = {
     "family_distance": "auto",
     "bags": "quarters",
     "no_refit": True,
+    "visualize": None,
 }
 
 
@@ -116,7 +118,9 @@ def add_run(commands: Any) -> None:
     add_storage(parser.add_argument_group("store"))
     add_seed(add_dictionary(parser), "the draw of images, positions, weights, batches and bags")
     add_symmetries(parser)
-    add_json(add_results(parser, out="groupcross-run"))
+    results = add_results(parser, out="groupcross-run")
+    add_visualize(results)
+    add_json(results)
     for rule in (
         _check_images,
         check_weights,

@@ -170,6 +170,17 @@ def add_symmetries(parser: argparse.ArgumentParser) -> Group:
     return symmetries
 
 
+def add_visualize(group: Group) -> None:
+    """Add ``--visualize``."""
+    group.add_argument(
+        "--visualize",
+        type=count(),
+        metavar="N",
+        help="also show images that N features want, the frequent ones of each kind in turn, made "
+        "by optimization: some seconds each, and needs the extra lucent (default: do not)",
+    )
+
+
 def check_held_out(options: argparse.Namespace) -> None:
     """Refuse a share of images that leaves none for training.
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -434,3 +435,69 @@ def test_results_among_the_images_are_no_images(folder, whole, tmp_path):
     (images / "groupcross-run" / "figures").mkdir()
     shutil.copy(next(folder.glob("*.png")), images / "groupcross-run" / "figures" / "map.png")
     assert len(ImageSource(images)) == len(ImageSource(folder)) == 6
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """Takes the place of the page, and keeps what it is to show."""
+    from sklearn_groupcross.cli import _report
+
+    shown = []
+
+    def write_report(path, *arguments, visualizations=None, keep_in, **options):
+        shown.append(visualizations)
+        shutil.rmtree(keep_in, ignore_errors=True)  # as the page does when it is written
+        Path(path).write_text(json.dumps(visualizations), encoding="utf-8")
+
+    monkeypatch.setattr(_report, "write_report", write_report)
+    return shown
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("lucent") is None, reason="torch-lucent is not installed"
+)
+class TestVisualize:
+    def test_the_page_is_given_pictures_of_the_frequent_features(self, folder, tmp_path, pages):
+        out = tmp_path / "out"
+        assert run(folder, out, "--visualize", "2") == 0
+        (shown,) = pages
+        table = pd.read_csv(out / "features.csv", index_col="feature")
+        assert len(shown["features"]) == 2
+        assert all(table["frequency"][int(feature)] > 0 for feature in shown["features"])
+        assert {len(row) for row in shown["features"].values()} == {3}
+        assert len(shown["control"]) == 3
+        assert set(os.listdir(out)) == RESULTS
+        # the same again finds it done; without is another page
+        assert run(folder, out, "--visualize", "2") == 0
+        assert len(pages) == 1
+        report = ["report", str(out / "crosscoder.safetensors")]
+        assert main(report) != 0
+        assert main([*report, "--overwrite"]) == 0
+        assert pages[1:] == [None]
+
+    def test_what_cannot_be_is_said_before_the_work(self, folder, tmp_path, capsys, pages):
+        out = tmp_path / "out"
+        layers = ["--layer", "relu2", "--layer", "relu3"]
+        assert run(folder, out, "--visualize", "2", *layers) != 0
+        assert "--visualize reads one layer, and the orbits are of 2" in capsys.readouterr().err
+        assert not out.exists()
+        assert run(folder, out) == 0
+        shutil.move(folder, tmp_path / "elsewhere")
+        try:
+            report = ["report", str(out / "crosscoder.safetensors"), "--visualize", "2"]
+            assert main([*report, "--overwrite"]) != 0
+            said = capsys.readouterr().err
+            assert "--visualize optimizes images through the network" in said
+            store = ["run", str(out / "orbits"), *FITTING, "--out", str(tmp_path / "other")]
+            assert main([*store, "--visualize", "2"]) != 0
+            assert "which is not at hand" in capsys.readouterr().err
+            assert not (tmp_path / "other").exists()
+        finally:
+            shutil.move(tmp_path / "elsewhere", folder)
+
+
+def test_without_lucent_visualize_is_refused_before_the_work(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lucent", None)
+    assert run(folder, tmp_path / "out", "--visualize", "2") != 0
+    assert "pip install 'sklearn-groupcross[lucent]'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
