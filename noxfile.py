@@ -127,7 +127,15 @@ def _compare(
 
 
 #: Files of the package that are no modules.
-_FILES = ("py.typed", "networks/weights/bundled.safetensors", "report/templates/report.html.jinja")
+_FILES = (
+    "py.typed",
+    "networks/weights/bundled.safetensors",
+    "report/templates/report.html.jinja",
+    "report/explorer/order.txt",
+    "report/explorer/app.js",
+    "report/explorer/vendor/preact.umd.js",
+    "report/explorer/vendor/LICENSE-preact.txt",
+)
 
 #: Features for which numpy has loops beyond its least, as this machine offers them.
 _NUMPY_DISPATCHED = "from tests.processor import numpy_dispatched; print(*numpy_dispatched())"

@@ -133,6 +133,12 @@ USES = {
     "TransformBlockDisplay": lambda group, _: (
         plotting.TransformBlockDisplay(np.eye(6), group).group.cayley_table
     ),
+    "lay_out_family": lambda group, _: np.array(
+        [
+            (slot.x, slot.y)
+            for slot in plotting.lay_out_family(group, [0, 3], GROUP.subgroups()[0]).slots.values()
+        ]
+    ),
     "FamilyWheelDisplay": lambda group, _: (
         plotting.FamilyWheelDisplay(
             np.arange(2), np.arange(2), group, 0, GROUP.subgroups()[0], np.arange(0)
@@ -147,7 +153,7 @@ CYCLIC_USES = {
     "HueAction": lambda group: actions.HueAction(group).matrices,
 }
 # Results, which are made of a group that is there; and actions of groups that have no such name.
-OTHERS = {"Consensus", "Matching", "ProfileEvidence", "PointCloudAction", "SetAction"}
+OTHERS = {"Consensus", "Family", "Matching", "ProfileEvidence", "PointCloudAction", "SetAction"}
 
 
 def takers_of_a_group():

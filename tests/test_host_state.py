@@ -61,6 +61,7 @@ from sklearn_groupcross.groups import GroupFourier, Symmetric
 from sklearn_groupcross.model_selection import score_crosscoder
 from sklearn_groupcross.networks import confirm_receptive_field
 from sklearn_groupcross.orbits import Arc, probe_orbits
+from sklearn_groupcross.visualization import visualize_features
 
 GROUP = Dihedral(4)
 
@@ -371,6 +372,13 @@ def maps():
     found = feature_maps(fitted_on_network(), "bundled", sample_images(), features=[1, 2])
     effect = downstream_effect(fitted_on_network(), "bundled", sample_images())
     return [found.maps, effect.select_dtypes("number").to_numpy()]
+
+
+@entry
+def visualizations():
+    pytest.importorskip("lucent", reason="torch-lucent, of the extra `lucent`, is not installed")
+    found = visualize_features(fitted_on_network(), "bundled", features=[1, 2], n_steps=3)
+    return [found.images, found.values, found.control_images, found.control_values]
 
 
 @entry

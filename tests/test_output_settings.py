@@ -126,7 +126,7 @@ def test_results_are_those_without_settings(name, setting):
 def test_reports_are_the_same(tmp_path, setting):
     one, path = fitted(), tmp_path / "report.html"
     analysis = SymmetryAnalyzer().fit(one)
-    options = {"max_features": 2, "n_patches": 1}
+    options = {"n_patches": 1, "min_frequency": 0.2}
     write_report(path, analysis, one, dataset(), orbits(), **options)
     want = path.read_text(encoding="utf-8")
     around, change = SETTINGS[setting]

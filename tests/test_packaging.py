@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 # Imported under another name than they are installed by.
 NAMES = {
     "PIL": "pillow",
+    "lucent": "torch-lucent",
     "sklearn": "scikit-learn",
     "tomli_w": "tomli-w",
     "umap": "umap-learn",
@@ -58,6 +59,7 @@ def test_what_is_imported_is_required(metadata):
         "orbits": required | distributions(extras["microscopy"]),
         "plotting": required | distributions(extras["plot"]),
         "report": required | distributions(extras["report"]),
+        "visualization": required | distributions(extras["lucent"]),
         "testing.py": required | distributions(extras["test"]),
     }
     for name, room in set(imported(PACKAGE)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -37,33 +36,12 @@ from sklearn_groupcross.plotting import (
     SpectrumDisplay,
     TransformBlockDisplay,
 )
-from sklearn_groupcross.report import _report, write_report
+from sklearn_groupcross.report import write_report
+from tests.report.page import read_page, strings_in
 
 LENGTH, N_SHIFTS = 32, 16
 #: Words for what happens to pictures.
 OF_PICTURES = re.compile(r"turn|mirror|\blines?\b|\bgrids?\b|curve|edge|\bround\b|°", re.IGNORECASE)
-
-
-class Texts(HTMLParser):
-    """What a page says, to those who see it and to those who listen."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.said, self.sources, self._hidden = [], [], False
-        self.feed(page)
-
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        self._hidden = tag in ("style", "script")
-        self.said += [attributes[name] for name in ("alt", "aria-label") if name in attributes]
-        self.sources += [attributes["src"]] if "src" in attributes else []
-
-    def handle_endtag(self, tag):
-        self._hidden = False
-
-    def handle_data(self, data):
-        if not self._hidden:
-            self.said.append(data)
 
 
 def words_of(analysis):
@@ -195,23 +173,24 @@ def test_pictures_of_time_shifts_say_nothing_of_pictures(analysis):
 
 
 @pytest.mark.parametrize("with_inputs", [True, False])
-def test_the_report_of_signals(
-    analysis, crosscoder, store, signals, tmp_path, monkeypatch, with_inputs
-):
-    monkeypatch.setattr(_report, "MIN_FEATURES_FOR_A_MAP", 99)
+def test_the_report_of_signals(analysis, crosscoder, store, signals, tmp_path, with_inputs):
     action = TimeShiftAction(store.group)
     write_report(
         tmp_path / "report.html",
         analysis,
         crosscoder,
         orbits=store,
-        max_features=3,
         **({"inputs": signals[0], "action": action} if with_inputs else {}),
     )
-    page = Texts((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert_no_pictures(page.said)
-    assert any("shift by 2 of 16 (4 samples)" in text for text in page.said)
-    assert any("image/svg+xml" in source for source in page.sources) == with_inputs
+    content = read_page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    (run,) = content["runs"]
+    # parameters are told as Python shows them
+    run["about"] = []
+    said = strings_in(content)
+    assert_no_pictures(said)
+    assert "shift by 2 of 16 (4 samples)" in run["group"]["elements"]
+    assert content["noun"] == ("signal" if with_inputs else "input")
+    assert (run["pictures"] is not None) == with_inputs
 
 
 @settings(max_examples=8)
@@ -249,8 +228,7 @@ def test_each_action_names_its_elements(group, word):
     assert len(set(names)) == group.order
 
 
-def test_turned_digits_are_turned_in_words_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(_report, "MIN_FEATURES_FOR_A_MAP", 99)
+def test_turned_digits_are_turned_in_words_too(tmp_path):
     digits = load_digits()
     classifier = MLPClassifier((32,), max_iter=300, random_state=0, tol=1e-2)
     classifier.fit(digits.data[:400] / 16, digits.target[:400])
@@ -269,7 +247,12 @@ def test_turned_digits_are_turned_in_words_too(tmp_path, monkeypatch):
     analysis = SymmetryAnalyzer().fit(crosscoder, orbits=OrbitStore(store.path)[150:, ...])
     assert analysis.group_.describe_element(3) == "turn 270°"
     assert set(analysis.kinds_) <= {"line", "directed", "other"}
-    write_report(tmp_path / "report.html", analysis, crosscoder, orbits=store, max_features=3)
-    said = " ".join(Texts((tmp_path / "report.html").read_text(encoding="utf-8")).said)
-    assert "turn 90°, mirrored" in said
-    assert "turned by 0° to 360°" in said
+    about = {"orbits": store, "inputs": images[:, 0], "draw": "images"}
+    about["action"] = ImageAction(Dihedral(4))
+    write_report(tmp_path / "report.html", analysis, crosscoder, **about)
+    content = read_page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    (run,) = content["runs"]
+    assert content["noun"] == "image"
+    assert "turn 90°, mirrored" in run["group"]["elements"]
+    assert run["group"]["axes"][0]["name"] == "turn"
+    assert run["pictures"]["n"] > 0
