@@ -19,7 +19,8 @@ from ._subject import Material
 #: How features are matched.
 MATCHED_BY = ("atoms", "responses")
 
-_THRESHOLD = 0.7
+# Correlation from which responses are called the same, as `match_dictionaries` has it of cosines.
+_SHARED_RESPONSES = 0.7
 # Orbits by whose codes features are matched, evenly spaced: they are encoded once an element.
 _MAX_ORBITS = 2000
 
@@ -56,7 +57,7 @@ def compare(first: Material, second: Material, matched_by: str = "atoms") -> dic
     if matched_by == "atoms":
         atoms = [material.subject.analysis.components_ for material in (first, second)]
         matching = match_dictionaries(*atoms, group=groups[0])
-        pairs, similarity = matching.pairs, matching.similarity
+        pairs, similarity, threshold = matching.pairs, matching.similarity, matching.threshold
         element = plainest(
             groups[0],
             matching.alignment,
@@ -69,6 +70,7 @@ def compare(first: Material, second: Material, matched_by: str = "atoms") -> dic
         )
     else:
         pairs, similarity, element = match_responses(first, second)
+        threshold = _SHARED_RESPONSES
         how = (
             "Features are matched one to one by the correlation of their responses to the same "
             "inputs, in whichever pose these agree most."
@@ -78,7 +80,7 @@ def compare(first: Material, second: Material, matched_by: str = "atoms") -> dic
     return {
         "how": f"{names[0]} beside {names[1]}. {how}",
         "measure": "cosine" if matched_by == "atoms" else "correlation of responses",
-        "threshold": _THRESHOLD,
+        "threshold": threshold,
         "first": packed(pairs[both, 0].astype(np.int32)),
         "second": packed(pairs[both, 1].astype(np.int32)),
         "similarity": packed(similarity[both].astype(np.float32)),
