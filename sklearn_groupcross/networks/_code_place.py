@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 
@@ -55,10 +56,25 @@ def _name_of(file: Path) -> str:
     return f"{file.stem.replace('.', '_')}_{state.hexdigest()}"
 
 
+class _FromSource(SourceFileLoader):
+    """Runs what the file holds now.
+
+    Of kept bytecode Python compares the file's length and the second in which it was changed: a
+    file that changes twice in one second would be run as it was.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
 def _run_file(file: str, name: str) -> None:
     spec = spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no Python file: its name does not end in .py")
+    if isinstance(spec.loader, SourceFileLoader):
+        spec.loader = _FromSource(name, file)
     module = sys.modules[name] = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

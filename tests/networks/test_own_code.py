@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 
@@ -203,7 +204,11 @@ def test_a_file_that_has_changed_is_run_again(place):
             (folder / "groupcross_own.py").write_text(code.replace("5", str(width)))
     for where, width in (("groupcross_own.py", 6), ("other/groupcross_own.py", 6)):
         assert load_network(f"{where}:build").module.conv.out_channels == width
-    (place / "groupcross_own.py").write_text(CODE)
+    # of the same length, and in the same second
+    file, before = place / "groupcross_own.py", (place / "groupcross_own.py").stat()
+    file.write_text(CODE)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
     assert load_network("groupcross_own.py:build").module.conv.out_channels == 4
     assert load_network("other/groupcross_own.py:build").module.conv.out_channels == 6
 
