@@ -361,6 +361,7 @@ class SymmetryAnalyzer(ShowsWhatWasLearned, OnDemand, ClusterMixin, BaseEstimato
                 not_stated(self.atom_stabilizers_, self.stabilizers_),
                 self.group_,
                 self.response_threshold,
+                np.array([stated.subgroup.order for stated in self.stabilizers_]),
             )
         of_families = self._kinds_of_families(grouping.kin)
         self.families_, self.families_table_ = describe_grouping(

@@ -48,9 +48,10 @@ def find_unequal_blocks(orbits: FloatArray) -> Finding | None:
         f"{limit:.0%}): the orbits themselves are not symmetric.",
         value,
         limit,
-        "If it is block 0, the identity alone may be read on the layer's grid while the others "
-        "are interpolated: draw positions continuously (sampling='disk'). Never scale blocks one "
-        "by one; see OrbitScaler.",
+        "What is done to inputs before they are read must be done to transformed ones alike. In an "
+        "OrbitDataset, if it is block 0, the identity alone may be read on the layer's grid while "
+        "the others are interpolated: draw positions continuously (sampling='disk'). Never scale "
+        "blocks one by one; see OrbitScaler.",
         {"deviation": deviation, "standard_error": error},
     )
 

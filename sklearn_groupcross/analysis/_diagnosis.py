@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
 from .._plain import as_numpy, as_plain
-from ..crosscoder import flatten_orbits
+from ..crosscoder import codes_of_activations, flatten_orbits
 from ..groups import FiniteGroup
 from ..model_selection import collect_statistics
 from ._data_signatures import find_poor_reconstruction, find_unequal_blocks
@@ -96,6 +96,7 @@ def diagnose(
     dead = ~components.any(axis=1)
     silent = dead.copy()
     findings: list[Finding | None] = []
+    some = None
     if crosscoder is not None:
         findings.append(find_few_firings(_last_step(crosscoder, components)))
     if orbits is not None:
@@ -103,12 +104,13 @@ def diagnose(
             found, never_fired = _reconstruct(crosscoder, orbits)
             silent |= never_fired
             findings += found
-        findings.append(find_unequal_blocks(_some_orbits(orbits, group)))
+        some = _some_orbits(orbits, group)
+        findings.append(find_unequal_blocks(some))
     atoms = unit_atoms(components, group.order)
     findings += find_wasted_atoms(atoms, silent)
     # what never fires has learned nothing: its atom says nothing of the group
     alive = atoms[~silent]
-    findings.append(find_flat_profiles(analysis.profiles_[~silent], analysis.threshold))
+    findings.append(find_flat_profiles(analysis.profiles_[~silent], analysis.threshold, some))
     partners = find_partners(alive, group, random_state)
     if partners is not None:
         no_clusters = find_no_clusters(partners)
@@ -150,7 +152,14 @@ def _reconstruct(
     reconstructions = fitted.inverse_transform(statistics.row_codes)
     poor = find_poor_reconstruction(statistics.rows.reshape(shape), reconstructions.reshape(shape))
     gap = find_gap(fitted, statistics.explained_variance) if statistics.n_samples > 1 else None
-    return [poor, gap], ~statistics.fired
+    fired = statistics.fired
+    if fitted.augment and fitted.encoder_input == "identity":
+        # it was trained on transformed inputs too, and may have features that no upright one has
+        for block in np.moveaxis(statistics.rows.reshape(shape), 1, 0)[1:]:
+            if fired.all():
+                break
+            fired = fired | (codes_of_activations(fitted, block) > 0).any(axis=0)
+    return [poor, gap], ~fired
 
 
 def _some_orbits(orbits: Any, group: FiniteGroup) -> NDArray[np.floating]:

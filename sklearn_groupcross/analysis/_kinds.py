@@ -145,8 +145,12 @@ def keep_carried(
     lost: NDArray[np.bool_],
     group: FiniteGroup,
     threshold: float,
+    sizes: NDArray[np.int64],
 ) -> NamedKinds:
     """Take a kind from features whose responses do not come back where it says that they do.
+
+    Kinds of groups that do not turn the plane say how much of the group leaves a feature as it is,
+    and are then those of what is stated.
 
     Parameters
     ----------
@@ -161,6 +165,8 @@ def keep_carried(
     group : FiniteGroup
     threshold : float
         What they have to reach on average over the turns after which the feature is back.
+    sizes : ndarray of shape (m,), int
+        How many elements the subgroup has that is stated of each.
 
     Returns
     -------
@@ -178,6 +184,14 @@ def keep_carried(
             differs = known & (responses[:, turns].mean(axis=1) < threshold)
             taken = (named.kinds == kind) & (differs | lost[:, turns].any(axis=1))
             kinds[taken], remarks[taken] = "other", f"{kind} by its atom, not by its responses"
+    if set(kinds) & set(_OF_ANY_GROUP):
+        gone = np.asarray(lost.any(axis=1))
+        for i in np.flatnonzero(np.isin(named.kinds, _OF_ANY_GROUP)):
+            if sizes[i] == 1 and gone[i]:
+                kinds[i] = "other"
+                remarks[i] = f"{named.kinds[i]} by its atom, not by its responses"
+            elif sizes[i] > 1:
+                kinds[i] = "invariant" if sizes[i] == group.order else "symmetric"
     return NamedKinds(kinds, remarks)
 
 

@@ -182,13 +182,18 @@ def name_families(
 def explain_missing(
     confidence: FloatArray, names: AtomNames, rates: Rates, images: Images | None
 ) -> list[str]:
-    """Why there is no confidence, for every feature; empty where there is."""
+    """Why there is no confidence, or that it is of the family alone; empty otherwise."""
     if images is None:
         reasons = [f"{NOT_MEASURED}: no orbits were given"] * len(confidence)
     elif names.evidence is None:
         reasons = [f"{NOT_MEASURED}: refit={rates.refit}"] * len(confidence)
     else:
         reasons = names.evidence.reasons
+        of_family = "its family's: the feature {}"
+        return [
+            reason if np.isnan(c) or not reason else of_family.format(reason)
+            for c, reason in zip(confidence, reasons, strict=True)
+        ]
     return [reason if np.isnan(c) else "" for c, reason in zip(confidence, reasons, strict=True)]
 
 

@@ -107,7 +107,9 @@ def find_no_clusters(partners: Partners) -> Finding | None:
     )
 
 
-def find_flat_profiles(profiles: FloatArray, threshold: float = 0.8) -> Finding | None:
+def find_flat_profiles(
+    profiles: FloatArray, threshold: float = 0.8, orbits: FloatArray | None = None
+) -> Finding | None:
     """Most features look the same under every transformation.
 
     The mean of a self-profile over the group is exactly the share of the atom's energy that the
@@ -119,6 +121,9 @@ def find_flat_profiles(profiles: FloatArray, threshold: float = 0.8) -> Finding 
     profiles : ndarray of shape (m, order)
         Of atoms that are not zero.
     threshold : float, default=0.8
+    orbits : ndarray of shape (n_samples, order, n_channels), optional
+        They tell a layer that hardly depends on the transformations from a dictionary that has
+        not learned what they do.
 
     Returns
     -------
@@ -130,17 +135,34 @@ def find_flat_profiles(profiles: FloatArray, threshold: float = 0.8) -> Finding 
     value = float(np.median(fixed))
     if value <= threshold:
         return None
-    return Finding(
-        "flat profiles",
+    words = (
         f"In the median feature the whole group fixes {value:.0%} of the energy (limit "
-        f"{threshold:.0%}): the dictionary hardly tells one transformation from another.",
-        value,
-        threshold,
+        f"{threshold:.0%}): the dictionary hardly tells one transformation from another."
+    )
+    advice = (
         "See whether the orbits differ from block to block at all: the action may not reach the "
         "network's input, or every block may be read at a place where the images are blank. Train "
-        "longer if atoms have not yet grown from their mean.",
-        {"fixed_energy": fixed, "mean_profile": profiles.mean(axis=0)},
+        "longer if atoms have not yet grown from their mean."
     )
+    evidence = {"fixed_energy": fixed, "mean_profile": profiles.mean(axis=0)}
+    share = None if orbits is None else _shared_by_blocks(orbits)
+    if share is not None:
+        evidence["shared_by_blocks"] = np.array([share])
+        words += f" Of the orbits' variance {share:.1%} is the same in all blocks."
+        if share > threshold:
+            advice = (
+                "It is so in the network: this layer hardly depends on the transformations, and "
+                "no setting of the fit changes that. Read another layer, an earlier one or one "
+                "before pooling, or see whether the action reaches the network's input at all."
+            )
+    return Finding("flat profiles", words, value, threshold, advice, evidence)
+
+
+def _shared_by_blocks(orbits: FloatArray) -> float | None:
+    """Share of the variance of orbits that all blocks have in common; None if there is none."""
+    centred = orbits - orbits.mean(axis=(0, 1), dtype=np.float64)
+    total = float((centred**2).mean(axis=(0, 1)).sum())
+    return float((centred.mean(axis=1) ** 2).mean(axis=0).sum()) / total if total else None
 
 
 def find_unaligned_blocks(

@@ -33,6 +33,10 @@ class Explorer:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page to a file, which appears when it is complete.
 
+        Parameters
+        ----------
+        path : path
+
         Raises
         ------
         OSError
@@ -73,11 +77,18 @@ def explore(
     ----------
     analysis : SymmetryAnalyzer
         Fitted.
-    crosscoder, dataset, orbits, other, title, progress, **details
-        As `write_report` takes them. Of the analysis alone there are families, profiles and
-        neighbours; with orbits what excites features, with a dataset patches.
+    crosscoder : GroupCrosscoder, optional
+        This and what follows as `write_report` takes it. Of the analysis alone there are families,
+        profiles and neighbours; with orbits what excites features, with a dataset patches.
+    dataset : OrbitDataset, optional
+    orbits : array or StoredOrbits of shape (n_samples, order, n_channels), optional
+    other : ReportSubject, optional
     height : int, default=800
         Of the frame in pixels.
+    title : str, default="Explorer"
+    progress : bool, default=False
+    **details
+        Other attributes of `ReportSubject`.
 
     Returns
     -------

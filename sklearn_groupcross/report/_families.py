@@ -17,7 +17,10 @@ _N_NEAR = 4
 def describe_families(
     analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]
 ) -> list[dict[str, Any]]:
-    """Describe the families of which two features or more fire, by those features alone.
+    """Describe the families of which two features or more fire.
+
+    Members that do not fire are in their places, but not among those that are shown: a pose that
+    they take is no gap.
 
     Parameters
     ----------
@@ -57,21 +60,26 @@ def _describe(analysis: SymmetryAnalyzer, family: Family, firing: list[int]) -> 
     # the medoid is shown rather than others of its pose
     for i in np.argsort(np.array(members) != family.medoid, kind="stable"):
         at.setdefault(smallest[int(poses[i])], []).append(members[i])
+    silent: dict[int, list[int]] = {}
+    for member, pose in zip(family.members, family.poses, strict=True):
+        if member not in members:
+            silent.setdefault(smallest[int(pose)], []).append(int(member))
     all_poses = sorted(set(smallest.values()))
     layout = lay_out_family(analysis.group_, all_poses, stabilizer.subgroup)
-    gaps = [pose for pose in all_poses if pose not in at]
+    gaps = [pose for pose in all_poses if pose not in at and pose not in silent]
     found_again = float(analysis.found_again_[members].mean())
     return {
         "label": family.label,
         "medoid": family.medoid,
         "members": members,
+        "silent": sorted(member for there in silent.values() for member in there),
         "poses": list(poses),
         "similarities": [round(float(s), 3) for s in similarities],
         "gaps": gaps,
         "gap_words": in_ranges(analysis.group_, gaps, analysis.kind_words != "group"),
         "n_poses": len(all_poses),
-        "n_taken": len(at),
-        "description": family.description if len(firing) == len(family) else "",
+        "n_taken": len(all_poses) - len(gaps),
+        "description": family.description,
         "symmetry": stabilizer.name,
         "main_kind": str(names[by_count[0]]),
         "kinds": ", ".join(f"{counts[i]} {names[i]}" for i in by_count),
@@ -83,13 +91,16 @@ def _describe(analysis: SymmetryAnalyzer, family: Family, firing: list[int]) -> 
             "caption": layout.caption,
             "medoid": None
             if layout.medoid is None or family.medoid not in members
-            else _slot(layout.medoid, [family.medoid]),
-            "slots": [_slot(slot, at.get(pose, [])) for pose, slot in layout.slots.items()],
+            else _slot(layout.medoid, [family.medoid], []),
+            "slots": [
+                _slot(slot, at.get(pose, []), silent.get(pose, []))
+                for pose, slot in layout.slots.items()
+            ],
         },
     }
 
 
-def _slot(slot: Slot, members: list[int]) -> dict[str, Any]:
+def _slot(slot: Slot, members: list[int], silent: list[int]) -> dict[str, Any]:
     return {
         "x": round(slot.x, 4),
         "y": round(slot.y, 4),
@@ -97,7 +108,8 @@ def _slot(slot: Slot, members: list[int]) -> dict[str, Any]:
         "name": slot.name,
         "name_at": [round(at, 4) for at in slot.name_at],
         "members": members,
-        "gap": not members,
+        "silent": silent,
+        "gap": not members and not silent,
     }
 
 

@@ -29,6 +29,8 @@ def what_was_found(
     sentence : str
         Such as ``"43 families; 17 directed features in 16 of 32 poses; …"``.
     """
+    # features that are alike in one pose are not one another's transforms
+    families = [family for family in families if family["n_taken"] > 1]
     if not families:
         parts = [f"{n_features} features, of which no two are one another's transforms"]
     else:
@@ -40,20 +42,23 @@ def what_was_found(
         ]
         largest = families[0]
         parts.append(
-            f"the largest has {_counted(len(largest['members']), largest['main_kind'])} in "
+            f"the largest has {_counted(_size(largest), largest['main_kind'])} in "
             f"{largest['n_taken']} of {largest['n_poses']} poses"
         )
         whole = [f for f in families if 2 < f["n_poses"] == f["n_taken"] and f is not largest]
         if whole:
             most = max(whole, key=lambda family: family["n_poses"])
             parts.append(
-                f"one of {_counted(len(most['members']), most['main_kind'])} has all "
-                f"{most['n_poses']}"
+                f"one of {_counted(_size(most), most['main_kind'])} has all {most['n_poses']}"
             )
     known = found_again[np.isfinite(found_again)]
     if len(known):
         parts.append(f"{known.mean():.0%} of features found again by another seed")
     return "; ".join(parts).replace("%", " %") + "."
+
+
+def _size(family: dict[str, Any]) -> int:
+    return len(family["members"]) + len(family["silent"])
 
 
 def _counted(n: int, kind: str) -> str:

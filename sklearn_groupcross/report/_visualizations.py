@@ -63,8 +63,10 @@ def picture_features(
     crosscoder : GroupCrosscoder
     analysis : SymmetryAnalyzer
         Fitted on it.
-    network, layer
-        As `visualize_features` takes them.
+    network : Network, torch.nn.Module or str
+        As `visualize_features` takes it.
+    layer : str, optional
+        Default: the network's default layer.
     n_features : int
         The frequent ones of each kind in turn.
     frequencies : ndarray of shape (n_atoms,)
@@ -74,8 +76,9 @@ def picture_features(
     keep_in : path, optional
         A folder for what is done, so that a call that is stopped goes on when it is repeated with
         the same arguments. It is made.
-    device, random_state, progress
-        As for `visualize_features`.
+    device : str or torch.device, default="auto"
+    random_state : int, default=0
+    progress : bool, default=False
 
     Returns
     -------

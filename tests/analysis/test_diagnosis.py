@@ -103,6 +103,11 @@ def test_orbits_that_ignore_the_transformation(planted):
     finding = findings[names(findings).index("flat profiles")]
     assert finding.value > finding.limit == 0.8
     assert finding.evidence["mean_profile"].shape == (GROUP.order,)
+    # the data say that it is not the fit's fault
+    assert finding.evidence["shared_by_blocks"][0] > 0.95
+    assert "this layer hardly depends" in finding.advice
+    alone = diagnose(SymmetryAnalyzer().fit(crosscoder))
+    assert "shared_by_blocks" not in alone[names(alone).index("flat profiles")].evidence
 
 
 def test_a_dictionary_that_is_too_small(planted):
@@ -173,3 +178,32 @@ def test_strangers_are_refused(planted, crosscoder):
         diagnose(analysis, crosscoder, planted.orbits)
     with pytest.raises(ValueError, match="must be a multiple of 8"):
         diagnose(analysis, orbits=planted.orbits.reshape(len(planted.orbits), -1)[:, :-3])
+
+
+def test_what_fires_when_the_input_is_turned_is_not_dead():
+    group = Dihedral(4)
+    planted = make_orbits(
+        600, group=group, n_channels=24, n_families=2, stabilizers="trivial", random_state=0
+    )
+    crosscoder = GroupCrosscoder(
+        group,
+        16,
+        activation="topk",
+        k=2,
+        augment=True,
+        max_epochs=40,
+        batch_size=64,
+        random_state=0,
+    ).fit(planted.orbits)
+    analysis = SymmetryAnalyzer().fit(crosscoder)
+    codes = crosscoder.transform(planted.orbits)
+    upright = planted.orbits[(codes[:, :8] > 0).sum(axis=1) == 0]
+    assert len(upright) >= 10
+    silent = ~(crosscoder.transform(upright) > 0).any(axis=0)
+    assert silent.mean() > 0.25  # on these inputs as they are
+    found = [finding.name for finding in diagnose(analysis, crosscoder, upright)]
+    assert "dead atoms" not in found
+    # without augmentation nothing has been trained to fire on turned ones
+    crosscoder.augment = False
+    found = [finding.name for finding in diagnose(analysis, crosscoder, upright)]
+    assert "dead atoms" in found

@@ -205,7 +205,7 @@ def test_kinds_are_kept_where_responses_come_back():
     lost = np.zeros((8, group.order), dtype=bool)
     lost[6:, 4] = True  # the half turn of the atom is not stated
     lost[:6, group.n_turns :] = True  # mirrors are no turns
-    kept = keep_carried(named, responses, known, lost, group, 0.5)
+    kept = keep_carried(named, responses, known, lost, group, 0.5, np.ones(8, dtype=int))
     assert kept.kinds.tolist() == [
         *["line", "grid", "other", "line", "directed", "round"],
         "other",  # a round feature has every turn
@@ -213,3 +213,22 @@ def test_kinds_are_kept_where_responses_come_back():
     ]
     assert kept.remarks[2] == kept.remarks[6] == "round by its atom, not by its responses"
     assert named.kinds.tolist() == kinds.tolist()
+
+
+def test_kinds_of_other_groups_are_those_of_what_is_stated():
+    group = Cyclic(6)
+    kinds = ["invariant", "invariant", "invariant", "symmetric", "free", "free", "dead"]
+    named = NamedKinds(np.array(kinds, dtype=object), np.full(7, "", dtype=object))
+    lost = np.zeros((7, 6), dtype=bool)
+    lost[0, 1:] = True  # nothing is stated of an atom that everything leaves as it is
+    lost[1, [1, 2, 4, 5]] = True  # of this one an element of order two
+    known = np.ones(7, dtype=bool)
+    sizes = np.array([1, 2, 6, 3, 2, 1, 1])
+    kept = keep_carried(named, np.ones((7, 6)), known, lost, group, 0.5, sizes)
+    assert kept.kinds.tolist() == [
+        *["other", "symmetric", "invariant", "symmetric"],
+        "symmetric",  # its family has that
+        "free",
+        "dead",
+    ]
+    assert kept.remarks[0] == "invariant by its atom, not by its responses"

@@ -318,6 +318,7 @@ class MockRun:
                     "name": f"{360 * p / turns:g}°",
                     "name_at": [x * far, y * far],
                     "members": here,
+                    "silent": [],
                     "gap": not here,
                 }
             )
@@ -326,6 +327,7 @@ class MockRun:
             "label": label,
             "medoid": int(members[0]),
             "members": members.tolist(),
+            "silent": [],
             "poses": poses.tolist(),
             "similarities": [0.9] * len(rows),
             "gaps": gaps,

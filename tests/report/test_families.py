@@ -33,7 +33,7 @@ def test_every_member_has_a_place_and_every_gap_is_empty(planted):
         assert labels == {other["label"] for other in families} - {family["label"]}
 
 
-def test_silent_members_leave_gaps(planted):
+def test_silent_members_keep_their_places(planted):
     whole = planted.families_[0]
     silent = next(member for member in whole.members if member != whole.medoid)
     frequencies = np.ones(len(planted.labels_))
@@ -42,7 +42,11 @@ def test_silent_members_leave_gaps(planted):
     (family,) = [f for f in described if f["label"] == whole.label]
     assert silent not in family["members"]
     assert len(family["members"]) == len(whole) - 1
-    assert len(family["gaps"]) == len(whole.gaps) + 1
+    assert family["silent"] == [silent]
+    # a pose that a feature has is no gap, whether these inputs make it fire or not
+    assert len(family["gaps"]) == len(whole.gaps)
+    (slot,) = [slot for slot in family["wheel"]["slots"] if slot["silent"]]
+    assert (slot["silent"], slot["members"], slot["gap"]) == ([silent], [], False)
     # of one that fires there is no family
     frequencies[list(whole.members)] = 0
     frequencies[whole.medoid] = 1

@@ -9,7 +9,7 @@ UNKNOWN = np.full(9, np.nan)
 
 def family(n, kind, n_taken, n_poses):
     counts = {"n_taken": n_taken, "n_poses": n_poses}
-    return {"members": list(range(n)), "main_kind": kind, **counts}
+    return {"members": list(range(n)), "silent": [], "main_kind": kind, **counts}
 
 
 def test_families_the_largest_one_without_gaps_and_what_others_find():
@@ -26,7 +26,11 @@ def test_what_is_not_there_is_not_told():
     assert what_was_found(9, [], UNKNOWN) == (
         "9 features, of which no two are one another's transforms."
     )
-    assert what_was_found(9, [family(2, "other", 1, 1)], UNKNOWN) == (
+    # alike in one pose is not one another's transforms
+    assert what_was_found(9, [family(2, "round", 1, 1)], UNKNOWN) == (
+        "9 features, of which no two are one another's transforms."
+    )
+    assert what_was_found(9, [family(2, "other", 2, 4)], UNKNOWN) == (
         "1 family of features that are one another's transforms, 2 of 9 features in all; the "
-        "largest has 2 features in 1 of 1 poses."
+        "largest has 2 features in 2 of 4 poses."
     )

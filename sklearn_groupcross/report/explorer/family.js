@@ -28,7 +28,7 @@ function FamilyPage({ run, number }) {
   const place = run.families.indexOf(family);
   const [before, after] = [run.families[place - 1], run.families[place + 1]];
   const near = (family.near || []).filter((other) => run.familyOf.has(other.label));
-  return html`<${Heading} eyebrow=${`Family ${family.label}${RUNS.length > 1 ? `, ${run.name}` : ""}`}><${Name}>${countedFeatures(family.members.length, family.main_kind)}<//> in ${family.n_taken} of ${plural(family.n_poses, "pose")}<//>
+  return html`<${Heading} eyebrow=${`Family ${family.label}${RUNS.length > 1 ? `, ${run.name}` : ""}`}><${Name}>${countedFeatures(family.members.length + family.silent.length, family.main_kind)}<//> in ${family.n_taken} of ${plural(family.n_poses, "pose")}<//>
     ${family.description && html`<p><${Name}>${capital(family.description)}<//></p>`}
     <div class="actions"><nav class="pager" aria-label="Families">
         ${before ? html`<a class="step" href=${router.link(`family-${before.label}`)} aria-label=${`Previous family, ${before.label}`}>←</a>` : html`<span class="step" aria-hidden="true">←</span>`}
@@ -40,6 +40,7 @@ function FamilyPage({ run, number }) {
       <div>
         <dl class="facts">
           <${Fact} name="Features">${integer(family.members.length)}${family.kinds && family.kinds.includes(",") && html`: <span class="muted"><${Name}>${family.kinds}<//></span>`}<//>
+          ${family.silent.length > 0 && html`<${Fact} name="Not shown">${family.silent.length === 1 ? "Feature" : "Features"} ${listed(family.silent.map(String))}, which fire${family.silent.length === 1 ? "s" : ""} on too few of these inputs<//>`}
           <${Fact} name="Coverage">${family.n_taken} of ${plural(family.n_poses, "pose")}, ${percent(family.n_taken / family.n_poses)}<//>
           <${Fact} name="Symmetry"><${Name}>${family.symmetry}<//><//>
           <${Fact} name="In the middle"><a href=${router.link(`feature-${family.medoid}`)}>Feature ${family.medoid}</a><//>

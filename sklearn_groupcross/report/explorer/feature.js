@@ -7,9 +7,9 @@ function Certainty({ run, row }) {
   const remark = run.word("confidence_remark", row);
   const sentences = [];
   const kin = run.family(row) ? "it and its family are" : "it is";
-  if (isKnown(confidence)) sentences.push(`In ${percent(confidence)} of resamples of the images ${kin} named so.`);
+  if (isKnown(confidence)) sentences.push(`In ${percent(confidence)} of resamples of the images ${kin} named so.${remark ? ` That is ${remark}.` : ""}`);
   else sentences.push(remark ? `No confidence is given: ${remark}.` : "How sure this is has not been measured.");
-  if (runner) sentences.push(`The next that would fit is ${plainSymmetry(runner)}${isKnown(score) ? `, which leaves ${percent(Math.max(0, Math.min(1, score)))} of it as it is` : ""}.`);
+  if (runner) sentences.push(`The next that would fit is ${plainSymmetry(runner)}${isKnown(score) ? `, with a score of ${figure(score)}` : ""}.`);
   return html`<${Name}>${sentences.join(" ")}<//>`;
 }
 

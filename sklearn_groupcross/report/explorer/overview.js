@@ -12,7 +12,7 @@ function Findings({ run }) {
 function FamilyLink({ run, family }) {
   return html`<a class="family" href=${router.link(`family-${family.label}`)}>
     <${Wheel} run=${run} family=${family} plain small />
-    <span class="family-text"><strong>Family ${family.label}</strong><br /><${Name}>${countedFeatures(family.members.length, family.main_kind)}<//><br />
+    <span class="family-text"><strong>Family ${family.label}</strong><br /><${Name}>${countedFeatures(family.members.length + family.silent.length, family.main_kind)}<//><br />
       <span class="muted"><${Name}>${family.symmetry && capital(plainSymmetry(family.symmetry))}<//>, ${family.n_taken} of ${plural(family.n_poses, "pose")}</span></span>
   </a>`;
 }

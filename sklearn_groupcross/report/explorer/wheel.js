@@ -2,7 +2,8 @@
 
 function slotWords(run, slot) {
   const name = slot.name ? `${slot.name.replace(/\s+/g, " ")}: ` : "";
-  if (slot.gap || !slot.members.length) return `${name}no feature`;
+  if (slot.gap) return `${name}no feature`;
+  if (!slot.members.length) return `${name}feature ${slot.silent[0]}, which fires on too few of these inputs to be shown`;
   return `${name}feature ${slot.members[0]}${slot.members.length > 1 ? ` and ${slot.members.length - 1} more` : ""}`;
 }
 
@@ -10,7 +11,8 @@ function WheelSlot({ run, family, slot, place, marked, middle, plain }) {
   const [left, top, size] = place;
   const style = { left: `${left}cqw`, top: `${top}cqw`, width: `${size}cqw`, height: `${size}cqw` };
   const number = slot.members && slot.members[0];
-  if (slot.gap || number === undefined) return html`<span class="slot gap" style=${style} title=${slotWords(run, slot)}></span>`;
+  if (slot.gap) return html`<span class="slot gap" style=${style} title=${slotWords(run, slot)}></span>`;
+  if (number === undefined) return html`<span class="slot silent" style=${style} title=${slotWords(run, slot)}><span class="dot" style=${{ fontSize: `${size * 0.28}cqw` }}>${slot.silent[0]}</span></span>`;
   const row = run.rows.get(number);
   const isMarked = marked !== undefined && slot.members.includes(marked);
   const name = `slot${middle || number === family.medoid ? " medoid" : ""}${isMarked ? " marked" : ""}`;
