@@ -43,7 +43,16 @@ __all__ = [
 
 
 def planar_groups(max_turns: int = 12) -> st.SearchStrategy[PlanarGroup]:
-    """Trivial, cyclic and dihedral groups of at most `max_turns` rotations."""
+    """Trivial, cyclic and dihedral groups of at most `max_turns` rotations.
+
+    Parameters
+    ----------
+    max_turns : int, default=12
+
+    Returns
+    -------
+    strategy : SearchStrategy of PlanarGroup
+    """
     turns = st.integers(1, max_turns)
     return st.one_of(st.just(Trivial()), turns.map(Cyclic), turns.map(Dihedral))
 
@@ -66,6 +75,10 @@ def groups(*, abelian: bool | None = None, max_order: int = 120) -> st.SearchStr
     abelian : bool, optional
         Only abelian groups, or only others. Default: both.
     max_order : int, default=120
+
+    Returns
+    -------
+    strategy : SearchStrategy of FiniteGroup
     """
     frobenius = SemidirectProduct(
         Cyclic(7), Cyclic(3), [[m * 2**h % 7 for m in range(7)] for h in range(3)]
@@ -96,12 +109,30 @@ def groups(*, abelian: bool | None = None, max_order: int = 120) -> st.SearchStr
 
 
 def elements(group: FiniteGroup) -> st.SearchStrategy[int]:
-    """Indices of elements of a group."""
+    """Indices of elements of a group.
+
+    Parameters
+    ----------
+    group : FiniteGroup
+
+    Returns
+    -------
+    strategy : SearchStrategy of int
+    """
     return st.integers(0, group.order - 1)
 
 
 def subgroups(group: FiniteGroup) -> st.SearchStrategy[Subgroup]:
-    """Subgroups of a group of at most 128 elements."""
+    """Subgroups of a group of at most 128 elements.
+
+    Parameters
+    ----------
+    group : FiniteGroup
+
+    Returns
+    -------
+    strategy : SearchStrategy of Subgroup
+    """
     return st.sampled_from(group.subgroups())
 
 

@@ -61,6 +61,16 @@ def flatten_orbits(X: Any, group: FiniteGroup | str) -> Any:
 
     scikit-learn counts the columns of 2-D input, so 3-D input is flattened before it is validated.
 
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, order, n_channels) or (n_samples, n_columns)
+        Other input comes back as it is.
+    group : FiniteGroup or str
+
+    Returns
+    -------
+    flat : array-like of shape (n_samples, order * n_channels)
+
     Raises
     ------
     ValueError

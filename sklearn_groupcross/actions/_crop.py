@@ -17,13 +17,36 @@ def check_images(images: Tensor) -> None:
 
 
 def required_source_size(size: int) -> int:
-    """Side of the smallest source, of the crop's parity, whose turns never show a corner."""
+    """Side of the smallest source, of the crop's parity, whose turns never show a corner.
+
+    Parameters
+    ----------
+    size : int
+        Side of the crop in pixels.
+
+    Returns
+    -------
+    source_size : int
+        In pixels.
+    """
     side = math.ceil((size - 1) * math.sqrt(2) + 1)
     return side + (side - size) % 2  # of the same parity, or a row is dropped to centre the crop
 
 
 def center_crop(images: Tensor, size: int) -> Tensor:
-    """Cut the central square of `size` pixels out of images of the same parity or larger."""
+    """Cut the central square of `size` pixels out of images of the same parity or larger.
+
+    Parameters
+    ----------
+    images : Tensor of shape (..., height, width)
+    size : int
+        Side of the result in pixels.
+
+    Returns
+    -------
+    cropped : Tensor of shape (..., size, size)
+        A view.
+    """
     top, left = (images.shape[-2] - size) // 2, (images.shape[-1] - size) // 2
     return images[..., top : top + size, left : left + size]
 

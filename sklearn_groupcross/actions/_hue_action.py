@@ -92,7 +92,17 @@ class HueAction(LinearAction):
 
     @own_state(gradients=None)
     def transform_positions(self, positions: Tensor) -> Tensor:
-        """Positions stay: (..., 2) is repeated for every element, (..., order, 2)."""
+        """Positions stay: (..., 2) is repeated for every element, (..., order, 2).
+
+        Parameters
+        ----------
+        positions : Tensor of shape (..., 2)
+            (column, row) in pixels from the image centre.
+
+        Returns
+        -------
+        moved : Tensor of shape (..., order, 2)
+        """
         return positions.unsqueeze(-2).expand(*positions.shape[:-1], self.group.order, 2)
 
     @own_state(gradients=None)
@@ -108,6 +118,19 @@ class HueAction(LinearAction):
         """Cut a patch out of each RGB image and turn its colours.
 
         Parameters and results are those of `PositionedAction.transform_about`.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, n_channels, height, width)
+        positions : Tensor of shape (n, 2)
+        size : int
+        elements : sequence of int, optional
+            Default: all.
+        at : (float, float), default=(0.0, 0.0)
+
+        Returns
+        -------
+        patches : Tensor of shape (n, n_elements, n_channels, size, size)
         """
         _check_rgb(images)
         patches = self._upright.transform_about(images, positions, size, at=at)[:, 0]
@@ -115,11 +138,32 @@ class HueAction(LinearAction):
         return turned if elements is None else turned[:, list(elements)]
 
     def source_size(self, size: int) -> int:
-        """Side of the smallest source for results of `size` pixels: `size` itself."""
+        """Side of the smallest source for results of `size` pixels: `size` itself.
+
+        Parameters
+        ----------
+        size : int
+            Side of the result in pixels.
+
+        Returns
+        -------
+        source_size : int
+        """
         return size
 
     def visible_radius(self, size: int) -> float:
-        """Infinite: nothing is masked."""
+        """Infinite: nothing is masked.
+
+        Parameters
+        ----------
+        size : int
+            Side of the result in pixels.
+
+        Returns
+        -------
+        radius : float
+            In pixels.
+        """
         return math.inf
 
 

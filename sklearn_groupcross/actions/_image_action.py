@@ -223,6 +223,15 @@ class ImageAction(Composable):
         """Side of the smallest square source for results of `size` pixels.
 
         Without turns off the pixel lattice, or behind a mask, it is `size` itself.
+
+        Parameters
+        ----------
+        size : int
+            Side of the result in pixels.
+
+        Returns
+        -------
+        source_size : int
         """
         if len(self._cosets) == 1:
             return size
@@ -237,6 +246,16 @@ class ImageAction(Composable):
         """How far from the centre of `size` pixels the mask leaves the image as it is.
 
         Infinite without a mask.
+
+        Parameters
+        ----------
+        size : int
+            Side of the result in pixels.
+
+        Returns
+        -------
+        radius : float
+            In pixels.
         """
         if not self.mask:
             return math.inf

@@ -59,7 +59,12 @@ class LinearAction(Composable):
         return f"{type(self).__name__}({self.group!r}, {k} x {k} matrices, axis={self.axis})"
 
     def example_axes(self) -> dict[int, int]:
-        """See `Composable.example_axes`."""
+        """Axes that inputs have, and a length that each may have.
+
+        Returns
+        -------
+        axes : dict of int to int
+        """
         return {self.axis: self.matrices.shape[1]}
 
     @own_state(gradients=None)

@@ -72,7 +72,12 @@ class PermutationAction(Composable):
         return f"{type(self).__name__}({self.group!r}, {length} places, axis={self.axis})"
 
     def example_axes(self) -> dict[int, int]:
-        """See `Composable.example_axes`."""
+        """Axes that inputs have, and a length that each may have.
+
+        Returns
+        -------
+        axes : dict of int to int
+        """
         return {self.axis: self.permutations.shape[1]}
 
     def transform(self, inputs: Tensor) -> Tensor:
@@ -201,7 +206,12 @@ class TimeShiftAction(Composable):
         return f"{type(self).__name__}({self.group!r}, axis={self.axis}{length})"
 
     def example_axes(self) -> dict[int, int]:
-        """See `Composable.example_axes`."""
+        """Axes that inputs have, and a length that each may have.
+
+        Returns
+        -------
+        axes : dict of int to int
+        """
         return {self.axis: self.length or 2 * self.group.order}
 
     def transform(self, inputs: Tensor) -> Tensor:

@@ -129,7 +129,12 @@ class ProductAction(Composable):
         return _pairs(self.first, self.second, inputs).flatten(1, 2)
 
     def example_axes(self) -> dict[int, int]:
-        """See `Composable.example_axes`."""
+        """Axes that inputs have, and a length that each may have.
+
+        Returns
+        -------
+        axes : dict of int to int
+        """
         return _merged(self.first, self.second)
 
     @own_state()
@@ -237,7 +242,17 @@ class ImageProductAction(ProductAction):
         return self._recolored(self.second.transform(inputs, size)).transpose(1, 2).flatten(1, 2)
 
     def transform_positions(self, positions: Tensor) -> Tensor:
-        """Carry positions (..., 2) along: ``g·p``, of shape (..., order, 2)."""
+        """Carry positions (..., 2) along: ``g·p``, of shape (..., order, 2).
+
+        Parameters
+        ----------
+        positions : Tensor of shape (..., 2)
+            (column, row) in pixels from the image centre.
+
+        Returns
+        -------
+        moved : Tensor of shape (..., order, 2)
+        """
         moved = self.second.transform_positions(self.first.transform_positions(positions))
         return moved.flatten(-3, -2)
 
@@ -254,6 +269,19 @@ class ImageProductAction(ProductAction):
 
         Parameters and results are those of `PositionedAction.transform_about`; elements are those
         of the product.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, n_channels, height, width)
+        positions : Tensor of shape (n, 2)
+        size : int
+        elements : sequence of int, optional
+            Default: all.
+        at : (float, float), default=(0.0, 0.0)
+
+        Returns
+        -------
+        patches : Tensor of shape (n, n_elements, n_channels, size, size)
         """
         chosen = range(self.group.order) if elements is None else elements
         pairs = [divmod(int(g), self.second.group.order) for g in chosen]
@@ -266,11 +294,32 @@ class ImageProductAction(ProductAction):
         return patches[:, [warps.index(i) for i, _ in pairs], [j for _, j in pairs]]
 
     def source_size(self, size: int) -> int:
-        """Side of the smallest square source for results of `size` pixels."""
+        """Side of the smallest square source for results of `size` pixels.
+
+        Parameters
+        ----------
+        size : int
+            Side of the result in pixels.
+
+        Returns
+        -------
+        source_size : int
+        """
         return max(self.first.source_size(size), self.second.source_size(size))
 
     def visible_radius(self, size: int) -> float:
-        """How far from the centre the masks of both leave the image as it is; else infinite."""
+        """How far from the centre the masks of both leave the image as it is; else infinite.
+
+        Parameters
+        ----------
+        size : int
+            Side of the result in pixels.
+
+        Returns
+        -------
+        radius : float
+            In pixels.
+        """
         return min(self.first.visible_radius(size), self.second.visible_radius(size))
 
     def _recolored(self, pictures: Tensor) -> Tensor:

@@ -66,6 +66,12 @@ class PositionedAction(Protocol):
     def transform(self, images: Tensor, size: int | None = None) -> Tensor:
         """Transform images (n, channels, height, width), then crop to the central `size` pixels.
 
+        Parameters
+        ----------
+        images : Tensor of shape (n, n_channels, height, width)
+        size : int, optional
+            Side of the result in pixels.
+
         Returns
         -------
         transformed : Tensor of shape (n, order, n_channels, size, size)
@@ -74,7 +80,17 @@ class PositionedAction(Protocol):
         ...
 
     def transform_positions(self, positions: Tensor) -> Tensor:
-        """Carry positions (..., 2) along: ``g·p`` for every element, of shape (..., order, 2)."""
+        """Carry positions (..., 2) along: ``g·p`` for every element, of shape (..., order, 2).
+
+        Parameters
+        ----------
+        positions : Tensor of shape (..., 2)
+            (column, row) in pixels from the image centre.
+
+        Returns
+        -------
+        moved : Tensor of shape (..., order, 2)
+        """
         ...
 
     def transform_about(
@@ -107,13 +123,33 @@ class PositionedAction(Protocol):
         ...
 
     def source_size(self, size: int) -> int:
-        """Side of the smallest square image from which `transform` can make `size` pixels."""
+        """Side of the smallest square image from which `transform` can make `size` pixels.
+
+        Parameters
+        ----------
+        size : int
+            Side of the result in pixels.
+
+        Returns
+        -------
+        source_size : int
+        """
         ...
 
     def visible_radius(self, size: int) -> float:
         """How far from the centre of `size` pixels a mask leaves the image as it is.
 
         Infinite where nothing is masked.
+
+        Parameters
+        ----------
+        size : int
+            Side of the result in pixels.
+
+        Returns
+        -------
+        radius : float
+            In pixels.
         """
         ...
 

@@ -64,6 +64,16 @@ def cluster_families(
     ValueError
         If the method is unknown, or needs all distances and gets some, `min_size` is below 2, or
         `compatible` is of another shape.
+
+    Notes
+    -----
+    The distances are those of [1]_, which looks at a map of them: 1 minus the largest cosine over
+    all transforms. Clustering them is this package's.
+
+    References
+    ----------
+    .. [1] Gorton (2024), "Group crosscoders for mechanistic analysis of symmetry",
+       arXiv:2410.24184.
     """
     if method not in METHODS:
         raise ValueError(f"method is one of {', '.join(map(repr, METHODS))}; got {method!r}.")

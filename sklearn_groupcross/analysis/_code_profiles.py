@@ -95,6 +95,11 @@ class CodeProfiles:
         Returns
         -------
         profiles : ndarray of shape (m, order)
+
+        Raises
+        ------
+        ValueError
+            If there is not one weight a bag.
         """
         weights = np.asarray(weights, dtype=np.float64)
         if weights.shape != self.n_orbits.shape:

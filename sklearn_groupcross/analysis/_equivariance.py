@@ -91,10 +91,17 @@ def equivariance_index(
 
     Notes
     -----
+    Transform blocks are those of [1]_; the index is this package's.
+
     Read it beside its controls. Shuffled pairs have `expected` on average: 0.02 for
     ``Dihedral(32)``, but 0.2 for ``Cyclic(4)``. And a high index is no proof that the network is
     equivariant: where the data's distribution is closed under the group, second moments of its
     blocks depend on ``g h⁻¹``, and over an abelian group that is ``g⁻¹ h``, for any network.
+
+    References
+    ----------
+    .. [1] Gorton (2024), "Group crosscoders for mechanistic analysis of symmetry",
+       arXiv:2410.24184.
 
     Examples
     --------

@@ -27,7 +27,7 @@ class Finding:
         What it was held against.
     advice : str
         What to try.
-    evidence : mapping of str to ndarray
+    evidence : mapping of str to ndarray of shape (n,) or (n, k)
         Small arrays that show it.
     """
 

@@ -74,6 +74,8 @@ def gather_evidence(
 
     Raises
     ------
+    TypeError
+        If it is no crosscoder.
     ValueError
         If `image_ids` does not have one entry a sample, there are fewer than 5 images or
         bags, the orbits do not fit the crosscoder or are not finite, or its group has more than

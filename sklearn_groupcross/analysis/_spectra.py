@@ -36,6 +36,15 @@ def irrep_power(atoms: NDArray[np.floating], group: FiniteGroup | str) -> NDArra
     ------
     ValueError
         If the atoms do not have the group's number of blocks.
+
+    Notes
+    -----
+    The components are those of the canonical decomposition [1]_ of the blocks' space.
+
+    References
+    ----------
+    .. [1] Jean-Pierre Serre, *Linear Representations of Finite Groups*, Springer (1977), section
+       2.6.
     """
     atoms, group = as_numpy(atoms, "atoms"), as_group(group)
     if atoms.ndim != 3 or atoms.shape[1] != group.order:

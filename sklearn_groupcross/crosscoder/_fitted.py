@@ -199,6 +199,15 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Crossc
         Its `device` is ``"auto"``, wherever it was trained. A file of which a single bit is not
         what was written is refused.
 
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        crosscoder : GroupCrosscoder
+            Fitted.
+
         Raises
         ------
         FileNotFoundError, ValueError

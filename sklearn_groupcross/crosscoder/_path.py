@@ -72,7 +72,8 @@ def crosscoder_path(
 
     See Also
     --------
-    GridSearchCV : With cross-validation, one independent fit a penalty and fold.
+    sklearn.model_selection.GridSearchCV : With cross-validation, one independent fit a penalty and
+        fold.
 
     Examples
     --------

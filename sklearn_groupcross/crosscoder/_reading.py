@@ -13,6 +13,13 @@ from ._estimator import GroupCrosscoder
 def check_reads_activations(crosscoder: Any, name: str = "crosscoder") -> None:
     """Check for a fitted crosscoder that reads a network's activations as they are.
 
+    Parameters
+    ----------
+    crosscoder : object
+        What is to be checked.
+    name : str, default="crosscoder"
+        What messages call it.
+
     Raises
     ------
     TypeError

@@ -56,6 +56,10 @@ def keeping_checkpoint(crosscoder: Resumable) -> Iterator[None]:
     crosscoder : GroupCrosscoder
         With a `checkpoint_dir`; without one, nothing is kept.
 
+    Yields
+    ------
+    None
+
     Examples
     --------
     >>> import tempfile

@@ -216,6 +216,11 @@ class OrbitScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         orbits : ndarray of shape (n_samples, order * n_channels)
             In the units of the data, of the float dtype of X.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than the orbits that the scaler was fitted on.
         """
         check_is_fitted(self)
         # no feature names are asked for: reconstructions have none

@@ -68,7 +68,7 @@ def feature_maps(
         See `ImageSource`.
     layer : str, optional
         Default: the network's default layer.
-    features : array-like of int, optional
+    features : array-like of int, of shape (n_shown,), optional
         The features wanted. Default: all, which is large: 1024 features of one image on a map of
         28 x 28 units are 3 MiB.
     source_size : int, optional

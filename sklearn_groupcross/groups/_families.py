@@ -32,7 +32,16 @@ class _PermutationFamily(FiniteGroup):
         return (self.n,)
 
     def element_name(self, element: int) -> str:
-        """Return an element in cycle notation, such as ``"(0 2 1)"``."""
+        """Return an element in cycle notation, such as ``"(0 2 1)"``.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        name : str
+        """
         return cycles(self.permutations[self._check_element(element)].tolist())
 
 
@@ -103,7 +112,16 @@ class Quaternion(FiniteGroup):
         return None if arguments else 8
 
     def element_name(self, element: int) -> str:
-        """Return the quaternion, such as ``"-j"``."""
+        """Return the quaternion, such as ``"-j"``.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        name : str
+        """
         return self._NAMES[self._check_element(element)]
 
 
@@ -153,7 +171,16 @@ class DirectProduct(FiniteGroup):
         return irreps
 
     def element_name(self, element: int) -> str:
-        """Return the pair of the parts' names."""
+        """Return the pair of the parts' names.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        name : str
+        """
         i, j = divmod(self._check_element(element), self.right.order)
         return f"({self.left.element_name(i)}, {self.right.element_name(j)})"
 
@@ -166,6 +193,14 @@ class DirectProduct(FiniteGroup):
         """Say what both parts do, ``"turn 90° and hue turn 120°"``.
 
         A pair, ``"(turn 90°; identity)"``, where the parts have words in common.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        words : str
         """
         return self._descriptions[self._check_element(element)]
 

@@ -46,7 +46,16 @@ class FiniteGroup:
 
     @classmethod
     def from_cayley_table(cls, cayley_table: ArrayLike) -> FiniteGroup:
-        """Build a group from its Cayley table: the same as ``FiniteGroup(cayley_table)``."""
+        """Build a group from its Cayley table: the same as ``FiniteGroup(cayley_table)``.
+
+        Parameters
+        ----------
+        cayley_table : array-like of shape (order, order)
+
+        Returns
+        -------
+        group : FiniteGroup
+        """
         return FiniteGroup(cayley_table)
 
     @classmethod
@@ -167,11 +176,30 @@ class FiniteGroup:
         return inverses
 
     def inverse(self, element: int) -> int:
-        """Index of the inverse of `element`."""
+        """Index of the inverse of `element`.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        inverse : int
+        """
         return int(self.inverses[self._check_element(element)])
 
     def multiply(self, left: int, right: int) -> int:
-        """Index of the product ``left right`` (apply `right` first)."""
+        """Index of the product ``left right`` (apply `right` first).
+
+        Parameters
+        ----------
+        left, right : int
+            Elements.
+
+        Returns
+        -------
+        product : int
+        """
         return int(self._table[self._check_element(left), self._check_element(right)])
 
     @cached_property
@@ -180,11 +208,25 @@ class FiniteGroup:
         return bool(np.array_equal(self._table, self._table.T))
 
     def element_order(self, element: int) -> int:
-        """Smallest k >= 1 with ``element**k`` the identity."""
+        """Smallest k >= 1 with ``element**k`` the identity.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        k : int
+        """
         return int(element_orders(self._table)[self._check_element(element)])
 
     def conjugacy_classes(self) -> tuple[tuple[int, ...], ...]:
-        """Conjugacy classes, each sorted, in the order of their smallest element."""
+        """Conjugacy classes, each sorted, in the order of their smallest element.
+
+        Returns
+        -------
+        classes : tuple of tuple of int
+        """
         conjugates = self._table[self._table, self.inverses[:, None]]  # [g, x] -> g x g⁻¹
         classes = {tuple(np.unique(conjugates[:, x]).tolist()) for x in range(self.order)}
         return tuple(sorted(classes))
@@ -198,12 +240,26 @@ class FiniteGroup:
     # --- subgroups -----------------------------------------------------------------------------
 
     def generated_subgroup(self, generators: Iterable[int]) -> Subgroup:
-        """Smallest subgroup that holds all `generators`."""
+        """Smallest subgroup that holds all `generators`.
+
+        Parameters
+        ----------
+        generators : iterable of int
+            Elements; none generate the trivial subgroup.
+
+        Returns
+        -------
+        subgroup : Subgroup
+        """
         reached = closure(self._table, [self._check_element(g) for g in generators])
         return Subgroup(self, tuple(np.flatnonzero(reached).tolist()))
 
     def subgroups(self) -> tuple[Subgroup, ...]:
         """Every subgroup, by order and then by elements.
+
+        Returns
+        -------
+        subgroups : tuple of Subgroup
 
         Raises
         ------
@@ -223,6 +279,10 @@ class FiniteGroup:
         Translating a feature conjugates what fixes it, so that the class is what a feature and
         its translates have in common.
 
+        Returns
+        -------
+        classes : tuple of tuple of Subgroup
+
         Examples
         --------
         >>> from sklearn_groupcross.groups import Dihedral
@@ -240,11 +300,32 @@ class FiniteGroup:
         return tuple(classes.values())
 
     def normal_subgroups(self) -> tuple[Subgroup, ...]:
-        """Every subgroup H with ``g H g⁻¹ = H`` for all g; see `subgroups`."""
+        """Every subgroup H with ``g H g⁻¹ = H`` for all g; see `subgroups`.
+
+        Returns
+        -------
+        subgroups : tuple of Subgroup
+        """
         return tuple(subgroup for subgroup in self.subgroups() if subgroup.is_normal)
 
     def cosets(self, subgroup: Subgroup, side: str = "left") -> tuple[tuple[int, ...], ...]:
-        """Cosets ``g H`` (``side="left"``) or ``H g`` (``"right"``), H first, each sorted."""
+        """Cosets ``g H`` (``side="left"``) or ``H g`` (``"right"``), H first, each sorted.
+
+        Parameters
+        ----------
+        subgroup : Subgroup
+            Of this group.
+        side : {"left", "right"}, default="left"
+
+        Returns
+        -------
+        cosets : tuple of tuple of int
+
+        Raises
+        ------
+        ValueError
+            If the subgroup is another group's, or `side` neither of the two.
+        """
         self._check_subgroup(subgroup)
         if side not in ("left", "right"):
             raise ValueError(f"side is 'left' or 'right'; got {side!r}.")
@@ -254,6 +335,14 @@ class FiniteGroup:
 
     def quotient(self, normal: Subgroup) -> FiniteGroup:
         """Return the group of the cosets of a normal subgroup, in the order of `cosets`.
+
+        Parameters
+        ----------
+        normal : Subgroup
+
+        Returns
+        -------
+        quotient : FiniteGroup
 
         Raises
         ------
@@ -272,7 +361,17 @@ class FiniteGroup:
         return FiniteGroup(coset_of[self._table[np.ix_(representatives, representatives)]])
 
     def restrict(self, subgroup: Subgroup) -> FiniteGroup:
-        """Return a subgroup as a group of its own; element i is ``subgroup.elements[i]``."""
+        """Return a subgroup as a group of its own; element i is ``subgroup.elements[i]``.
+
+        Parameters
+        ----------
+        subgroup : Subgroup
+            Of this group.
+
+        Returns
+        -------
+        group : FiniteGroup
+        """
         self._check_subgroup(subgroup)
         elements = np.array(subgroup.elements)
         return FiniteGroup(np.searchsorted(elements, self._table[np.ix_(elements, elements)]))
@@ -337,6 +436,11 @@ class FiniteGroup:
         Returns
         -------
         translates : ndarray of shape (order, order, ...)
+
+        Raises
+        ------
+        ValueError
+            If the first axis is not as long as the group has elements.
         """
         array = np.asarray(blocks)
         if array.ndim == 0 or len(array) != self.order:
@@ -367,7 +471,22 @@ class FiniteGroup:
         return np.stack([irrep.character[representatives] for irrep in self.irreps])
 
     def regular_representation(self, side: str = "left") -> NDArray[np.float64]:
-        """Matrices (order, order, order) of left or right translation of blocks."""
+        """Matrices (order, order, order) of left or right translation of blocks.
+
+        Parameters
+        ----------
+        side : {"left", "right"}, default="left"
+
+        Returns
+        -------
+        matrices : ndarray of shape (order, order, order)
+            One matrix an element, of zeros and ones.
+
+        Raises
+        ------
+        ValueError
+            If `side` is neither of the two.
+        """
         if side not in ("left", "right"):
             raise ValueError(f"side is 'left' or 'right'; got {side!r}.")
         translation = self.left_translation if side == "left" else self.right_translation
@@ -377,13 +496,31 @@ class FiniteGroup:
         """Matrix (order, order) that projects blocks on the part that moves like `irrep`.
 
         ``P[g, k] = (D / (t |G|)) χ(g⁻¹ k)``; it commutes with both translations.
+
+        Parameters
+        ----------
+        irrep : Irrep
+            One of `irreps`.
+
+        Returns
+        -------
+        projection : ndarray of shape (order, order)
         """
         return irrep.weight * irrep.character[self._table[self.inverses]]
 
     # --- names for people ----------------------------------------------------------------------
 
     def element_name(self, element: int) -> str:
-        """Return the symbol of an element, such as ``"ρ^3 σ"``."""
+        """Return the symbol of an element, such as ``"ρ^3 σ"``.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        name : str
+        """
         element = self._check_element(element)
         return "e" if element == 0 else f"g{element}"
 
@@ -420,11 +557,30 @@ class FiniteGroup:
         return False
 
     def describe_element(self, element: int) -> str:
-        """Say in words what an element does, such as ``"turn 33.75°, mirrored"``."""
+        """Say in words what an element does, such as ``"turn 33.75°, mirrored"``.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        words : str
+        """
         return "identity" if element == 0 else self.element_name(element)
 
     def describe_subgroup(self, subgroup: Subgroup) -> str:
-        """Say what a subgroup is: its class and its generators, or "none" or "everything"."""
+        """Say what a subgroup is: its class and its generators, or "none" or "everything".
+
+        Parameters
+        ----------
+        subgroup : Subgroup
+            Of this group.
+
+        Returns
+        -------
+        words : str
+        """
         if subgroup.order == 1:
             return "C1: none"
         if subgroup.order == self.order:

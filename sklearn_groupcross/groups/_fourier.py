@@ -36,10 +36,18 @@ class GroupFourier:
 
     Notes
     -----
+    The transform is that of [1]_, taken over the reals: irreps and their types are those of [2]_.
     With real dimension D and ``t = dim End(ρ)`` of each irrep, inversion, Plancherel, power and
     correlation all carry the weight ``D / (t |G|)``; with ``D / |G|`` irreps of complex type would
     count twice. Matrices of complex and quaternionic type hold each number t times, so the
     coefficients are as many as blocks for groups whose irreps are all real, and more otherwise.
+
+    References
+    ----------
+    .. [1] Persi Diaconis, *Group Representations in Probability and Statistics*, Institute of
+       Mathematical Statistics (1988), chapter 2.
+    .. [2] Jean-Pierre Serre, *Linear Representations of Finite Groups*, Springer (1977), sections
+       2.6 and 13.2.
 
     Examples
     --------
@@ -73,14 +81,14 @@ class GroupFourier:
 
         Parameters
         ----------
-        blocks : ndarray or Tensor
+        blocks : ndarray or Tensor of shape (..., order, ...)
             Real floating point; `axis` indexes the group's elements.
         axis : int, default=0
 
         Returns
         -------
-        coefficients : ndarray or Tensor
-            The same shape, but for `axis`, whose length is ``Σ D²``.
+        coefficients : ndarray or Tensor of shape (..., Σ D², ...)
+            The same shape, but for `axis`.
 
         Raises
         ------
@@ -96,12 +104,19 @@ class GroupFourier:
 
         Parameters
         ----------
-        coefficients : ndarray or Tensor
+        coefficients : ndarray or Tensor of shape (..., Σ D², ...)
+            As from `transform`.
         axis : int, default=0
 
         Returns
         -------
-        blocks : ndarray or Tensor
+        blocks : ndarray or Tensor of shape (..., order, ...)
+
+        Raises
+        ------
+        ValueError
+            If the axis has another length than there are coefficients, or the array is not of
+            real floating-point numbers.
         """
         self._check(coefficients, axis, len(self._weights), "Fourier coefficients")
         return _apply(self._forward.T * self._weights, coefficients, axis)
@@ -111,7 +126,7 @@ class GroupFourier:
 
         Parameters
         ----------
-        blocks : ndarray or Tensor
+        blocks : ndarray or Tensor of shape (order, ...) or (m, ..., order, ...)
             All axes but `axis` and the first of the others are summed over: for atoms
             (m, order, d) with ``axis=1``, the power of each atom.
         axis : int, default=0
@@ -142,7 +157,13 @@ class GroupFourier:
 
         Returns
         -------
-        product : ndarray or Tensor of the shape of `right`
+        product : ndarray or Tensor of shape (order, ...)
+
+        Raises
+        ------
+        ValueError
+            If the left factor has more than one axis, either has not one entry an element, or one
+            is not of real floating-point numbers.
         """
         if left.ndim != 1:
             raise ValueError(f"The left factor has shape (order,); got {tuple(left.shape)}.")

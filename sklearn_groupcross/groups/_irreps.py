@@ -34,6 +34,15 @@ class Irrep:
     name : str
     matrices : ndarray of shape (order, dimension, dimension), float64
         ``matrices[g] @ matrices[h] == matrices[group.multiply(g, h)]``.
+
+    Notes
+    -----
+    The three types of irreps over the reals are those of [1]_.
+
+    References
+    ----------
+    .. [1] Jean-Pierre Serre, *Linear Representations of Finite Groups*, Springer (1977), section
+       13.2.
     """
 
     group: FiniteGroup

@@ -73,11 +73,29 @@ class NamedGroup(FiniteGroup):
         return [Irrep(self, irrep.name, irrep.matrices) for irrep in self._group.irreps]
 
     def element_name(self, element: int) -> str:
-        """Return the symbol of an element, as the group without names has it."""
+        """Return the symbol of an element, as the group without names has it.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        name : str
+        """
         return self._group.element_name(element)
 
     def describe_element(self, element: int) -> str:
-        """Return an element's name."""
+        """Return an element's name.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        words : str
+        """
         return self._names[self._check_element(element)]
 
 

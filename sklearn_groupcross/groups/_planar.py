@@ -66,11 +66,29 @@ class PlanarGroup(FiniteGroup):
         return np.repeat([False, True] if self.has_mirrors else [False], self.n_turns)
 
     def degrees(self, element: int) -> float:
-        """Angle of the element's turn in degrees, counter-clockwise, in [0, 360)."""
+        """Angle of the element's turn in degrees, counter-clockwise, in [0, 360).
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        degrees : float
+        """
         return 360.0 * int(self.turns[self._check_element(element)]) / self.n_turns
 
     def rotation_by(self, degrees: float) -> int:
         """Index of the rotation by `degrees`.
+
+        Parameters
+        ----------
+        degrees : float
+            Counter-clockwise; a multiple of the group's step, of either sign.
+
+        Returns
+        -------
+        element : int
 
         Raises
         ------
@@ -106,7 +124,16 @@ class PlanarGroup(FiniteGroup):
         return irreps
 
     def element_name(self, element: int) -> str:
-        """Return the symbol of an element, such as ``"ρ^3 σ"``."""
+        """Return the symbol of an element, such as ``"ρ^3 σ"``.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        name : str
+        """
         element = self._check_element(element)
         turn = int(self.turns[element])
         power = {0: "", 1: "ρ"}.get(turn, f"ρ^{turn}")
@@ -114,7 +141,16 @@ class PlanarGroup(FiniteGroup):
         return f"{power} {mirror}".strip() or "e"
 
     def describe_element(self, element: int) -> str:
-        """Say in words what an element does, such as ``"turn 33.75°, mirrored"``."""
+        """Say in words what an element does, such as ``"turn 33.75°, mirrored"``.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        words : str
+        """
         element = self._check_element(element)
         if element == 0:
             return "identity"
@@ -123,11 +159,31 @@ class PlanarGroup(FiniteGroup):
         return ", ".join(parts)
 
     def mirror_axis(self, element: int) -> float:
-        """Angle of a reflection's axis in degrees, in [0, 180), 0 horizontal, 90 vertical."""
+        """Angle of a reflection's axis in degrees, in [0, 180), 0 horizontal, 90 vertical.
+
+        Parameters
+        ----------
+        element : int
+            A reflection.
+
+        Returns
+        -------
+        degrees : float
+        """
         return (90.0 + self.degrees(element) / 2) % 180.0
 
     def describe_subgroup(self, subgroup: Subgroup) -> str:
-        """Say what a subgroup is: ``"C2: half turn"``, ``"D1: mirror (axis 45°)"``."""
+        """Say what a subgroup is: ``"C2: half turn"``, ``"D1: mirror (axis 45°)"``.
+
+        Parameters
+        ----------
+        subgroup : Subgroup
+            Of this group.
+
+        Returns
+        -------
+        words : str
+        """
         mirrors = [g for g in subgroup.elements if self.mirrored[g]]
         n_turns = subgroup.order - len(mirrors)
         if subgroup.order == 1:

@@ -19,9 +19,8 @@ class RotationGroup(FiniteGroup):
     """The rotations of space that bring a regular solid back to itself.
 
     Element 0 is the identity; the others come by angle, and then by axis, (1, 1, 1) before
-    (1, 1, -1). The solids stand as
-    scipy's `Rotation.create_group` places them: the coordinate axes are axes of quarter turns of
-    the cube, and of half turns of the other two.
+    (1, 1, -1). The solids stand as `scipy.spatial.transform.Rotation.create_group` places them: the
+    coordinate axes are axes of quarter turns of the cube, and of half turns of the other two.
 
     Parameters
     ----------
@@ -78,7 +77,16 @@ class RotationGroup(FiniteGroup):
         return None
 
     def describe_element(self, element: int) -> str:
-        """Say in words what an element does, such as ``"turn 120° about (1, 1, 1)"``."""
+        """Say in words what an element does, such as ``"turn 120° about (1, 1, 1)"``.
+
+        Parameters
+        ----------
+        element : int
+
+        Returns
+        -------
+        words : str
+        """
         element = self._check_element(element)
         if element == 0:
             return "identity"

@@ -75,6 +75,15 @@ def group_from_json(description: dict[str, Any]) -> FiniteGroup:
 
     Its order is known before anything of it is built, and at most 1024.
 
+    Parameters
+    ----------
+    description : dict
+        Of numbers, strings and lists, as JSON has them.
+
+    Returns
+    -------
+    group : FiniteGroup
+
     Raises
     ------
     ValueError

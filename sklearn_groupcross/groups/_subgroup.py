@@ -86,7 +86,17 @@ class Subgroup:
         return tuple(Subgroup(self.group, elements) for elements in sorted(conjugates))
 
     def conjugate(self, element: int) -> Subgroup:
-        """Return ``g H g⁻¹`` for ``g = element``."""
+        """Return ``g H g⁻¹`` for ``g = element``.
+
+        Parameters
+        ----------
+        element : int
+            Of the group.
+
+        Returns
+        -------
+        subgroup : Subgroup
+        """
         table, inverse = self.group.cayley_table, self.group.inverse(element)
         elements = table[table[element, list(self.elements)], inverse]
         return Subgroup(self.group, tuple(np.sort(elements).tolist()))

@@ -107,6 +107,11 @@ def collect_statistics(estimator: Any, X: Any, *, keep_rows: bool = False) -> St
     Returns
     -------
     statistics : Statistics
+
+    Raises
+    ------
+    ValueError
+        If X has no rows, or it or its reconstruction is not finite.
     """
     transformers, crosscoder = _split(estimator)
     check_is_fitted(crosscoder)

@@ -78,6 +78,15 @@ def receptive_field(
     UserWarning
         If the network has no gradients to compare with.
 
+    Notes
+    -----
+    For chains of convolutions and pools, stride, offset and size are those of [1]_.
+
+    References
+    ----------
+    .. [1] Araujo, Norris and Sim (2019), "Computing receptive fields of convolutional neural
+       networks", Distill, doi:10.23915/distill.00021.
+
     Examples
     --------
     >>> import torch

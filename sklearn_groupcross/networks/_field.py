@@ -62,6 +62,12 @@ class ReceptiveField:
     def check_map(self, maps: Tensor, layer: str) -> None:
         """Hold a map that was read against this field.
 
+        Parameters
+        ----------
+        maps : Tensor of shape (..., n_channels, map height, map width)
+        layer : str
+            What the message calls the layer.
+
         Raises
         ------
         ValueError
@@ -97,6 +103,15 @@ class ReceptiveField:
         """Map unit indices, (..., 2), fractional or not, to pixel positions from the image centre.
 
         The inverse of `to_units`. Both are (column, row), rows counted downwards.
+
+        Parameters
+        ----------
+        units : array-like or Tensor of shape (..., 2)
+
+        Returns
+        -------
+        positions : Tensor of shape (..., 2)
+            In pixels.
         """
         units = _as_floats(units)
         offset, stride = units.new_tensor(self.offset), units.new_tensor(self.stride)

@@ -54,7 +54,7 @@ class Network:
     channels_last : bool, default=False
         Keep weights and images with their channels last in memory, in which most convolutional
         networks are faster. Shapes stay as they are; the module's own weights are laid out anew.
-        The module must not rely on `Tensor.view` of its maps.
+        The module must not rely on `torch.Tensor.view` of its maps.
     token_grid : tuple of int, optional
         (columns, rows) of the patches of a vision transformer. Default: told from the size of the
         image and the convolution that cuts the patches.
@@ -190,6 +190,14 @@ class Network:
     def to(self, device: torch.device | str) -> Network:
         """Move the module to a device and return the network itself.
 
+        Parameters
+        ----------
+        device : torch.device or str
+
+        Returns
+        -------
+        self : Network
+
         Raises
         ------
         ValueError
@@ -205,7 +213,16 @@ class Network:
         return self
 
     def with_module(self, module: nn.Module) -> Network:
-        """Return a network with these settings around another module, in its own precision."""
+        """Return a network with these settings around another module, in its own precision.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+
+        Returns
+        -------
+        network : Network
+        """
         other = copy.copy(self)
         other.module, other._reader = module, LayerReader(module)
         other.precision, other.channels_last = "float32", False
@@ -234,6 +251,14 @@ class Network:
 
     def check_layer(self, layer: str | None) -> str:
         """Return the layer's name, the default for None.
+
+        Parameters
+        ----------
+        layer : str or None
+
+        Returns
+        -------
+        name : str
 
         Raises
         ------
@@ -351,13 +376,33 @@ class Network:
         """Read a layer for inputs that are preprocessed already; see `activations`.
 
         Gradients are recorded where they are outside.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n, n_channels, height, width)
+        layer : str, optional
+
+        Returns
+        -------
+        maps : Tensor of shape (n, n_channels, map height, map width)
         """
         layer = self.check_layer(layer)
         return self.read_layers(inputs, [layer])[layer]
 
     @own_state(gradients=None)
     def read_layers(self, inputs: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Read several layers for inputs that are preprocessed already; see `read_layer`."""
+        """Read several layers for inputs that are preprocessed already; see `read_layer`.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n, n_channels, height, width)
+        layers : sequence of str
+
+        Returns
+        -------
+        maps : dict of str to Tensor of shape (n, n_channels, map height, map width)
+            By the names of the layers.
+        """
         return self._read(inputs, [self.check_layer(layer) for layer in layers], inputs.dtype)
 
     @own_state(gradients=None)
@@ -366,13 +411,13 @@ class Network:
 
         Parameters
         ----------
-        inputs : Tensor
+        inputs : Tensor of shape (n, n_channels, height, width)
         layers : sequence of str
             Names of `layer_names` and `node_names`.
 
         Returns
         -------
-        read : dict of str to Tensor or ValueError
+        read : dict of str to Tensor of shape (n, n_channels, map height, map width) or ValueError
             A map for each layer, or why there is none.
 
         Raises
@@ -434,6 +479,11 @@ class Network:
         ----------
         image : Tensor of shape (1, n_channels, height, width)
         layers : sequence of str
+
+        Returns
+        -------
+        words : str or None
+            Such as ``"chance"``.
         """
         names = list(layers)
         alone = self.activations(image, names)
@@ -465,8 +515,8 @@ class Network:
 
         Returns
         -------
-        output : Tensor
-            For a classifier of shape (n, n_classes): logits or probabilities, as the module has it,
+        output : Tensor of shape (n, n_classes), of a classifier
+            Logits or probabilities, as the module has it,
             in float32. What is no tensor of floats comes as it is.
 
         Raises
@@ -498,7 +548,7 @@ class Network:
 
         Returns
         -------
-        output : Tensor
+        output : Tensor of shape (n, n_classes), of a classifier
             As from `run`.
 
         Raises

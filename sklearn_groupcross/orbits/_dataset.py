@@ -67,15 +67,15 @@ class OrbitDataset(Dataset[Tensor]):
     network : Network, torch.nn.Module or str
         A `Network`, which says how images are preprocessed; a module that reads RGB in [0, 1] as
         it comes; or a name that `load_network` knows.
-    layer : str or sequence of str, optional
-        Several layers are read in one pass, and their channels stand side by side
-        (`layer_channels`). Default: the network's default layer.
     group : PlanarGroup or str, optional
         For example ``Dihedral(16)`` or ``"dihedral:16"``: turns and mirrors, with the defaults of
         `ImageAction`.
     action : PositionedAction, optional
         How the group moves images, instead of `group`: for example
         ``ImageAction(Dihedral(8)) * HueAction(6)``.
+    layer : str or sequence of str, optional
+        Several layers are read in one pass, and their channels stand side by side
+        (`layer_channels`). Default: the network's default layer.
     sampling : {"disk", "energy", "center", "grid"}, default="disk"
         ``"disk"`` draws positions uniformly and continuously within `radius`. ``"energy"`` draws
         four times as many and keeps a quarter, with probability by the mean norm of the orbit's
@@ -413,6 +413,10 @@ class OrbitDataset(Dataset[Tensor]):
         """All that orbits depend on besides images and group, as JSON can hold it.
 
         And the names of images that were set apart as damaged, if any.
+
+        Returns
+        -------
+        metadata : dict of str to object
         """
         damaged = sorted(image.name for image in self.images.damaged)
         return {
@@ -433,6 +437,11 @@ class OrbitDataset(Dataset[Tensor]):
 
     def check_images(self, progress: bool = False) -> None:
         """Decode every image once, so that a damaged file is found before hours of work.
+
+        Parameters
+        ----------
+        progress : bool, default=False
+            Whether to show a bar.
 
         Raises
         ------
@@ -678,7 +687,9 @@ class OrbitDataset(Dataset[Tensor]):
             Number of the image of every patch.
         positions : sequence of array-like of shape (2,)
             (column, row) of every patch in pixels from the image centre, as a store has them.
-        size, elements
+        size : int, optional
+            As `patches`.
+        elements : sequence of int, optional
             As `patches`.
 
         Returns

@@ -125,7 +125,16 @@ class ImageSource:
         return f"<ImageSource: {len(self)} images, {names}{', ...' if len(self) > 3 else ''}>"
 
     def name(self, index: int) -> str:
-        """Return the file name of an image, or its number where it came as an array."""
+        """Return the file name of an image, or its number where it came as an array.
+
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        name : str
+        """
         return self._items[index].name
 
     @own_state()
@@ -153,11 +162,26 @@ class ImageSource:
         return fit_square(self._decode(index), size, self.n_channels)
 
     def digest(self, index: int) -> str:
-        """SHA-256 of a file's bytes, or of an array: the same for copies under other names."""
+        """SHA-256 of a file's bytes, or of an array: the same for copies under other names.
+
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        digest : str
+            In hexadecimal.
+        """
         return self._items[index].digest()
 
     def check(self, index: int) -> None:
-        """Decode an image and throw it away: raises the errors of `load`."""
+        """Decode an image and throw it away: raises the errors of `load`.
+
+        Parameters
+        ----------
+        index : int
+        """
         self._decode(index)
         self._sound.add(self._items[index])
 
@@ -191,8 +215,9 @@ class ImageSource:
 
         Parameters
         ----------
-        indices, progress
+        indices : iterable of int, optional
             See `check_all`.
+        progress : bool, default=False
 
         Returns
         -------

@@ -45,7 +45,16 @@ class Edge:
     """The half of the plane above a horizontal line, which passes through the point."""
 
     def distance(self, points: Tensor) -> Tensor:
-        """Signed distance from the border; see `Shape`."""
+        """Signed distance from the border; see `Shape`.
+
+        Parameters
+        ----------
+        points : Tensor of shape (..., 2)
+
+        Returns
+        -------
+        distance : Tensor of shape (...,)
+        """
         return points[..., 1]
 
 
@@ -66,7 +75,16 @@ class Corner:
             raise ValueError(f"A corner opens by more than 0° and less than 180°; got {self}.")
 
     def distance(self, points: Tensor) -> Tensor:
-        """Signed distance from the border; see `Shape`."""
+        """Signed distance from the border; see `Shape`.
+
+        Parameters
+        ----------
+        points : Tensor of shape (..., 2)
+
+        Returns
+        -------
+        distance : Tensor of shape (...,)
+        """
         half = math.radians(self.degrees) / 2
         across, along = points[..., 0].abs(), -points[..., 1]
         return across * math.cos(half) - along * math.sin(half)
@@ -92,7 +110,16 @@ class Arc:
             raise ValueError(f"An arc has 0 < width < radius; got {self}.")
 
     def distance(self, points: Tensor) -> Tensor:
-        """Signed distance from the border; see `Shape`."""
+        """Signed distance from the border; see `Shape`.
+
+        Parameters
+        ----------
+        points : Tensor of shape (..., 2)
+
+        Returns
+        -------
+        distance : Tensor of shape (...,)
+        """
         from_center = torch.hypot(points[..., 0], points[..., 1] + self.radius)
         stroke = (from_center - self.radius).abs() - self.width / 2
         # the half circle nearest to the point: a whole circle would come back into the picture
@@ -116,7 +143,16 @@ class Disk:
             raise ValueError(f"A disk has a positive radius; got {self}.")
 
     def distance(self, points: Tensor) -> Tensor:
-        """Signed distance from the border; see `Shape`."""
+        """Signed distance from the border; see `Shape`.
+
+        Parameters
+        ----------
+        points : Tensor of shape (..., 2)
+
+        Returns
+        -------
+        distance : Tensor of shape (...,)
+        """
         return torch.hypot(points[..., 0], points[..., 1] + self.radius) - self.radius
 
 

@@ -246,11 +246,21 @@ class OrbitStore(StoredOrbits):
         return self._manifest.images
 
     def pending(self) -> list[int]:
-        """Numbers of the chunks that are not complete, as of now."""
+        """Numbers of the chunks that are not complete, as of now.
+
+        Returns
+        -------
+        chunks : list of int
+        """
         return [f.chunk for f in self._files if len(f.journal.read()) < len(f.images)]
 
     def pending_images(self) -> list[int]:
-        """Numbers of the images whose orbits are not there, as of now."""
+        """Numbers of the images whose orbits are not there, as of now.
+
+        Returns
+        -------
+        images : list of int
+        """
         return [i for f in self._files for i in sorted(set(f.images) - f.journal.read().keys())]
 
     def _selected(self) -> NDArray[np.int64] | None:

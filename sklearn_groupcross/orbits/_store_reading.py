@@ -63,7 +63,7 @@ class StoredOrbits(Dataset[NDArray[np.floating]]):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float16 or float32."""
+        """Type of the numbers: float16 or float32."""
         return np.dtype(self._manifest.dtype)
 
     @property
@@ -83,7 +83,10 @@ class StoredOrbits(Dataset[NDArray[np.floating]]):
 
     @property
     def image_ids(self) -> NDArray[np.int64]:
-        """Number of the image of every sample: ``groups=`` of `GroupKFold`."""
+        """Number of the image of every sample.
+
+        What `~sklearn.model_selection.GroupKFold` takes as ``groups``.
+        """
         return np.searchsorted(self._manifest.row_starts, self._rows(), side="right") - 1
 
     @property
@@ -118,7 +121,7 @@ class StoredOrbits(Dataset[NDArray[np.floating]]):
 
         Parameters
         ----------
-        index : slice or array-like of int
+        index : slice or array-like of int, of shape (n,)
         n_blocks : int
             1 is the identity block alone, which is all that an encoder of it needs.
 

@@ -80,7 +80,17 @@ class ChunkWriter:
         return [image for image in self._files.images if image not in self._written]
 
     def n_rows(self, image: int) -> int:
-        """Number of orbits that an image is to have."""
+        """Number of orbits that an image is to have.
+
+        Parameters
+        ----------
+        image : int
+            Its number in the store.
+
+        Returns
+        -------
+        n_rows : int
+        """
         return self._manifest.images[image].n_rows
 
     def write(self, image: int, orbits: ArrayLike, positions: ArrayLike) -> None:

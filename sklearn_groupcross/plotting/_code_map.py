@@ -36,7 +36,22 @@ class CodeMapDisplay:
     def from_estimator(
         cls, crosscoder: GroupCrosscoder, network: Network, images: Any, **options: Any
     ) -> CodeMapDisplay:
-        """Encode images; options are those of `feature_maps`."""
+        """Encode images; options are those of `feature_maps`.
+
+        Parameters
+        ----------
+        crosscoder : GroupCrosscoder
+            Fitted.
+        network : Network
+        images : array-like of images
+            As `feature_maps` takes them.
+        **options
+            Of `feature_maps`.
+
+        Returns
+        -------
+        display : CodeMapDisplay
+        """
         return cls(feature_maps(crosscoder, network, images, **options))
 
     def plot(self, figure: Figure | None = None, **image_options: Any) -> CodeMapDisplay:

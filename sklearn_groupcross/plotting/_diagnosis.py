@@ -45,6 +45,15 @@ class DiagnosisDisplay:
     def from_findings(cls, findings: Sequence[Finding]) -> DiagnosisDisplay:
         """Take findings; an empty sequence says that all is well.
 
+        Parameters
+        ----------
+        findings : sequence of Finding
+            As from `diagnose`.
+
+        Returns
+        -------
+        display : DiagnosisDisplay
+
         Raises
         ------
         ValueError

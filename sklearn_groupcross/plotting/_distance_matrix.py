@@ -52,6 +52,16 @@ class DistanceMatrixDisplay:
         """Take the distances of some features from a fitted analyzer.
 
         Default: of all that are not dead. A zero atom has no distance worth the name.
+
+        Parameters
+        ----------
+        analyzer : SymmetryAnalyzer
+            Fitted.
+        features : array-like of int, of shape (n_shown,), optional
+
+        Returns
+        -------
+        display : DistanceMatrixDisplay
         """
         if features is None:
             features = np.flatnonzero(analyzer.kinds_ != "dead")
@@ -64,6 +74,16 @@ class DistanceMatrixDisplay:
         cls, distances: ArrayLike, labels: ArrayLike | None = None
     ) -> DistanceMatrixDisplay:
         """Take distances that were computed before, of shape (m, m), and family labels, (m,).
+
+        Parameters
+        ----------
+        distances : array-like of shape (m, m)
+        labels : array-like of shape (m,), optional
+            Default: -1, no family.
+
+        Returns
+        -------
+        display : DistanceMatrixDisplay
 
         Raises
         ------

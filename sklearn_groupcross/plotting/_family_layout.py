@@ -77,6 +77,10 @@ def lay_out_family(
         Around a circle, at most: more angles would lie on each other.
     n_columns : int, optional
         Of other groups. Default: so many that the picture is wider than high.
+
+    Returns
+    -------
+    layout : Layout
     """
     group = as_group(group)
     if isinstance(group, PlanarGroup) and group.n_turns >= 3:

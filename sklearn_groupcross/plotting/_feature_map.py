@@ -58,7 +58,7 @@ class FeatureMapDisplay:
         Parameters
         ----------
         analyzer : SymmetryAnalyzer
-        features : array-like of int, optional
+        features : array-like of int, of shape (n_shown,), optional
             Default: all that are not dead.
         color_by : {"kind", "symmetry", "family"}, optional
             Kinds are words for rotation profiles; a symmetry is the class of the stabilizer.
@@ -89,6 +89,16 @@ class FeatureMapDisplay:
     @classmethod
     def from_arrays(cls, embedding: ArrayLike, kinds: ArrayLike | None = None) -> FeatureMapDisplay:
         """Take a map that was computed before, of shape (m, 2), and kinds or other words, (m,).
+
+        Parameters
+        ----------
+        embedding : array-like of shape (m, 2)
+        kinds : array-like of shape (m,), optional
+            Default: all are ``"other"``.
+
+        Returns
+        -------
+        display : FeatureMapDisplay
 
         Raises
         ------

@@ -120,6 +120,30 @@ class FrontierDisplay:
 
         By default points are named by `l1`, or `k` where it decides, with a line an activation. A
         mapping names them itself.
+
+        Parameters
+        ----------
+        estimators : sequence, or mapping of names, of GroupCrosscoder or Pipeline
+            Fitted.
+        X : array-like of shape (n_samples, n_columns) or (n_samples, order, n_channels)
+            As `collect_statistics` takes it.
+        names : sequence of str, optional
+            What is written beside each point.
+        labels : sequence of str, optional
+            Of the line that each point belongs to.
+        chosen : int, optional
+            The point that is marked.
+
+        Returns
+        -------
+        display : FrontierDisplay
+
+        Raises
+        ------
+        TypeError
+            If it is one estimator.
+        ValueError
+            If there is none, or X cannot be scored.
         """
         if isinstance(estimators, Mapping):
             names = list(estimators) if names is None else names
@@ -153,7 +177,31 @@ class FrontierDisplay:
         explained_variance_error: ArrayLike | None = None,
         chosen: int | None = None,
     ) -> FrontierDisplay:
-        """Take numbers that were computed before, all of shape (n_points,)."""
+        """Take numbers that were computed before, all of shape (n_points,).
+
+        Parameters
+        ----------
+        l0 : array-like of shape (n_points,)
+            Active codes a sample.
+        explained_variance : array-like of shape (n_points,)
+        names : sequence of str, optional
+            What is written beside each point.
+        labels : sequence of str, optional
+            Of the line that each point belongs to. Default: one line.
+        l0_error, explained_variance_error : array-like of shape (n_points,), optional
+            Lengths of the error bars to both sides.
+        chosen : int, optional
+            The point that is marked.
+
+        Returns
+        -------
+        display : FrontierDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is not one entry a point, or `chosen` is none of them.
+        """
         x, y = _to_floats(l0), _to_floats(explained_variance)
         errors = [
             None if error is None else _to_floats(error)

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 
 def figure_to_png(figure: Figure | SubFigure, dpi: int = 110) -> bytes:
-    """Draw a figure into the bytes of a PNG file and close it."""
+    """Draw a figure into the bytes of a PNG file and close it.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    dpi : int, default=110
+
+    Returns
+    -------
+    png : bytes
+    """
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()

@@ -64,7 +64,18 @@ class SelfProfileDisplay:
     def from_estimator(
         cls, analyzer: SymmetryAnalyzer, features: int | Sequence[int]
     ) -> SelfProfileDisplay:
-        """Take the profiles of one or more features from a fitted analyzer."""
+        """Take the profiles of one or more features from a fitted analyzer.
+
+        Parameters
+        ----------
+        analyzer : SymmetryAnalyzer
+            Fitted.
+        features : int or sequence of int
+
+        Returns
+        -------
+        display : SelfProfileDisplay
+        """
         chosen = np.atleast_1d(np.asarray(features, dtype=np.int64))
         labels = [f"feature {i} ({analyzer.kinds_[i]})" for i in chosen]
         stabilizers = [analyzer.stabilizers_[i].subgroup for i in chosen]
@@ -82,6 +93,21 @@ class SelfProfileDisplay:
         stabilizers: Sequence[Subgroup] | None = None,
     ) -> SelfProfileDisplay:
         """Take profiles that were computed before, of shape (order,) or (n_shown, order).
+
+        Parameters
+        ----------
+        profiles : array-like of shape (order,) or (n_shown, order)
+        group : FiniteGroup or str
+        labels : sequence of str, optional
+            Of every profile.
+        threshold : float, optional
+            Drawn as a line.
+        stabilizers : sequence of Subgroup, optional
+            Elements of which are marked, one subgroup a profile.
+
+        Returns
+        -------
+        display : SelfProfileDisplay
 
         Raises
         ------

@@ -57,6 +57,16 @@ class SpectrumDisplay:
         """Take the spectra of one or more features from a fitted analyzer.
 
         Default: of all features that are not dead.
+
+        Parameters
+        ----------
+        analyzer : SymmetryAnalyzer
+            Fitted.
+        features : int or array-like of int, of shape (n_shown,), optional
+
+        Returns
+        -------
+        display : SpectrumDisplay
         """
         if features is None:
             features = np.flatnonzero(~analyzer.dead_)
@@ -69,6 +79,18 @@ class SpectrumDisplay:
         cls, power: ArrayLike, group: FiniteGroup | str, labels: Sequence[str] | None = None
     ) -> SpectrumDisplay:
         """Take spectra that were computed before, of shape (n_irreps,) or (n_shown, n_irreps).
+
+        Parameters
+        ----------
+        power : array-like of shape (n_irreps,) or (n_shown, n_irreps)
+            Shares, as from `irrep_power`.
+        group : FiniteGroup or str
+        labels : sequence of str, optional
+            Of every spectrum.
+
+        Returns
+        -------
+        display : SpectrumDisplay
 
         Raises
         ------

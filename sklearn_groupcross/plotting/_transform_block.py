@@ -49,7 +49,18 @@ class TransformBlockDisplay:
 
     @classmethod
     def from_estimator(cls, analyzer: SymmetryAnalyzer, feature: int) -> TransformBlockDisplay:
-        """Take the transform block of a feature from a fitted analyzer."""
+        """Take the transform block of a feature from a fitted analyzer.
+
+        Parameters
+        ----------
+        analyzer : SymmetryAnalyzer
+            Fitted.
+        feature : int
+
+        Returns
+        -------
+        display : TransformBlockDisplay
+        """
         name = analyzer.stabilizers_[feature].name
         return cls(
             analyzer.transform_blocks(feature), analyzer.group_, f"feature {feature} · {name}"
@@ -59,7 +70,23 @@ class TransformBlockDisplay:
     def from_arrays(
         cls, block: NDArray[np.floating], group: FiniteGroup | str, title: str = ""
     ) -> TransformBlockDisplay:
-        """Take a transform block that was computed before."""
+        """Take a transform block that was computed before.
+
+        Parameters
+        ----------
+        block : ndarray of shape (order, order)
+        group : FiniteGroup or str
+        title : str, default=""
+
+        Returns
+        -------
+        display : TransformBlockDisplay
+
+        Raises
+        ------
+        ValueError
+            If the block is not of the group's shape.
+        """
         block, group = np.asarray(block), as_group(group)
         if block.shape != (group.order, group.order):
             raise ValueError(
@@ -163,7 +190,17 @@ class TransformBlockDisplay:
 
 
 def block_to_rgb(block: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Picture of a transform block, one pixel a pair, of shape (order, order, 3)."""
+    """Picture of a transform block, one pixel a pair, of shape (order, order, 3).
+
+    Parameters
+    ----------
+    block : ndarray of shape (order, order)
+        Cosines, in [-1, 1].
+
+    Returns
+    -------
+    rgb : ndarray of shape (order, order, 3), uint8
+    """
     import matplotlib as mpl
 
     return mpl.colormaps[_COLORS]((block + 1) / 2, bytes=True)[..., :3]

@@ -38,7 +38,20 @@ class VisualizationDisplay:
     def from_estimator(
         cls, crosscoder: GroupCrosscoder, network: Network, **options: Any
     ) -> VisualizationDisplay:
-        """Make the pictures; options are those of `visualize_features`."""
+        """Make the pictures; options are those of `visualize_features`.
+
+        Parameters
+        ----------
+        crosscoder : GroupCrosscoder
+            Fitted.
+        network : Network
+        **options
+            Of `visualize_features`.
+
+        Returns
+        -------
+        display : VisualizationDisplay
+        """
         return cls(visualize_features(crosscoder, network, **options))
 
     def plot(self, figure: Figure | None = None, **image_options: Any) -> VisualizationDisplay:

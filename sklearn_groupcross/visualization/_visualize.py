@@ -92,8 +92,8 @@ def visualize_features(
         modes stay as they are.
     layer : str, optional
         Default: the network's default layer.
-    features : array-like of int
-    elements : array-like of int, optional
+    features : array-like of int, of shape (n_shown,)
+    elements : array-like of int, of shape (n_elements,), optional
         Elements of the group, of whose blocks there are pictures too. Default: the identity and,
         of turns, the one nearest to a quarter turn.
     patches : array-like of shape (n_features, size, size, n_channels), optional
