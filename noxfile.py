@@ -50,7 +50,7 @@ def _install(session: nox.Session, *arguments: str) -> None:
 def tests(session: nox.Session) -> None:
     """The tests; any warning is an error."""
     _install(session, TESTED)
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session
@@ -77,10 +77,15 @@ def contracts(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation with its examples; any warning is an error."""
-    _install(session, CHECKED)
-    build = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html"]
+    """The documentation with its examples, checked and packed; any warning is an error."""
+    _install(session, ".[test,lint,docs]")
+    session.run("python", "-m", "pytest", "-q", "tests/docs")  # of its own extensions
+    html = "docs/_build/html"
+    build = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", html]
     session.run("python", *build)
+    session.run("python", "-m", "tools.check_docs", "--guide", html)
+    session.run("python", "-m", "tools.check_words", html)
+    session.run("python", "-m", "tools.zip_docs", html)
 
 
 @nox.session(python=PYTHONS[0], venv_backend="uv")
@@ -89,14 +94,14 @@ def oldest(session: nox.Session) -> None:
     session.install("--resolution=lowest-direct", TESTED)
     # old releases call what younger ones of what they need themselves have come to deprecate
     warnings = ["-W", "default::DeprecationWarning"]
-    session.run("python", "-m", "pytest", *warnings, *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "auto", *warnings, *session.posargs)
 
 
 @nox.session(python=PYTHONS, venv_backend="uv")
 def newest(session: nox.Session) -> None:
     """The tests with the newest versions there are, on every Python."""
     session.install("--upgrade", TESTED)
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session

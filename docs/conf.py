@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 
 from sklearn_groupcross import __version__
 
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
 mpl.use("Agg")
 # Two numerical libraries that both spin while they wait slow one another down many times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -22,11 +26,19 @@ version = release = __version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    # MathJax is loaded from a CDN when a page with a formula is viewed; building needs no network.
-    "sphinx.ext.mathjax",
+    "sphinx.ext.intersphinx",
     "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    # of docs/_ext
+    "explorers",
+    "glossary_links",
+    "inventories",
+    "mathml",
+    "references",
 ]
+html_math_renderer = "mathml"
 rst_prolog = r".. |G| replace:: \|G\|"  # the order of the group, not a substitution
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
@@ -39,6 +51,31 @@ autodoc_typehints = "none"  # numpydoc's sections state the types
 autodoc_member_order = "groupwise"
 numpydoc_show_class_members = False  # the template of class pages lists them
 numpydoc_class_members_toctree = False
+# Types of parameters link to what is documented here and by others.
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"  # words that are no names
+_listed = re.findall(r"^   ([A-Z]\w+)$", (HERE / "api" / "index.rst").read_text("utf-8"), re.M)
+numpydoc_xref_aliases = {
+    **{name: f":obj:`{name}`" for name in _listed},
+    "Axes": "matplotlib.axes.Axes",
+    "DataFrame": "pandas.DataFrame",
+    "Figure": "matplotlib.figure.Figure",
+    "Namespace": "argparse.Namespace",
+    "Path": "pathlib.Path",
+    "Pipeline": "sklearn.pipeline.Pipeline",
+    "Series": "pandas.Series",
+    "Tensor": "torch.Tensor",
+    "csr_array": "scipy.sparse.csr_array",
+    "mapping": ":term:`python:mapping`",
+    "numpy.random.Generator": ":class:`numpy.random.Generator`",
+    "range": ":class:`python:range`",
+    "scalar": "scalar",  # a tensor without axes, not numpy's
+    "set": ":class:`python:set`",
+    "torch.device": ":class:`torch.device`",
+    "torch.nn.Module": ":class:`torch.nn.Module`",
+}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -51,13 +88,17 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "download_all_examples": False,
     "abort_on_example_error": True,
+    "parallel": 2,  # examples at a time
     "capture_repr": (),
+    "image_scrapers": ("matplotlib", "explorers.save_explorers"),
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_groupcross"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_js_files = ["offline.js"]
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_sidebars = {"index": [], "install": [], "quickstart": [], "benchmarks": [], "development": []}
@@ -70,29 +111,6 @@ html_theme_options = {
     "footer_end": [],
     "pygments_light_style": "tango",
 }
-
-
-def link_short_names(app: Any, env: Any, node: Any, contnode: Any) -> Any:
-    """Link `ImageSource` to the one class of that name, wherever it is documented.
-
-    Docstrings use names as a reader of the code sees them, without the room they live in.
-    """
-    if node.get("refdomain") != "py":
-        return None
-    domain, target = env.domains.python_domain, node["reftarget"].rstrip("()")
-    kinds = {"class", "function", "data"} | ({"method", "property"} if "." in target else set())
-    found = [
-        (name, entry)
-        for name, entry in domain.objects.items()
-        if name.endswith(f".{target}") and entry.objtype in kinds and not entry.aliased
-    ]
-    if len(found) != 1:
-        return None
-    from sphinx.util.nodes import make_refnode
-
-    name, entry = found[0]
-    docname = node.get("refdoc", env.docname)
-    return make_refnode(app.builder, docname, entry.docname, entry.node_id, contnode, name)
 
 
 def escape_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: Any) -> None:
@@ -126,4 +144,3 @@ def setup(app: Any) -> None:
     """Register what this file adds to Sphinx."""
     app.connect("autodoc-process-docstring", escape_docstring, priority=900)  # after numpydoc
     app.connect("autodoc-skip-member", skip_of_others)
-    app.connect("missing-reference", link_short_names)
