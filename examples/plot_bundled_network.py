@@ -20,6 +20,7 @@ learn:
 # photographs would give few samples; tiles of that very size keep their pixels as they are.
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from sklearn.datasets import load_sample_images
 
 from sklearn_groupcross import (
@@ -64,23 +65,33 @@ crosscoder = GroupCrosscoder(
     random_state=0,
 ).fit(orbits)
 codes = crosscoder.transform(orbits)
-frequency = (codes > 0).mean(axis=0)
+frequency = pd.Series((codes > 0).mean(axis=0))
 firing = np.flatnonzero(frequency > 1e-3)
-analysis = SymmetryAnalyzer().fit(crosscoder)
+# with the orbits a name is stated only where the feature's responses carry it
+analysis = SymmetryAnalyzer(refit=False).fit(crosscoder, orbits=orbits, image_ids=dataset.image_ids)
 print(f"share of the training variance explained: {crosscoder.score(orbits):.2f}")
 print(f"{len(firing)} of {len(frequency)} features fire on over 0.1 % of the orbits")
 print(analysis.features_table_.loc[firing, "kind"].value_counts().to_string())
 
 # %%
-# The most frequent feature of each kind that has one
-# ---------------------------------------------------
-# We keep the kinds with a firing feature: which ones there are is a finding, not a given.
-chosen = {}
-for kind in ("line", "directed", "round"):
-    of_kind = firing[analysis.kinds_[firing] == kind]
-    if len(of_kind):
-        chosen[kind] = int(of_kind[np.argmax(frequency[of_kind])])
-columns = ["kind", "symmetry", "energy", "margin", "family"]
+# The clearest feature of each kind that has one
+# ----------------------------------------------
+# Of the features that fire on one orbit in a hundred, and by their profiles: a line or a round
+# feature is clear if its responses carry its symmetry and differ most outside of it, a directed
+# one if it has least in common with itself turned by 180°. Which kinds there are is a finding, not
+# a given.
+table = analysis.features_table_.loc[frequency > 0.01]
+clarity = (table["response_inside"] - table["response_outside"]).where(
+    table["responses"] == "carry it"
+)
+half_turn = pd.Series(analysis.profiles_[table.index, group.rotation_by(180)], table.index)
+clarity = clarity.where(table["kind"] != "directed", -half_turn).dropna()
+chosen = {
+    kind: int(clarity[table["kind"] == kind].idxmax())
+    for kind in ("line", "directed", "round")
+    if (table.loc[clarity.index, "kind"] == kind).any()
+}
+columns = ["kind", "symmetry", "response_inside", "response_outside", "family"]
 print(analysis.features_table_.loc[list(chosen.values()), columns].to_string())
 
 # %%
@@ -92,9 +103,8 @@ strongest = {}
 for row, feature in zip(axes, chosen.values(), strict=True):
     by_code = np.argsort(-codes[:, feature], kind="stable")
     _, first = np.unique(dataset.image_ids[by_code], return_index=True)
-    samples = by_code[np.sort(first)][:8]
-    strongest[feature] = int(samples[0])
-    for ax, patch in zip(row, dataset.patches(samples)[:, 0], strict=True):
+    strongest[feature] = by_code[np.sort(first)][:8]
+    for ax, patch in zip(row, dataset.patches(strongest[feature])[:, 0], strict=True):
         ax.imshow(patch)
         ax.set(xticks=[], yticks=[])
     row[0].set_ylabel(f"{feature}\n{analysis.kinds_[feature]}", fontsize=9)
@@ -102,25 +112,25 @@ for row, feature in zip(axes, chosen.values(), strict=True):
 # %%
 # Under a turn
 # ------------
-# Now the strongest patch of each feature, turned, and the feature's response to it, relative to
-# the upright patch. No new pass through the network is needed: block h of the orbit of x is the
-# identity block of the orbit of h·x. We expect a line to answer again after half a turn, a
-# curve or an edge after the whole turn only, a round feature at any turn. A patch has surroundings
-# of its own, so that single responses scatter, and only the eight strongest codes of a sample are
-# kept: responses fall to zero sooner than the cosine of the atoms below does.
+# Now the strongest patch of each feature, turned. Below it stands the feature's mean response to
+# those eight patches when all of them are turned so, relative to the upright ones. No new pass
+# through the network is needed: block h of the orbit of x is the identity block of the orbit of
+# h·x. We expect a line to answer again after half a turn, a curve or an edge after the whole turn
+# only, a round feature at any turn. Only the eight strongest codes of a sample are kept: responses
+# fall to zero sooner than the cosine of the atoms below does.
 elements = [group.rotation_by(angle) for angle in (0, 22.5, 45, 90, 135, 180, 225, 270)]
 figure, axes = plt.subplots(
     len(chosen), 8, figsize=(9.6, 1.75 * len(chosen)), layout="constrained", squeeze=False
 )
 for row, feature in zip(axes, chosen.values(), strict=True):
-    sample = strongest[feature]
-    turned = dataset.patches([sample], elements=elements)[0]
-    responses = crosscoder.encode(orbits[sample, elements])[:, feature] / codes[sample, feature]
-    for ax, element, patch, response in zip(row, elements, turned, responses, strict=True):
+    samples = strongest[feature]
+    turned = dataset.patches(samples[:1], elements=elements)[0]
+    for ax, element, patch in zip(row, elements, turned, strict=True):
+        answers = crosscoder.encode(orbits[samples, element])[:, feature]
         ax.imshow(patch)
         ax.set(xticks=[], yticks=[])
         ax.set_title(f"{group.degrees(element):g}°", fontsize=9)
-        ax.set_xlabel(f"{response:.2f}", fontsize=9)
+        ax.set_xlabel(f"{answers.mean() / codes[samples, feature].mean():.2f}", fontsize=9)
     row[0].set_ylabel(f"{feature}\n{analysis.kinds_[feature]}", fontsize=9)
 
 # %%

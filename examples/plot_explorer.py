@@ -28,11 +28,20 @@ tiles = [
     for top in range(0, image.shape[0] - side + 1, side)
     for left in range(0, image.shape[1] - side + 1, side)
 ]
-dataset = OrbitDataset(tiles, network=network, group=group, n_positions=60)
+dataset = OrbitDataset(tiles, network=network, group=group, n_positions=150)
 orbits = dataset.as_array()
 crosscoders = [
     GroupCrosscoder(
-        group, 40, activation="topk", k=8, augment=True, max_epochs=20, random_state=seed
+        group,
+        40,
+        activation="topk",
+        k=8,
+        augment=True,
+        compression="auto",
+        learning_rate=0.006,
+        max_epochs=60,
+        batch_size=256,
+        random_state=seed,
     ).fit(orbits)
     for seed in (0, 1)
 ]
@@ -55,5 +64,5 @@ explorer = analysis.explore(
     other=ReportSubject(other, second, dataset, orbits, name="seed 1"),
     title="Two photographs",
 )
-# sphinx_gallery_capture_repr_block = ('_repr_html_',)
 explorer  # noqa: B018
+# sphinx_gallery_thumbnail_path = "_static/explorer-map-1400.webp"

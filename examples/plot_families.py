@@ -86,11 +86,13 @@ print(analysis.families_table_.head(6).to_string())
 # The wheel puts each member where its pose turns the medoid to, which is in the middle: what stands
 # on the left is the medoid's pattern turned by 90°. Mirrored copies stand on the inner ring. Dashed
 # places are gaps: this dictionary has no feature for the pattern in that pose. We give each member
-# the patch of image at which it fires most.
-codes = crosscoder.transform(orbits)
+# the patch at which it fires most, in whatever orientation of the image that is.
 family = analysis.families_[0]
-strongest = codes[:, family.members].argmax(axis=0)
-patches = dataset.patches(strongest)[:, 0]
+codes = np.stack(
+    [crosscoder.encode(orbits[:, g])[:, family.members] for g in range(group.order)], axis=1
+)
+strongest = [np.unravel_index(code.argmax(), code.shape) for code in np.moveaxis(codes, 2, 0)]
+patches = np.stack([dataset.patches([i], elements=[g])[0, 0] for i, g in strongest])
 FamilyWheelDisplay.from_estimator(analysis, 0, patches).plot()
 covered = len(set(family.poses))
 print(f"family 0: {len(family)} features in {covered} poses, {len(family.gaps)} gaps")

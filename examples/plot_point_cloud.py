@@ -2,8 +2,10 @@
 Point clouds under the rotations of the cube
 ============================================
 
-A group crosscoder needs no images: any inputs that a finite group moves will do. Here clouds of
-points are turned by the 24 rotations of the cube, and we learn:
+After this page you can look for symmetric parts in inputs that are no images, and check the answer
+where it is known beforehand. Any inputs that a finite group moves will do. Here they are clouds of
+points in space, such as the atoms of a molecule; the group is the 24 rotations that bring a cube
+back to itself. A network reads the clouds and a group crosscoder its activations. We learn:
 
 - how to act on points, and how to stack the orbits of any network,
 - whether the shapes that the clouds are made of are found in the activations of that network,
@@ -101,8 +103,11 @@ print(f"clouds {clouds.shape}, orbits {orbits.shape}: (n_samples, order, n_chann
 # Features
 # --------
 # The crosscoder reads the identity block of an orbit and reconstructs all 24. Together the shapes
-# have 3 + 6 + 8 + 12 + 24 = 53 different poses; it has twice as many atoms, two of them for
-# each cloud. Every pose is as likely as any other, so that orbits may be turned in training.
+# have 3 + 6 + 8 + 12 + 24 = 53 different poses; it has twice as many atoms, of which two are
+# active for each cloud. Every pose is as likely as any other, so that orbits may be turned in
+# training. The fit warns that each atom has many numbers to learn for how seldom it fires, so that
+# another seed may not find it again. That is so for most data; here geometry will say which atoms
+# to trust.
 crosscoder = GroupCrosscoder(
     group=group,
     n_features=106,
@@ -120,8 +125,8 @@ print(f"share of the variance explained, other clouds: {crosscoder.score(orbits[
 # --------------------
 # The network's orbit of one clean shape, less the mean activation, is what an atom for that shape
 # should look like. For every shape in every pose we take the most similar atom: cosines near 1 say
-# that the crosscoder has taken the clouds apart. The shell never changes, so that part of it is in
-# the mean.
+# that the crosscoder has taken the clouds apart. What all clouds have in common is in the mean, and
+# in no atom.
 clean = stack_orbits(turned.reshape(-1, 48, 3), action, network)
 clean = (clean - orbits[:2500].mean((0, 1))).reshape(len(shapes) * group.order, -1)
 clean /= np.linalg.norm(clean, axis=1, keepdims=True)
@@ -161,3 +166,8 @@ for ax, shape in zip(axes, ("rod", "arrow", "hook"), strict=True):
     TransformBlockDisplay.from_estimator(analysis, feature).plot(ax=ax)
     ax.set_title(shape, fontsize=10)
 plt.show()
+
+# %%
+# :doc:`../guide/actions` lists what other groups may act on: signals, sets, colours.
+# :ref:`sphx_glr_gallery_plot_own_network.py` writes an action by hand, and :doc:`../guide/names`
+# says how sure a stabilizer is.

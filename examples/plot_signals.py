@@ -2,8 +2,11 @@
 Signals under cyclic shifts
 ===========================
 
-Windows of periodic signals are shifted, not turned. A small network reads such windows, and a group
-crosscoder learns how its features move under sixteen shifts. We learn:
+After this page you can say of a feature that reads signals which shifts of a signal leave it as it
+is. Windows of periodic signals are shifted, not turned: the group is the
+sixteen shifts of a window by a sixteenth of its length, the last of which brings it back. A small
+network reads such windows, and a group crosscoder learns what becomes of its features under every
+shift. We learn:
 
 - how to go from signals and a network to a store of orbits, windows of one recording together,
 - that features are told in the words of the action, "shift by 2 of 16", never as lines or turns,
@@ -124,3 +127,10 @@ print(analysis.families_table_[columns].to_string(max_colwidth=60))
 SelfProfileDisplay.from_estimator(analysis, list(most_frequent.values())).plot()
 plt.show()
 folder.cleanup()
+
+# %%
+# From the store on, the command line goes on (:doc:`../guide/runs`), with defaults for images: for
+# so few samples and channels ask for small batches and more of the variance, as in ``groupcross
+# run signals.orbits --features 38 --k 1 --batch-size 64 --compression 0.95``. :ref:`functions` is
+# about orbits of any function of any inputs, and :ref:`sphx_glr_gallery_plot_own_network.py` about
+# an action that the package does not have.

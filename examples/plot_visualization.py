@@ -10,7 +10,7 @@ make such images by optimization, and learn:
 - what a random direction shows, which no feature should be praised for,
 - how to hold a picture against its name: turn it, and see what the encoder says.
 
-It needs the extra ``lucent``: ``pip install 'sklearn-groupcross[lucent]'``.
+It needs the extra ``lucent``: ``python -m pip install ".[lucent]"`` in a checkout.
 """
 
 # %%
