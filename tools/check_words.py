@@ -18,11 +18,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs" / "_ext"))
 from glossary_links import GLOSSARY, PAGES, definitions, pattern_of
 
+from tools.check_docs import VOID
+
 WORD = "glossary-word"
 #: Elements and classes whose text is not running text.
 LEFT_OUT = {"h1", "h2", "h3", "h4", "h5", "h6", "code", "pre", "math", "script", "style", "svg"}
 LEFT_OUT_CLASSES = {"sd-card", "contents", "topic", "math", "rubric", "sphx-glr-timing"}
-VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"}
 
 
 class _Reader(HTMLParser):

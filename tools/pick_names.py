@@ -7,11 +7,14 @@ A project's inventory lies beside its documentation, at ``ADDRESS/objects.inv``.
 
 from __future__ import annotations
 
+import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+#: Name, role, priority, location and title; names and titles may have spaces.
+ENTRY = re.compile(r"(?P<name>.+?)\s+(?P<role>\S+:\S+)\s+-?\d+\s+(?P<location>\S*)\s+.*")
 #: Of several entries of one name, the first of these is taken.
 ROLES = ("py:", "std:term", "std:label")
 
@@ -22,12 +25,8 @@ def read_inventory(content: bytes) -> Iterator[tuple[str, str, str]]:
     if not header[0].endswith(b"version 2"):
         raise ValueError(f"not an inventory of version 2: {header[0]!r}")
     for line in zlib.decompress(packed).decode().splitlines():
-        rest, location, _ = line.rsplit(" ", 2) if line.endswith(" -") else line.split(" ", 2)
-        if not line.endswith(" -"):  # it has a title with spaces
-            name, role, _, location, _ = line.split(" ", 4)
-        else:
-            name, role, _ = rest.rsplit(" ", 2)
-        yield name, role, location
+        if match := ENTRY.match(line):
+            yield match["name"], match["role"], match["location"]
 
 
 def pick(entries: Iterable[tuple[str, str, str]], names: list[str]) -> list[str]:

@@ -87,11 +87,12 @@ def link_first_uses(app: Any, doctree: Any, docname: str) -> None:
     if not PAGES.match(docname) or docname == GLOSSARY:
         return
     objects = app.env.domains.standard_domain.objects
-    terms = {
-        name: (entry, anchor)
-        for (kind, name), (entry, anchor) in objects.items()
-        if kind == "term" and entry == GLOSSARY
+    anchors = {
+        name: anchor
+        for (kind, name), (page, anchor) in objects.items()
+        if kind == "term" and page == GLOSSARY
     }
+    glossary = app.builder.get_relative_uri(docname, GLOSSARY)
     meanings = definitions((app.srcdir / f"{GLOSSARY}.rst").read_text(encoding="utf-8"))
     skipped: tuple[type, ...] = (
         *(nodes.title, nodes.literal, nodes.literal_block, nodes.doctest_block, nodes.reference),
@@ -110,15 +111,14 @@ def link_first_uses(app: Any, doctree: Any, docname: str) -> None:
 
     texts = [node for node in doctree.findall(nodes.Text) if is_read(node)]
     uses: dict[int, list[tuple[int, int, str]]] = {}
-    for number, start, end, term in first_uses([text.astext() for text in texts], list(terms)):
+    for number, start, end, term in first_uses([text.astext() for text in texts], list(anchors)):
         uses.setdefault(number, []).append((start, end, term))
     for number, found in uses.items():
         text = texts[number].astext()
         parts: list[Any] = []
         last = 0
         for start, end, term in found:
-            page, anchor = terms[term]
-            address = f"{app.builder.get_relative_uri(docname, page)}#{anchor}"
+            address = f"{glossary}#{anchors[term]}"
             link = nodes.reference("", text[start:end], internal=True, refuri=address)
             link["reftitle"] = meanings.get(term, term)
             link["classes"] = ["glossary-word"]

@@ -21,11 +21,15 @@ HEADER = """# Sphinx inventory version 2
 def read_names(path: Path) -> tuple[str, list[tuple[str, str, str]]]:
     """Return the address of a project's documentation, and (name, role, location) of its names."""
     first, *lines = path.read_text(encoding="utf-8").splitlines()
-    entries = [tuple(line.rsplit(" ", 2)) for line in lines if line]
-    broken = [entry for entry in entries if len(entry) != 3 or ":" not in entry[1]]
-    if broken or not first.startswith("https://"):
-        raise ValueError(f"{path.name}: {broken[0] if broken else first!r} is not understood")
-    return first, entries  # type: ignore[return-value]
+    if not first.startswith("https://"):
+        raise ValueError(f"{path.name}: {first!r} is not understood")
+    entries = []
+    for line in filter(None, lines):
+        parts = line.rsplit(" ", 2)
+        if len(parts) != 3 or ":" not in parts[1]:
+            raise ValueError(f"{path.name}: {line!r} is not understood")
+        entries.append((parts[0], parts[1], parts[2]))
+    return first, entries
 
 
 def write_inventories(source: Path, target: Path) -> dict[str, tuple[str, str]]:
