@@ -83,7 +83,7 @@ def n_images_in(path: Path) -> int | None:
         return None
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+    except Exception:  # numpy parses the header as Python, and raises anything
         return None
     return len(array) if isinstance(array, np.ndarray) and array.ndim == 4 else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,9 @@ from ._store import OrbitStore
 from ._store_difference import DAMAGED
 
 _FLOAT32: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+
+# Decoded images that wait: so many at most, and, but for one, of so many bytes together.
+_LOADED_AT_ONCE, _LOADED_BYTES = 64, 2**21
 
 
 class OrbitDataset(Dataset[Tensor]):
@@ -476,9 +479,31 @@ class OrbitDataset(Dataset[Tensor]):
         seeds = wanted if seed_ids is None else list(seed_ids)
         if n_positions is None:
             n_positions = self.n_positions_per_image[wanted].tolist()
-        images = read_ahead(self._load_pinned, wanted)
+        images = self._load_ahead(wanted)
         for index, seed_id, count, image in zip(wanted, seeds, n_positions, images, strict=True):
             yield index, *self._read(image, index, seed_id, count)
+
+    def _load_ahead(self, indices: list[int]) -> Iterator[Tensor]:
+        """Decode in a thread what comes next; of small images some at once."""
+        # to change threads takes as long as to decode a tiny image
+        image_bytes = 4 * self.network.n_channels * self.source_size**2
+        n = max(1, min(_LOADED_AT_ONCE, _LOADED_BYTES // image_bytes))
+        parts = (indices[start : start + n] for start in range(0, len(indices), n))
+        for loaded in read_ahead(self._load_part, parts):
+            for image in loaded:
+                if isinstance(image, Exception):
+                    raise image
+                yield image
+
+    def _load_part(self, indices: Sequence[int]) -> list[Tensor | Exception]:
+        """Images up to the first that cannot be used, whose error comes in its place."""
+        loaded: list[Tensor | Exception] = []
+        for index in indices:
+            try:
+                loaded.append(self._load_pinned(index))
+            except Exception as error:  # raised where the image is asked for
+                return [*loaded, error]
+        return loaded
 
     def _load_pinned(self, index: int) -> Tensor:
         image = self.images.load(index, self.source_size)
@@ -528,17 +553,20 @@ class OrbitDataset(Dataset[Tensor]):
         append: bool = False,
         chunk_bytes: int | None = None,
         n_jobs: int | None = None,
+        storage_options: Mapping[str, Any] | None = None,
         progress: bool = False,
     ) -> OrbitStore:
         """Write the orbits of all images to a store on disk.
 
         A call that is killed, or stopped by Ctrl-C, is resumed by the same call: images whose
-        orbits are there are not read again, and the store ends as if nothing had happened.
+        orbits are there are not read again, and the store ends as if nothing had happened. Small
+        images are written some at a time, so that a kill may cost a second of work besides the
+        image in work; with a URL, half a minute.
 
         Parameters
         ----------
-        path : path
-            Folder of the store.
+        path : path or str
+            Folder of the store, or a URL; see `OrbitStore`.
         dtype : {"float16", "float32"}, default="float16"
             In which orbits are stored.
         append : bool, default=False
@@ -548,13 +576,17 @@ class OrbitDataset(Dataset[Tensor]):
             is new and nothing pending, nothing happens.
         chunk_bytes : int, optional
             About the size of one of the store's files, which one process writes. Default: a
-            sixteenth of the orbits, so that processes have something to share, at most 64 MiB.
+            sixteenth of the orbits, so that processes have something to share; 64 MiB of a GiB, and
+            above that growing as the root of the store, to 4 GiB, with a URL 256 MiB.
         n_jobs : int, optional
             Processes that read images at the same time, as joblib has it: a surrounding
             ``joblib.parallel_config`` chooses the backend, such as Dask or Ray. Each of them starts
             anew and imports torch, which takes seconds: a few images are read faster by one. Those
             that joblib starts on this machine end with the process that started them, however it
             ends.
+        storage_options : mapping, optional
+            Of a URL; see `OrbitStore`. Processes are told them, secrets included, and write them
+            nowhere.
         progress : bool, default=False
             Show a progress bar.
 
@@ -585,6 +617,7 @@ class OrbitDataset(Dataset[Tensor]):
             append=append,
             chunk_bytes=chunk_bytes,
             n_jobs=n_jobs,
+            storage_options=storage_options,
             progress=progress,
         )
 

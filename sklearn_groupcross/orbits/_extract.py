@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
-from joblib.parallel import BACKENDS, get_active_backend
 from numpy.typing import NDArray
 from torch import Tensor
 
 from .._ambient import warn_caller
 from .._files import reserve_space
-from .._integers import check_integer
 from .._progress import tqdm
-from .._workers import end_with_parent
+from .._urls import is_url
+from .._workers import check_n_jobs, choose_workers, share_out
 from ..groups import FiniteGroup
 from ..networks import Network
 from ._images import ImageSource
@@ -27,15 +27,21 @@ from ._sampling import row_starts
 from ._store import OrbitStore
 from ._store_chunk import npy_header
 from ._store_difference import explain_difference
-from ._store_format import Manifest, StoredImage
-from ._store_schema import is_store
+from ._store_format import Manifest
+from ._store_images import StoredImage
+from ._store_locating import is_store, place_of
+from ._store_runs import RunBuffer
 
-# A store has so many chunks at least, and no chunk is larger than this many bytes.
-_CHUNKS, _LARGEST_CHUNK = 16, 64 * 2**20
+# A store has so many chunks at least. From this size on, a store of four times the bytes has chunks
+# of twice the bytes, and twice as many.
+_CHUNKS, _SMALL = 16, 2**30
+# No chunk is larger. One that was stopped is copied when it is gone on with, or, on object storage,
+# lies here while it is written, and is uploaded whole.
+_LARGEST_CHUNK, _LARGEST_REMOTE_CHUNK = 2**32, 2**28
 # Seconds to wait for a chunk's writer: a killed extraction's workers end a moment after it.
 PATIENCE = 10.0
-# Backends of joblib that start processes of this one.
-_STARTED_HERE = ("loky", "multiprocessing")
+# Seconds between two looks whether others have written what they were at.
+_INTERVAL = 0.5
 
 
 class Extractable(Protocol):
@@ -72,12 +78,14 @@ def extract(
     append: bool,
     chunk_bytes: int | None,
     n_jobs: int | None,
+    storage_options: Mapping[str, Any] | None,
     progress: bool,
 ) -> OrbitStore:
     """Write what is not there yet; see `OrbitDataset.extract`."""
-    _check_n_jobs(n_jobs)
+    check_n_jobs(n_jobs)
     images = _stored_images(dataset)
-    chunk_bytes = _chunk_bytes(dataset, dtype) if chunk_bytes is None else chunk_bytes
+    if chunk_bytes is None:
+        chunk_bytes = _chunk_bytes(dataset, dtype, is_url(path))
     store = open_store(
         path,
         images,
@@ -87,24 +95,49 @@ def extract(
         metadata=dataset.metadata(),
         dtype=dtype,
         chunk_bytes=chunk_bytes,
+        storage_options=storage_options,
     )
     index_of = match_images(store, images)
     dataset.images.check_all(index_of.values(), progress=progress)
-    work = [(dataset, path, chunk, index_of) for chunk in store.pending()]
-    n_jobs, options = _processes(n_jobs, len(work))
     with tqdm(
         total=len(index_of), desc="reading orbits", unit="image", disable=not progress
     ) as bar:
-        if n_jobs == 1:
-            for task in work:
-                _write_chunk(*task, bar)
-        else:
-            _try_network(dataset, index_of.values())
-            tasks = (delayed(_write_chunk)(*task) for task in work)
-            parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", **options)
-            for n_written in parallel(tasks):
-                bar.update(n_written)
-    return OrbitStore(path)
+        while pending := store.pending_by_chunk():
+            # those that others have written since
+            bar.update(len(index_of) - sum(map(len, pending.values())) - bar.n)
+            written = _write_chunks(dataset, store, storage_options, pending, index_of, n_jobs, bar)
+            if not any(written):
+                # all in work by others; the lock of one that is killed is free, and taken then
+                time.sleep(_INTERVAL)
+    return OrbitStore(path, storage_options=storage_options)
+
+
+def _write_chunks(
+    dataset: Extractable,
+    store: OrbitStore,
+    storage_options: Mapping[str, Any] | None,
+    pending: Mapping[int, Sequence[int]],
+    index_of: Mapping[int, int],
+    n_jobs: int | None,
+    bar: Any,
+) -> list[bool]:
+    """Write those of the chunks that nobody else is writing, and say of each whether it was."""
+    # each task has the images of its chunk: of a million, all would be sent with every one
+    work = [
+        (dataset, store.path, storage_options, chunk, {i: index_of[i] for i in numbers})
+        for chunk, numbers in pending.items()
+    ]
+    n_workers = choose_workers(n_jobs, len(work))
+    if n_workers == 1:
+        return [_write_chunk(*task, bar) is not None for task in work]
+    _refuse_memory(store.path)
+    _try_network(dataset, index_of.values())
+    done = []
+    names = [f"chunk {chunk} of {store.path}" for chunk in pending]
+    for _, n_written in share_out(_write_chunk, work, n_workers, names):
+        bar.update(n_written or 0)
+        done.append(n_written is not None)
+    return done
 
 
 def open_store(
@@ -113,6 +146,7 @@ def open_store(
     *,
     append: bool,
     noun: str = "images",
+    storage_options: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> OrbitStore:
     """Make a store for images, or open the one that is there to go on with it.
@@ -125,13 +159,19 @@ def open_store(
         Add those that the store has not.
     noun : str, default="images"
         What they are, for the warning of copies.
+    storage_options : mapping, optional
     **settings : object
         Of `OrbitStore.create`.
     """
     _report_copies(images, noun)
-    stored_images = OrbitStore(path, allow_incomplete=True).images if append else None
+    stored_images = None
+    if append:
+        stored_images = OrbitStore(path, storage_options=storage_options).images
     store = OrbitStore.create(
-        path, images=images if stored_images is None else stored_images, **settings
+        path,
+        images=images if stored_images is None else stored_images,
+        storage_options=storage_options,
+        **settings,
     )
     if stored_images is not None:
         stored_digests = {image.digest for image in stored_images}
@@ -154,9 +194,9 @@ def difference(dataset: Extractable, path: str | os.PathLike[str], dtype: str) -
         dtype=dtype,
         metadata=dataset.metadata(),
         images=_stored_images(dataset),
-        chunk_bytes=_chunk_bytes(dataset, dtype),
+        chunk_bytes=_chunk_bytes(dataset, dtype, is_url(path)),
     )
-    return explain_difference(Path(path), Manifest.read(Path(path)), plan)
+    return explain_difference(store.path, place_of(path).read_manifest(), plan)
 
 
 def _stored_images(dataset: Extractable) -> list[StoredImage]:
@@ -219,26 +259,80 @@ def _read_all(dataset: Extractable, progress: bool) -> Iterator[tuple[int, NDArr
         yield index, orbits.numpy()
 
 
-def _chunk_bytes(dataset: Extractable, dtype: str) -> int:
+def _chunk_bytes(dataset: Extractable, dtype: str, is_remote: bool) -> int:
     n_values = dataset.n_samples * dataset.group.order * dataset.n_channels
-    return choose_chunk_bytes(n_values * np.dtype(dtype).itemsize)
+    return choose_chunk_bytes(n_values * np.dtype(dtype).itemsize, is_remote)
 
 
-def choose_chunk_bytes(n_bytes: int) -> int:
-    """About a sixteenth of all: the layout is the same for any number of processes."""
-    return min(_LARGEST_CHUNK, -(-n_bytes // _CHUNKS))
+def choose_chunk_bytes(n_bytes: int, is_remote: bool = False) -> int:
+    """Choose the size of a store's chunks, as `OrbitDataset.extract` does where nothing is said.
+
+    It follows from the orbits alone, so that the layout of a store is the same for any number of
+    processes. Up to 1 GiB a store has sixteen chunks; above, files and their size grow alike, as
+    the root of the store.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Of all orbits: samples times |G| times channels, times bytes of a number.
+    is_remote : bool, default=False
+        Whether the store is on object storage. Chunks are of at most 256 MiB there, of 4 GiB
+        elsewhere.
+
+    Returns
+    -------
+    chunk_bytes : int
+        As `OrbitStore.create` takes it. A chunk has whole images, and one at least.
+
+    See Also
+    --------
+    OrbitDataset.extract : Its parameter `chunk_bytes`.
+
+    Examples
+    --------
+    >>> from sklearn_groupcross.orbits import choose_chunk_bytes
+    >>> for exponent in (28, 32, 40):
+    ...     print(choose_chunk_bytes(2**exponent) // 2**20, "MiB")
+    16 MiB
+    128 MiB
+    2048 MiB
+    """
+    chunk_bytes = -(-n_bytes // _CHUNKS)
+    if n_bytes > _SMALL:
+        chunk_bytes = _SMALL // _CHUNKS * math.isqrt(100 * n_bytes // _SMALL) // 10
+    return min(chunk_bytes, _LARGEST_REMOTE_CHUNK if is_remote else _LARGEST_CHUNK)
+
+
+def _refuse_memory(path: str | os.PathLike[str]) -> None:
+    """Refuse processes that would write to a memory of their own."""
+    if str(path).startswith("memory://"):
+        raise ValueError(
+            f"{path} is in the memory of this process, which others do not see: n_jobs=1 writes it."
+        )
 
 
 def _write_chunk(
     dataset: Extractable,
     path: str | os.PathLike[str],
+    storage_options: Mapping[str, Any] | None,
     chunk: int,
     index_of: Mapping[int, int],
     bar: Any = None,
-) -> int:
-    """Read the images of one chunk that it lacks: what one process does, on its own."""
-    store = OrbitStore(path, allow_incomplete=True)
-    with store.writer(chunk, timeout=PATIENCE) as writer:
+) -> int | None:
+    """Read the images of one chunk that it lacks: what one process does, on its own.
+
+    Returns
+    -------
+    n_written : int or None
+        Number of images; None if another process is writing the chunk.
+    """
+    store = OrbitStore(path, storage_options=storage_options)
+    with ExitStack() as opened:
+        try:
+            writer = opened.enter_context(store.writer(chunk))
+        except BlockingIOError:
+            return None
+        buffer = opened.enter_context(RunBuffer(writer))
         numbers = writer.pending_images
         # positions go by the number in the store: appended images have some of their own. So does
         # how many there are: the store's rows are laid out, whatever the dataset would give now
@@ -248,7 +342,7 @@ def _write_chunk(
             n_positions=[writer.n_rows(n) for n in numbers],
         )
         for number, (_, orbits, positions) in zip(numbers, read, strict=True):
-            writer.write(number, orbits.numpy(), positions.numpy())
+            buffer.add(number, orbits.numpy(), positions.numpy())
             if bar is not None:
                 bar.update()
     return len(numbers)
@@ -260,34 +354,14 @@ def match_images(store: OrbitStore, images: Sequence[StoredImage]) -> dict[int, 
     for index, image in enumerate(images):
         index_of.setdefault(image.digest, index)
     pending = store.pending_images()
+    stored = store.images
     for number in pending:
-        if store.images[number].digest not in index_of:
+        if stored[number].digest not in index_of:
             raise ValueError(
-                f"The store still lacks the orbits of {store.images[number].name}, which is not "
+                f"The store still lacks the orbits of {stored[number].name}, which is not "
                 "among the images given: give it too, with append=True."
             )
-    return {number: index_of[store.images[number].digest] for number in pending}
-
-
-def _check_n_jobs(n_jobs: int | None) -> None:
-    if n_jobs is not None:
-        check_integer("n_jobs", n_jobs)
-        if n_jobs == 0:
-            raise ValueError("n_jobs is a number of processes, or -1 for one a core; got 0.")
-
-
-def _processes(n_jobs: int | None, n_tasks: int) -> tuple[int, dict[str, Any]]:
-    """How many processes to use, and with what options.
-
-    Those that joblib starts on this machine watch the process that they work for, and there are no
-    more of them than tasks. Dask and Ray see to their own.
-    """
-    n_workers = effective_n_jobs(n_jobs)
-    backend, _ = get_active_backend()
-    started_here = tuple(BACKENDS[name] for name in _STARTED_HERE if name in BACKENDS)
-    if isinstance(backend, started_here):
-        return max(1, min(n_workers, n_tasks)), {"initializer": end_with_parent}
-    return n_workers, {}
+    return {number: index_of[stored[number].digest] for number in pending}
 
 
 def _report_copies(images: Sequence[StoredImage], noun: str) -> None:

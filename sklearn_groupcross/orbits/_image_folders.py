@@ -9,7 +9,7 @@ from pathlib import Path
 from .._ambient import warn_caller
 from ._channel_files import ARRAY_SUFFIX
 from ._pictures import known_suffixes
-from ._store_schema import MANIFEST, is_store
+from ._store_schema import MANIFEST, is_store_folder
 
 #: Those that Pillow has for the formats that are read, and that of arrays.
 IMAGE_SUFFIXES = (*known_suffixes(), ARRAY_SUFFIX)
@@ -78,7 +78,7 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 def _is_of_results(path: Path) -> bool:
     """Whether it says that its folder is a store, or holds results of the command line."""
     if path.name == MANIFEST:
-        return is_store(path.parent)
+        return is_store_folder(path.parent)
     if path.name != "stages.json":
         return False
     try:

@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 from filelock import Timeout
 
 from .._files import folder_to_disk
-from .._locks import hold
+from .._locks import hold, owner_of
 
 # Windows has neither; a pipe that nobody reads from would be waited for
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -103,7 +103,8 @@ def hold_lock(path: Path, message: str, timeout: float = 0) -> Iterator[None]:
     Raises
     ------
     BlockingIOError
-        With that message, if another process or thread holds it longer than `timeout` seconds.
+        With that message and who it is, if another process or thread holds it longer than `timeout`
+        seconds.
     OSError
         If the folder is read-only or gone, or the lock's file is a link.
     """
@@ -113,7 +114,7 @@ def hold_lock(path: Path, message: str, timeout: float = 0) -> Iterator[None]:
         with named_in_errors(path):
             lock = hold(path, timeout=timeout)
     except Timeout as error:
-        raise BlockingIOError(message) from error
+        raise BlockingIOError(f"{message} It is held by {owner_of(path)}.") from error
     if lock is None:
         warnings.warn(
             f"{path.parent} lies on a file system without locks: see to it that no other process "

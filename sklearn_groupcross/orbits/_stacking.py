@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,15 +16,15 @@ from torch import Tensor
 from .._ambient import own_state
 from .._plain import as_numpy
 from .._progress import tqdm
+from .._urls import is_url
 from .._version import __version__
 from ..actions import Action
 from ._extract import PATIENCE, choose_chunk_bytes, match_images, open_store
 from ._function_orbits import FunctionOrbits
 from ._store import OrbitStore
-from ._store_format import StoredImage
+from ._store_images import StoredImage
+from ._store_runs import BYTES_AT_ONCE
 
-# Orbits of several inputs reach the disk together, up to so many bytes.
-_BYTES_AT_ONCE = 2**22
 # What rounding, and batches of other sizes, may change in a stored orbit.
 _TOLERANCE = 0.02
 
@@ -122,6 +122,7 @@ def extract_orbits(
     append: bool = False,
     batch_size: int = 256,
     chunk_bytes: int | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     device: str | torch.device = "auto",
     progress: bool = False,
 ) -> OrbitStore:
@@ -137,8 +138,8 @@ def extract_orbits(
         Row i of the store is the orbit of input i.
     action : Action
     function : callable or torch.nn.Module
-    path : path
-        Folder of the store.
+    path : path or str
+        Folder of the store, or a URL; see `OrbitStore`.
     groups : array-like of shape (n,), optional
         Which source each input comes from, such as the recording of which it is a window: what
         splits into training and held-out data must keep together. Inputs of one source stand one
@@ -153,8 +154,9 @@ def extract_orbits(
         has already, by their content, are left out.
     batch_size : int, default=256
     chunk_bytes : int, optional
-        About the size of one of the store's files. Default: a sixteenth of the orbits, at most 64
-        MiB.
+        About the size of one of the store's files. Default: as `OrbitDataset.extract`.
+    storage_options : mapping, optional
+        Of a URL; see `OrbitStore`.
     device : str or torch.device, default="auto"
     progress : bool, default=False
         Show a progress bar.
@@ -217,10 +219,12 @@ def extract_orbits(
             n_channels=first.shape[2],
             metadata={**reader.metadata(), "package_version": __version__},
             dtype=dtype,
-            chunk_bytes=chunk_bytes or choose_chunk_bytes(len(reader.inputs) * row_bytes),
+            chunk_bytes=chunk_bytes
+            or choose_chunk_bytes(len(reader.inputs) * row_bytes, is_url(path)),
+            storage_options=storage_options,
         )
         index_of = match_images(store, images)
-        _check_function(store, images[0], first[0])
+        _check_function(store, images[0], first[0], storage_options)
         with tqdm(
             total=len(index_of), desc="reading orbits", unit="input", disable=not progress
         ) as bar:
@@ -231,7 +235,7 @@ def extract_orbits(
                         orbits = reader.read(np.concatenate(rows))
                         writer.write_run(run, orbits, np.zeros((len(orbits), 2)))
                         bar.update(len(run))
-    return OrbitStore(path)
+    return OrbitStore(path, storage_options=storage_options)
 
 
 def _sources(groups: ArrayLike | None, n: int) -> tuple[list[int], list[str]]:
@@ -263,7 +267,12 @@ def _digest(inputs: NDArray[Any] | Tensor) -> str:
     return digest.hexdigest()
 
 
-def _check_function(store: OrbitStore, image: StoredImage, orbit: NDArray[np.float32]) -> None:
+def _check_function(
+    store: OrbitStore,
+    image: StoredImage,
+    orbit: NDArray[np.float32],
+    storage_options: Mapping[str, Any] | None,
+) -> None:
     """Refuse to go on with a store whose orbit of an image is not what the function gives now.
 
     What a function does cannot be hashed; of one input it can be seen.
@@ -271,7 +280,10 @@ def _check_function(store: OrbitStore, image: StoredImage, orbit: NDArray[np.flo
     number = next(i for i, stored in enumerate(store.images) if stored.digest == image.digest)
     if number in store.pending_images():
         return
-    present = OrbitStore(store.path, allow_incomplete=True)
+    # one orbit of one chunk is asked for: no copy of it is made
+    present = OrbitStore(
+        store.path, allow_incomplete=True, storage_options=storage_options, cache_bytes=0
+    )
     stored = present[np.flatnonzero(present.image_ids == number)[:1]][0].astype(np.float32)
     if np.abs(stored - orbit).max() > _TOLERANCE * np.abs(orbit).max(initial=1e-3):
         raise ValueError(
@@ -288,7 +300,7 @@ def _runs(
     run: list[int] = []
     n_bytes = 0
     for number in numbers:
-        if run and (number != run[-1] + 1 or n_bytes >= _BYTES_AT_ONCE):
+        if run and (number != run[-1] + 1 or n_bytes >= BYTES_AT_ONCE):
             yield run
             run, n_bytes = [], 0
         run.append(number)

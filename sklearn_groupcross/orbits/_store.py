@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._integers import check_integer
 from ..groups import FiniteGroup, as_group, group_to_json
-from ._plain_files import hold_lock
-from ._store_chunk import ChunkFiles
-from ._store_format import Manifest, StoredImage
-from ._store_making import extend_store, make_store
-from ._store_mapping import ChunkedArray, MappedChunks, Snapshot
+from ._store_cache import CACHE_BYTES
+from ._store_chunk import Chunk
+from ._store_format import Manifest
+from ._store_images import StoredImage
+from ._store_journal import Stamp
+from ._store_locating import place_of
+from ._store_mapping import ChunkedArray, Snapshot
 from ._store_reading import StoredOrbits
-from ._store_schema import FORMAT_VERSION
+from ._store_remote_chunk import HEADERS
 from ._store_verify import StoreReport, verify_chunks
 from ._store_writer import ChunkWriter
 
@@ -31,6 +34,10 @@ class OrbitStore(StoredOrbits):
     that says which images are in them. Several processes, also on several machines, write different
     chunks at once. What is killed loses the image in work and no other.
 
+    The folder may lie on object storage, behind a URL. Chunks that are read are then copied to a
+    cache here, and what is written is uploaded a chunk at a time, or as much of one as half a
+    minute has brought: that is what a kill may cost there.
+
     Indexed by a number, a slice, an array of numbers in any order or a boolean mask, a store reads
     those rows into a new array; ``store[rows, ...]`` is a view that reads nothing until it is
     indexed itself. It is an X for `GroupCrosscoder` and for scikit-learn's model selection, which
@@ -39,19 +46,35 @@ class OrbitStore(StoredOrbits):
 
     Parameters
     ----------
-    path : path
-        The store's folder, which `create` made.
+    path : path or str
+        The store's folder, which `create` made; or its URL, such as ``"s3://bucket/name.orbits"``,
+        of a protocol that fsspec knows (``pip install 'sklearn-groupcross[remote]'``). ``file://``
+        names a folder here.
     allow_incomplete : bool, default=False
         Give the rows that are there, as of the first time they are asked for. Otherwise a store
         with pending images is not readable.
     verify_on_read : bool, default=False
         Compare each image with its checksum the first time that rows of it are read, by `fit` for
         example; a difference is a ValueError that names the image. Otherwise bytes that changed on
-        the disk are seen by `verify` alone.
+        the disk are seen by `verify` alone. Of a URL, chunks are always compared when they are
+        fetched, and this has all rows read from chunks that were.
+    storage_options : mapping, optional
+        Of a URL: what fsspec's filesystem takes, such as ``{"endpoint_url": ...}``. Whatever may be
+        secret in it is not pickled: other processes find it where fsspec and the protocol look, in
+        the environment or their configuration.
+    cache_dir : path, optional
+        Of a URL: the folder for copies of chunks, which several processes and stores may share.
+        Default: one for this user, where the system has such.
+    cache_bytes : int, default=16 GiB
+        Of a URL: what all copies in that folder may take together; those used least recently go.
+        Where a store is larger, rows of chunks that find no room are read alone, unless a quarter
+        of a chunk is asked for at once. 0: no copies are made. Otherwise at least the size of a
+        chunk.
 
     Attributes
     ----------
-    path : Path
+    path : Path or str
+        A string of a URL.
     allow_incomplete : bool
     verify_on_read : bool
 
@@ -59,8 +82,13 @@ class OrbitStore(StoredOrbits):
     ------
     FileNotFoundError
         If there is no store.
+    ImportError
+        If fsspec or the protocol's package is not installed.
+    OSError
+        If it cannot be read, or the URL not be reached.
     ValueError
-        If the manifest is damaged or of a newer format; when rows are read, if other files are
+        If the URL has a password in it, `cache_bytes` is too small, or the manifest is damaged or
+        of a newer format; when rows are read, if other files are
         damaged, or another process discarded images or wrote them anew since rows were first asked
         for. What is being read stays as it was then.
 
@@ -98,18 +126,42 @@ class OrbitStore(StoredOrbits):
         *,
         allow_incomplete: bool = False,
         verify_on_read: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        self.path = Path(path)
+        check_integer("cache_bytes", cache_bytes, 0)
+        self._place = place_of(path, storage_options, cache_dir, cache_bytes)
+        self.path = self._place.path
         self.allow_incomplete = allow_incomplete
         self.verify_on_read = verify_on_read
-        self._adopt(Manifest.read(self.path))
+        self._adopt(self._place.read_manifest())
+        if not isinstance(self.path, Path):
+            self._check_cache(cache_bytes)
+
+    def _check_cache(self, cache_bytes: int) -> None:
+        """See that a cache can hold a chunk."""
+        manifest = self._manifest
+        ends = (*manifest.chunk_starts[1:], self.n_images)
+        largest = int(np.diff(manifest.row_starts[[0, *ends]]).max()) * (manifest.row_bytes + 8)
+        if 0 < cache_bytes < largest + HEADERS:
+            raise ValueError(
+                f"cache_bytes={cache_bytes} holds no chunk of {self.path}, of which the largest "
+                f"has {largest + HEADERS} bytes: give room for some, or cache_bytes=0 to read rows "
+                "alone, without copies."
+            )
+        if self.verify_on_read and cache_bytes == 0:
+            raise ValueError(
+                "verify_on_read=True compares whole images, in copies of chunks: give cache_bytes."
+            )
 
     def _adopt(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        self._files = [ChunkFiles(self.path, manifest, c) for c in range(manifest.n_chunks)]
+        self._images: tuple[StoredImage, ...] | None = None
+        self._files = self._place.chunks(manifest)
         starts = manifest.row_starts[list(manifest.chunk_starts)]
         shape, dtype = (manifest.group.order, manifest.n_channels), np.dtype(manifest.dtype)
-        self._chunks = chunks = MappedChunks(manifest, self._files, self.verify_on_read)
+        self._chunks = chunks = self._place.mapped(manifest, self._files, self.verify_on_read)
         self._orbits = ChunkedArray("orbits", chunks, starts, shape, dtype)
         self._positions = ChunkedArray("positions", chunks, starts, (2,), np.dtype(np.float32))
         self._channels = range(manifest.n_channels)
@@ -128,6 +180,7 @@ class OrbitStore(StoredOrbits):
         metadata: Mapping[str, Any] | None = None,
         dtype: str = "float16",
         chunk_bytes: int = 64 * 2**20,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> OrbitStore:
         """Make a store without rows, or reopen one of the same configuration to go on with it.
 
@@ -136,8 +189,8 @@ class OrbitStore(StoredOrbits):
 
         Parameters
         ----------
-        path : path
-            Its folder, by convention ``NAME.orbits``.
+        path : path or str
+            Its folder, by convention ``NAME.orbits``, or a URL.
         group : FiniteGroup or str
         n_channels : int
         images : sequence of StoredImage
@@ -149,6 +202,8 @@ class OrbitStore(StoredOrbits):
             float16 has three digits and ends at 65504.
         chunk_bytes : int, default=64 MiB
             What one process writes at a time. A chunk holds whole images, at least one.
+        storage_options : mapping, optional
+            Of a URL; see `OrbitStore`.
 
         Returns
         -------
@@ -163,7 +218,7 @@ class OrbitStore(StoredOrbits):
         OSError
             If the folder cannot be made or written to.
         """
-        path = Path(path)
+        place = place_of(path, storage_options)
         plan = Manifest.plan(
             group=as_group(group),
             n_channels=n_channels,
@@ -172,8 +227,8 @@ class OrbitStore(StoredOrbits):
             images=images,
             chunk_bytes=chunk_bytes,
         )
-        make_store(path, plan)
-        return cls(path)
+        place.make(plan)
+        return cls(path, storage_options=storage_options)
 
     def append(self, images: Sequence[StoredImage]) -> None:
         """Add images, in new chunks, which are then pending.
@@ -189,7 +244,8 @@ class OrbitStore(StoredOrbits):
         OSError
             If the folder is read-only or full.
         """
-        self._adopt(extend_store(self.path, images))
+        self._place.extend(images)
+        self._adopt(self._place.read_manifest())
 
     def writer(self, chunk: int, *, timeout: float = 0) -> ChunkWriter:
         """Give the writer of a chunk, for a ``with``: only one at a time may be open.
@@ -211,7 +267,7 @@ class OrbitStore(StoredOrbits):
             On entering, BlockingIOError says that another process writes this chunk, and OSError
             that the folder is read-only, full or gone, or a file in it a link.
         """
-        return ChunkWriter(self.path, self._manifest, chunk, timeout)
+        return self._place.writer(self._manifest, chunk, timeout)
 
     def discard(self, images: Sequence[int]) -> None:
         """Have images written again, such as those that `verify` found damaged.
@@ -229,7 +285,7 @@ class OrbitStore(StoredOrbits):
         for files in self._files:
             if discarded.isdisjoint(files.images):
                 continue
-            with hold_lock(files.lock, f"Chunk {files.chunk} of {self.path} is being written."):
+            with self._place.held(files):
                 # of a damaged journal nothing can be kept, nor need be where all is discarded
                 kept = {}
                 if not discarded.issuperset(files.images):
@@ -243,7 +299,14 @@ class OrbitStore(StoredOrbits):
     @property
     def images(self) -> tuple[StoredImage, ...]:
         """All images, also those whose orbits are pending; `image_ids` are their numbers."""
-        return self._manifest.images
+        if self._images is None:  # a million of them take a second
+            self._images = tuple(self._manifest.images)
+        return self._images
+
+    @property
+    def n_images(self) -> int:
+        """Number of all images."""
+        return len(self._manifest.images)
 
     def pending(self) -> list[int]:
         """Numbers of the chunks that are not complete, as of now.
@@ -252,7 +315,17 @@ class OrbitStore(StoredOrbits):
         -------
         chunks : list of int
         """
-        return [f.chunk for f in self._files if len(f.journal.read()) < len(f.images)]
+        return list(self.pending_by_chunk())
+
+    def pending_by_chunk(self) -> dict[int, list[int]]:
+        """Numbers of the images whose orbits are not there, by chunk, as of now.
+
+        Returns
+        -------
+        images : dict of int to list of int
+            Of the chunks that are not complete.
+        """
+        return {files.chunk: absent for files, absent in self._absent() if absent}
 
     def pending_images(self) -> list[int]:
         """Numbers of the images whose orbits are not there, as of now.
@@ -261,20 +334,38 @@ class OrbitStore(StoredOrbits):
         -------
         images : list of int
         """
-        return [i for f in self._files for i in sorted(set(f.images) - f.journal.read().keys())]
+        return [image for absent in self.pending_by_chunk().values() for image in absent]
+
+    def _absent(self) -> Iterator[tuple[Chunk, list[int]]]:
+        """Every chunk, and the images that it lacks.
+
+        Of many images, journals of the length of a complete one are not read.
+        """
+        stamps: list[Stamp | None] = [None] * len(self._files)
+        if self._manifest.has_many_images:
+            stamps = self._place.stamps(self._files)
+        unknown = [f for f, stamp in zip(self._files, stamps, strict=True) if stamp is None]
+        journals = iter(self._place.journals(unknown))
+        for files, stamp in zip(self._files, stamps, strict=True):
+            if stamp is not None:
+                yield files, []
+            else:
+                yield files, sorted(set(files.images) - next(journals).keys())
 
     def _selected(self) -> NDArray[np.int64] | None:
         if self._chunks.snapshot is None:
-            snapshot = Snapshot.take(self._files)
+            snapshot = Snapshot.take(
+                self._place, self._files, reads_all=not self._manifest.has_many_images
+            )
             pending = list(snapshot.pending)
             if pending and not self.allow_incomplete:
                 raise ValueError(
-                    f"{self.path} is incomplete: {len(pending)} of {len(self.images)} images are "
-                    "missing. Write them (see pending), or open it with allow_incomplete=True to "
-                    "have the rows that are there."
+                    f"{self.path} is incomplete: {len(pending)} of {self.n_images} images are "
+                    "missing. Repeat the extraction, which writes them (see pending), or open it "
+                    "with allow_incomplete=True to have the rows that are there."
                 )
             if pending:
-                is_present = np.ones(len(self.images), dtype=bool)
+                is_present = np.ones(self.n_images, dtype=bool)
                 is_present[pending] = False
                 # reckoned from the rows that are there: what a manifest claims may be any number
                 n_rows = np.diff(self._manifest.row_starts)[is_present]
@@ -286,7 +377,7 @@ class OrbitStore(StoredOrbits):
     def __repr__(self) -> str:
         order, n_rows = self.group.order, int(self._manifest.row_starts[-1])
         pending = self.pending_images()
-        n_there = n_rows - sum(self.images[i].n_rows for i in pending)
+        n_there = n_rows - int(self._manifest.images.n_rows[pending].sum())
         state = "complete"
         if pending:
             images = "image" if len(pending) == 1 else "images"
@@ -304,17 +395,18 @@ class OrbitStore(StoredOrbits):
         info : dict
             Texts, numbers and the metadata, in the order in which to show them.
         """
-        manifest, n_pending = self._manifest, len(self.pending_images())
-        size = sum(f.stat().st_size for f in self.path.iterdir() if f.is_file())
+        manifest = self._manifest
+        n_absent = [len(absent) for _, absent in self._absent()]
+        n_there, n_complete = self.n_images - sum(n_absent), n_absent.count(0)
         return {
             "path": str(self.path),
-            "format version": FORMAT_VERSION,
+            "format version": manifest.format_version,
             "group": repr(self.group),
             "shape": (int(manifest.row_starts[-1]), self.group.order, manifest.n_channels),
             "dtype": manifest.dtype,
-            "images": f"{len(self.images) - n_pending} of {len(self.images)}",
-            "chunks": f"{manifest.n_chunks - len(self.pending())} of {manifest.n_chunks}",
-            "bytes on disk": size,
+            "images": f"{n_there} of {self.n_images}",
+            "chunks": f"{n_complete} of {manifest.n_chunks}",
+            "bytes on disk": self._place.n_bytes(),
             **{f"metadata: {key}": value for key, value in self.metadata.items()},
         }
 
@@ -336,12 +428,43 @@ class OrbitStore(StoredOrbits):
         metadata = {k: v for k, v in manifest.metadata.items() if k != "package_version"}
         said = (group_to_json(manifest.group), manifest.n_channels, manifest.dtype, metadata)
         state = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
-        for files in self._files:
-            checksums = files.journal.read()
+        for files, checksums in zip(self._files, self._place.journals(self._files), strict=True):
             for number in files.images:
-                line = (*self.images[number], checksums.get(number))
+                line = (*manifest.images[number], checksums.get(number))
                 state.update(json.dumps(line).encode())
         return state.hexdigest()
+
+    def read_beside(self, name: str) -> bytes:
+        """Read a file that lies beside the chunks, such as a record of how the store was made.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        content : bytes
+
+        Raises
+        ------
+        OSError
+            FileNotFoundError if there is none.
+        """
+        return self._place.read_file(name)
+
+    def write_beside(self, name: str, content: bytes) -> None:
+        """Write a file beside the chunks, whole, in place of the one that is there.
+
+        Parameters
+        ----------
+        name : str
+        content : bytes
+
+        Raises
+        ------
+        OSError
+        """
+        self._place.write_file(name, content)
 
     def verify(self, *, progress: bool = False) -> StoreReport:
         """Read everything and compare it with its checksums.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,27 @@ from ._store_journal import Journal
 _POSITIONS_DTYPE = np.dtype("<f4")
 # A header: this, its length in two bytes, its text.
 _MAGIC, _TEXT_AT = b"\x93NUMPY\x01\x00", 10
+_LONGEST_HEADER = 4096
 _COPIED_AT_ONCE = 2**22
+_HOW_TO_MEND = (
+    " OrbitStore.discard of its images, or groupcross store verify --discard, has them written "
+    "again by what wrote them."
+)
+
+
+class Chunk(Protocol):
+    """What reading asks of a chunk, wherever it lies; `ChunkFiles` says what each member is."""
+
+    chunk: int
+    images: range
+    # of the array files: a path, or what is written as one
+    orbits: Any
+    positions: Any
+
+    @property
+    def journal(self) -> Journal: ...
+    def open_array(self, name: str) -> NDArray[Any]: ...
+    def local_copy(self) -> AbstractContextManager[ChunkFiles]: ...
 
 
 class ChunkFiles:
@@ -35,6 +55,8 @@ class ChunkFiles:
     folder : Path
     manifest : Manifest
     chunk : int
+    origin : str, optional
+        What errors name in place of the folder, where that is a copy. Default: the folder.
 
     Attributes
     ----------
@@ -46,9 +68,12 @@ class ChunkFiles:
         Locked by the chunk's writer.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, chunk: int) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, chunk: int, origin: str | None = None
+    ) -> None:
         self.chunk = chunk
         self._manifest = manifest
+        self._origin = origin
         self.images = manifest.images_of(chunk)
         n_rows = manifest.rows_of(chunk)
         self._kinds = {
@@ -109,7 +134,9 @@ class ChunkFiles:
                 while length:
                     part = source.read(min(length, _COPIED_AT_ONCE))
                     if not part:
-                        raise ValueError(f"{path} is damaged: it ended while rows were copied.")
+                        raise ValueError(
+                            f"{self._said(path)} is damaged: it ended while rows were copied."
+                        )
                     target.write(part)
                     length -= len(part)
 
@@ -136,28 +163,46 @@ class ChunkFiles:
             Naming the file.
         """
         path: Path = getattr(self, name)
-        dtype, shape = self._kinds[name]
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing: the journal beside it names its images.")
-        expected = npy_header(dtype, shape)
-        with open(path, "rb") as file:
-            magic, length = file.read(len(_MAGIC)), int.from_bytes(file.read(2), "little")
-            found = file.read(length)
-        # texts are compared, since numpy's own reading evaluates them; versions of numpy differ in
-        # the spaces after it
-        text = expected[_TEXT_AT:].rstrip()
-        if magic != _MAGIC or len(found) != length or found.rstrip(b" \n") != text:
-            raise ValueError(
-                f"{path} is damaged: its header says {magic + found[:80].rstrip()!r}, and by the "
-                f"manifest {_MAGIC + text!r}."
+            raise FileNotFoundError(
+                f"{self._said(path)} is missing: the journal beside it names its images."
+                f"{_HOW_TO_MEND}"
             )
-        offset = _TEXT_AT + length
+        with open(path, "rb") as file:
+            offset = self.offset(name, file.read(_LONGEST_HEADER))
+        _, shape = self._kinds[name]
         size = offset + self.span(name, 0, shape[0])[1]
         if path.stat().st_size != size:
             raise ValueError(
-                f"{path} is damaged: it has {path.stat().st_size} bytes instead of {size}."
+                f"{self._said(path)} is damaged: it has {path.stat().st_size} bytes instead of "
+                f"{size}.{_HOW_TO_MEND}"
             )
         return offset
+
+    def offset(self, name: str, beginning: bytes) -> int:
+        """Where the array begins in a file, by the beginning of the file.
+
+        Raises
+        ------
+        ValueError
+            If that is not the header of this array.
+        """
+        # texts are compared, since numpy's own reading evaluates them; versions of numpy differ in
+        # the spaces after it
+        text = npy_header(*self._kinds[name])[_TEXT_AT:].rstrip()
+        magic = beginning[: len(_MAGIC)]
+        length = int.from_bytes(beginning[len(_MAGIC) : _TEXT_AT], "little")
+        found = beginning[_TEXT_AT : _TEXT_AT + length]
+        if magic != _MAGIC or len(found) != length or found.rstrip(b" \n") != text:
+            raise ValueError(
+                f"{self._said(getattr(self, name))} is damaged: its header says "
+                f"{magic + found[:80].rstrip()!r}, and by the manifest {_MAGIC + text!r}."
+                f"{_HOW_TO_MEND}"
+            )
+        return _TEXT_AT + length
+
+    def _said(self, path: Path) -> str:
+        return str(path) if self._origin is None else f"{self._origin}/{path.name}"
 
     def open_array(self, name: str) -> NDArray[Any]:
         """Map an array for reading."""
@@ -165,6 +210,21 @@ class ChunkFiles:
         dtype, shape = self._kinds[name]
         # a plain array over the map: numpy indexes it faster than a memmap
         return np.memmap(getattr(self, name), dtype, "r", offset, shape).view(np.ndarray)
+
+    @contextmanager
+    def local_copy(self) -> Iterator[ChunkFiles]:
+        """Files that can be read here, for a while: these."""
+        yield self
+
+    def row_shape(self, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        """Type and shape of a row of an array."""
+        dtype, shape = self._kinds[name]
+        return dtype, shape[1:]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows when it is complete."""
+        return self._kinds["orbits"][1][0]
 
     def span(self, name: str, first_row: int, n_rows: int) -> tuple[int, int]:
         """Where rows lie within an array: offset and length in bytes."""

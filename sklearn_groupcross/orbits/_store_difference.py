@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ._store_format import Manifest, StoredImage
+from ._store_format import Manifest
+from ._store_images import StoredImage
 
 #: Key of metadata that is a record and no setting: names of images that were set apart.
 DAMAGED = "damaged_images"
 
 
-def explain_difference(path: Path, stored: Manifest, asked: Manifest) -> str:
+def explain_difference(path: Path | str, stored: Manifest, asked: Manifest) -> str:
     """Say why a store cannot serve as another; empty if it can.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
         The store's folder.
     stored : Manifest
         Of the store that lies there.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,34 +17,22 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..groups import FiniteGroup, group_from_json, group_to_json
+from ._store_images import ImageTable, StoredImage, encodable
 from ._store_schema import (
     MANIFEST,
+    MANY_IMAGES,
+    AnyContent,
+    ImageColumns,
     ManifestContent,
+    ManyImagesContent,
     check_size,
+    manifest_text,
     problem_of_layers,
     read_manifest,
     write_manifest,
 )
 
 DTYPES = ("float16", "float32")
-
-
-class StoredImage(NamedTuple):
-    """An image whose orbits a store holds.
-
-    Attributes
-    ----------
-    name : str
-        For people, such as the file's name.
-    digest : str
-        Of the image's content, so that a changed image is not taken for the one that was read.
-    n_rows : int
-        Number of its orbits.
-    """
-
-    name: str
-    digest: str
-    n_rows: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,7 @@ class Manifest:
         ``"float16"`` or ``"float32"``.
     metadata : dict
         What JSON can hold.
-    images : tuple of StoredImage
+    images : ImageTable
         Rows are in their order.
     chunk_starts : tuple of int
         First image of each chunk.
@@ -70,7 +59,7 @@ class Manifest:
     n_channels: int
     dtype: str
     metadata: dict[str, Any]
-    images: tuple[StoredImage, ...]
+    images: ImageTable
     chunk_starts: tuple[int, ...]
     chunk_bytes: int
 
@@ -102,7 +91,15 @@ class Manifest:
             dtype = np.dtype(dtype).name
         if dtype not in DTYPES:
             raise ValueError(f"A store's dtype is float16 or float32; got {dtype}.")
-        empty = cls(group, int(n_channels), dtype, as_json(metadata), (), (), int(chunk_bytes))
+        empty = cls(
+            group,
+            int(n_channels),
+            dtype,
+            as_json(metadata),
+            ImageTable.of([]),
+            (),
+            int(chunk_bytes),
+        )
         if problem := problem_of_layers(empty.metadata, empty.n_channels):
             raise ValueError(f"{problem}.")
         return empty.with_more(images)
@@ -115,32 +112,32 @@ class Manifest:
         ValueError
             If there are none, one has no rows, or one is in the store already.
         """
-        more = [
-            StoredImage(_encodable(str(name)), _encodable(str(digest)), int(rows))
-            for name, digest, rows in images
-        ]
+        try:
+            more = ImageTable.of(images)
+        except OverflowError as error:
+            raise ValueError(f"An image has more rows than any disk holds: {error}.") from error
         if not more:
             raise ValueError("A store holds at least one image; the list of images is empty.")
-        known = {image.digest: image.name for image in self.images}
-        for image in more:
-            if image.n_rows < 1:
-                raise ValueError(f"Image {image.name!r} has n_rows={image.n_rows}; at least 1.")
-            if image.digest in known:
+        if (more.n_rows < 1).any():
+            image = more[int(np.argmin(more.n_rows))]
+            raise ValueError(f"Image {image.name!r} has n_rows={image.n_rows}; at least 1.")
+        known = dict(zip(self.images.digests, self.images.names, strict=True))
+        for name, digest in zip(more.names, more.digests, strict=True):
+            if digest in known:
                 raise ValueError(
-                    f"Image {image.name!r} is in the store already, as {known[image.digest]!r}: "
-                    f"both have the digest {image.digest!r}. Leave it out."
+                    f"Image {name!r} is in the store already, as {known[digest]!r}: "
+                    f"both have the digest {digest!r}. Leave it out."
                 )
+        both = self.images + more
+        check_size(sum(both.n_rows.tolist()), self.row_bytes)
         starts: list[int] = []
         size = 0
-        for number, image in enumerate(more, start=len(self.images)):
-            size += image.n_rows * self.row_bytes
+        for number, n_rows in enumerate(more.n_rows.tolist(), start=len(self.images)):
+            size += n_rows * self.row_bytes
             if not starts or size > self.chunk_bytes:
                 starts.append(number)
-                size = image.n_rows * self.row_bytes
-        check_size(sum(image.n_rows for image in (*self.images, *more)), self.row_bytes)
-        return replace(
-            self, images=(*self.images, *more), chunk_starts=(*self.chunk_starts, *starts)
-        )
+                size = n_rows * self.row_bytes
+        return replace(self, images=both, chunk_starts=(*self.chunk_starts, *starts))
 
     @property
     def row_bytes(self) -> int:
@@ -155,7 +152,7 @@ class Manifest:
     @cached_property
     def row_starts(self) -> NDArray[np.int64]:
         """First row of every image, and the number of rows at the end."""
-        return np.cumsum([0, *(image.n_rows for image in self.images)])
+        return np.concatenate([[0], np.cumsum(self.images.n_rows)])
 
     def images_of(self, chunk: int) -> range:
         """Numbers of a chunk's images.
@@ -167,8 +164,9 @@ class Manifest:
         """
         if not 0 <= chunk < self.n_chunks:
             raise ValueError(f"No chunk {chunk}: the store has chunks 0 to {self.n_chunks - 1}.")
-        ends = (*self.chunk_starts[1:], len(self.images))
-        return range(self.chunk_starts[chunk], ends[chunk])
+        is_last = chunk + 1 == self.n_chunks
+        stop = len(self.images) if is_last else self.chunk_starts[chunk + 1]
+        return range(self.chunk_starts[chunk], stop)
 
     def rows_of(self, chunk: int) -> int:
         """Number of a chunk's rows when it is complete."""
@@ -179,19 +177,36 @@ class Manifest:
         """First row of an image within its chunk."""
         return int(self.row_starts[image] - self.row_starts[self.chunk_starts[chunk]])
 
+    @property
+    def has_many_images(self) -> bool:
+        """Whether there are more than are looked at one by one when a store is opened."""
+        return len(self.images) > MANY_IMAGES
+
+    @property
+    def format_version(self) -> int:
+        """Of the manifest's file."""
+        return 2 if self.has_many_images else 1
+
+    def text(self) -> bytes:
+        """What the manifest's file says."""
+        said: dict[str, Any] = {
+            "version": __version__,
+            "group": group_to_json(self.group),
+            "n_channels": self.n_channels,
+            "dtype": self.dtype,
+            "metadata": self.metadata,
+            "chunk_bytes": self.chunk_bytes,
+            "chunk_starts": list(self.chunk_starts),
+        }
+        images = self.images
+        if self.has_many_images:
+            columns = ImageColumns(images.names, images.digests, images.n_rows.tolist())
+            return manifest_text(ManyImagesContent(**said, images=columns))
+        return manifest_text(ManifestContent(**said, images=list(images)))
+
     def write(self, folder: Path) -> None:
         """Write the manifest into a store's folder; see `write_manifest`."""
-        content = ManifestContent(
-            version=__version__,
-            group=group_to_json(self.group),
-            n_channels=self.n_channels,
-            dtype=self.dtype,  # type: ignore[arg-type]
-            metadata=self.metadata,
-            chunk_bytes=self.chunk_bytes,
-            chunk_starts=list(self.chunk_starts),
-            images=list(self.images),
-        )
-        write_manifest(folder, content)
+        write_manifest(folder, self.text())
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
@@ -199,7 +214,7 @@ class Manifest:
         return cls.of(read_manifest(folder), folder / MANIFEST)
 
     @classmethod
-    def of(cls, content: ManifestContent, path: Path) -> Manifest:
+    def of(cls, content: AnyContent, path: str | os.PathLike[str]) -> Manifest:
         """Make sense of a manifest's content.
 
         Raises
@@ -207,17 +222,22 @@ class Manifest:
         ValueError
             Naming the file, if there is no such group, or the rows are more than can be.
         """
+        found = content.images
+        if isinstance(found, ImageColumns):
+            names, digests, n_rows = found.names, found.digests, found.n_rows
+        else:
+            names, digests, n_rows = map(list, zip(*found, strict=True))
         try:
             manifest = cls(
                 group_from_json(content.group),
                 content.n_channels,
                 content.dtype,
                 content.metadata,
-                tuple(StoredImage(*image) for image in content.images),
+                ImageTable(names, digests, n_rows),
                 tuple(content.chunk_starts),
                 content.chunk_bytes,
             )
-            check_size(sum(image.n_rows for image in manifest.images), manifest.row_bytes)
+            check_size(sum(n_rows), manifest.row_bytes)
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path} makes no sense: {error}") from error
         return manifest
@@ -235,11 +255,6 @@ def as_json(metadata: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("The keys of a store's metadata are strings.")
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
-        return msgspec.json.decode(_encodable(text))
+        return msgspec.json.decode(encodable(text))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"A store's metadata are what JSON can hold: {error}.") from error
-
-
-def _encodable(text: str) -> str:
-    """Text without the halves of characters in which undecodable names of files come."""
-    return text.encode(errors="replace").decode()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zlib
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -16,6 +18,9 @@ from ._plain_files import named_in_errors, open_plain, refuse_link, refuse_missi
 
 # No line is longer, and none that was torn by a power cut leaves more than a block of a disk.
 _LONGEST_LINE, _LONGEST_REST = 256, 2**16
+
+#: What tells one state of a journal from every other, without reading it.
+Stamp: TypeAlias = tuple[object, ...]
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,6 +56,28 @@ class Journal:
         """
         return self.parse(self._content())[0]
 
+    def stamp_if_full(self) -> Stamp | None:
+        """Of a journal that is as long as one that names all images; it is not read."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            refuse_missing_folder(self.path.parent)
+            return None
+        if found.st_size != self.full_length:
+            return None
+        # a journal is only appended to or replaced by another file
+        return found.st_size, found.st_mtime_ns, found.st_ino
+
+    @cached_property
+    def full_length(self) -> int:
+        """Bytes of a journal that names all images, each once."""
+        n_digits, first = 0, self.images.start
+        while first < self.images.stop:  # from 10 to 99 a number has two digits, and so on
+            stop = min(10 ** len(str(first)), self.images.stop)
+            n_digits += (stop - first) * len(str(first))
+            first = stop
+        return len(self.images) * (len(_line(0, "0" * 64)) - 1) + n_digits
+
     def read_to_write(self) -> dict[int, str]:
         """Read it as the chunk's only writer, and drop what a killed one left of its last line.
 
@@ -70,7 +97,7 @@ class Journal:
         is_new = not self.path.exists()
         with named_in_errors(self.path):
             with open_plain(self.path, "ab") as file:
-                file.write(b"".join(_line(*entry) for entry in checksums.items()))
+                file.write(self.text(checksums))
                 file.flush()
                 os.fsync(file.fileno())
             if is_new:
@@ -79,7 +106,12 @@ class Journal:
     def rewrite(self, checksums: dict[int, str]) -> None:
         """Replace it whole."""
         with written_whole(self.path, follow_links=False) as temporary:
-            temporary.write_bytes(b"".join(_line(*entry) for entry in checksums.items()))
+            temporary.write_bytes(self.text(checksums))
+
+    @staticmethod
+    def text(checksums: dict[int, str]) -> bytes:
+        """Lines that name images."""
+        return b"".join(_line(*entry) for entry in checksums.items())
 
     def parse(self, content: bytes) -> tuple[dict[int, str], int]:
         """Checksums by image, and the length in bytes of the lines that are whole.
@@ -114,18 +146,30 @@ class Journal:
         is_whole = line.crc32 in (None, _crc32(line.image, line.sha256))
         return line if is_whole and line.image in self.images else None
 
-    def _content(self) -> bytes:
+    def check_size(self, size: int) -> int:
+        """Refuse to read what no journal of these images can be; the most bytes that one has.
+
+        Raises
+        ------
+        ValueError
+        """
         longest = len(self.images) * _LONGEST_LINE + _LONGEST_REST
+        if size > longest:
+            raise ValueError(
+                f"{self.path} is damaged: it has {size} bytes, and the journal of "
+                f"{len(self.images)} images has {longest} at most."
+            )
+        return longest
+
+    def _content(self) -> bytes:
         try:
             size = self.path.stat().st_size
         except FileNotFoundError:
             refuse_missing_folder(self.path.parent)
             return b""
-        if not self.path.is_file() or size > longest:
-            raise ValueError(
-                f"{self.path} is damaged: it has {size} bytes, and the journal of "
-                f"{len(self.images)} images has {longest} at most."
-            )
+        longest = self.check_size(size)
+        if not self.path.is_file():
+            raise ValueError(f"{self.path} is damaged: it is no file.")
         with open(self.path, "rb") as file, named_in_errors(self.path):
             return file.read(longest)
 
@@ -133,6 +177,14 @@ class Journal:
 def _line(image: int, checksum: str) -> bytes:
     entry = {"image": image, "sha256": checksum, "crc32": _crc32(image, checksum)}
     return json.dumps(entry).encode() + b"\n"
+
+
+def seal_of(checksums: dict[int, str]) -> bytes:
+    """One digest of images and the checksums of their rows, in whatever order they were written."""
+    digest = hashlib.blake2b(digest_size=16)
+    for image, checksum in sorted(checksums.items()):
+        digest.update(f"{image} {checksum}\n".encode())
+    return digest.digest()
 
 
 def _crc32(image: int, checksum: str) -> str:

@@ -10,7 +10,8 @@ from .._files import is_temporary, remove_all_remains
 from ._plain_files import hold_lock, make_folder
 from ._store_chunk import ChunkFiles
 from ._store_difference import explain_difference
-from ._store_format import Manifest, StoredImage
+from ._store_format import Manifest
+from ._store_images import StoredImage
 from ._store_schema import MANIFEST
 
 _LOCK = ".manifest.lock"
@@ -47,8 +48,8 @@ def make_store(path: Path, plan: Manifest) -> None:
             plan.write(path)
 
 
-def extend_store(path: Path, images: Sequence[StoredImage]) -> Manifest:
-    """Add images to a manifest, and give the new one.
+def extend_store(path: Path, images: Sequence[StoredImage]) -> None:
+    """Add images to a manifest.
 
     Raises
     ------
@@ -59,9 +60,8 @@ def extend_store(path: Path, images: Sequence[StoredImage]) -> Manifest:
     """
     with _manifest_locked(path):
         remove_all_remains(path)
-        manifest = Manifest.read(path).with_more(images)  # another process may have added some
-        manifest.write(path)
-    return manifest
+        # another process may have added some
+        Manifest.read(path).with_more(images).write(path)
 
 
 def _manifest_locked(path: Path) -> AbstractContextManager[None]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._store_chunk import ChunkFiles, checksum_of
+from ._store_chunk import Chunk, checksum_of
 from ._store_format import Manifest
+from ._store_journal import Stamp, seal_of
+
+
+class Journals(Protocol):
+    """What a snapshot asks of the place where a store lies; see `Place`."""
+
+    def journals(self, chunks: Sequence[Any]) -> Iterable[dict[int, str]]: ...
+    def stamps(self, chunks: Sequence[Any]) -> list[Stamp | None]: ...
+    def check(self, chunks: Sequence[Any]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -22,32 +30,52 @@ class Snapshot:
     ----------
     pending : tuple of int
         Numbers of the images that were not there.
-    seals : tuple of bytes
-        Of each chunk, one digest of the images that were there and of their checksums.
+    seals : tuple of bytes, Stamp or None
+        Of each chunk, one digest of the images that were there and of their checksums. Of a
+        complete chunk whose journal was not read, what tells this journal from others; None where
+        whatever a complete chunk holds is right.
     """
 
     pending: tuple[int, ...]
-    seals: tuple[bytes, ...]
+    seals: tuple[bytes | Stamp | None, ...]
 
     @classmethod
-    def take(cls, chunks: Sequence[ChunkFiles]) -> Snapshot:
-        """Read all journals, and see that the files which they speak of have their size.
+    def take(cls, place: Journals, chunks: Sequence[Chunk], *, reads_all: bool) -> Snapshot:
+        """See which images are there, and that the files which are spoken of have their size.
+
+        Parameters
+        ----------
+        place : Journals
+        chunks : sequence of ChunkFiles
+            All of the store.
+        reads_all : bool
+            Read all journals. Otherwise those that have the length of a complete one are read
+            when rows of their chunk are.
 
         Raises
         ------
         ValueError, OSError
             Naming the file that is damaged.
         """
+        seals: list[bytes | Stamp | None] = [None] * len(chunks)
+        if not reads_all:
+            seals = list(place.stamps(chunks))
         pending: list[int] = []
-        seals = []
-        for files in chunks:
-            checksums = files.journal.read()
-            if checksums:  # before anything of the size that the manifest claims is made room for
-                files.check("orbits")
-                files.check("positions")
+        unknown = [files for files, stamp in zip(chunks, seals, strict=True) if stamp is None]
+        with_rows: list[Chunk] = []
+        for files, checksums in zip(unknown, place.journals(unknown), strict=True):
+            if checksums:
+                with_rows.append(files)
             pending.extend(image for image in files.images if image not in checksums)
-            seals.append(_seal(checksums))
+            seals[files.chunk] = seal_of(checksums)
+        # before anything of the size that the manifest claims is made room for
+        place.check(with_rows)
         return cls(tuple(pending), tuple(seals))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # on another machine, a copy of the same journal has another stamp
+        seals = tuple(seal if isinstance(seal, bytes) else None for seal in self.seals)
+        return {"pending": self.pending, "seals": seals}
 
 
 class MappedChunks:
@@ -64,7 +92,7 @@ class MappedChunks:
         Compare each image with its checksum the first time that rows of it are read.
     """
 
-    def __init__(self, manifest: Manifest, files: Sequence[ChunkFiles], verify: bool) -> None:
+    def __init__(self, manifest: Manifest, files: Sequence[Chunk], verify: bool) -> None:
         self.files = files
         self.snapshot: Snapshot | None = None
         self._manifest, self._verify = manifest, verify
@@ -75,8 +103,10 @@ class MappedChunks:
         # another process maps the files itself
         return {**self.__dict__, "_maps": {}, "_unverified": {}}
 
-    def read(self, name: str, chunk: int, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Give the array of a chunk from which rows are to be copied.
+    def read(
+        self, name: str, chunk: int, rows: NDArray[np.int64], n_lead: int
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Give an array from which rows of a chunk are to be copied.
 
         Parameters
         ----------
@@ -84,6 +114,14 @@ class MappedChunks:
         chunk : int
         rows : ndarray of int
             Rows within the chunk, increasing.
+        n_lead : int
+            So many blocks of each row are wanted, from the first on; more may be there.
+
+        Returns
+        -------
+        array : ndarray
+        rows : ndarray of int
+            Where the rows lie in it.
 
         Raises
         ------
@@ -95,7 +133,7 @@ class MappedChunks:
         """
         if self._verify:
             self._verify_images(chunk, rows)
-        return self._map(name, chunk)
+        return self._map(name, chunk), rows
 
     def _map(self, name: str, chunk: int) -> NDArray[Any]:
         key = (name, chunk)
@@ -114,9 +152,18 @@ class MappedChunks:
         checksums = files.journal.read()
         if self.snapshot is None:  # rows are counted by it
             raise RuntimeError("Rows were asked for before it was known which there are.")
-        absent = set(self.snapshot.pending).intersection(files.images)
-        present = {image: c for image, c in checksums.items() if image not in absent}
-        if _seal(present) != self.snapshot.seals[chunk]:
+        seal = self.snapshot.seals[chunk]
+        if isinstance(seal, bytes):
+            absent = set(self.snapshot.pending).intersection(files.images)
+            present = {image: c for image, c in checksums.items() if image not in absent}
+            is_same = seal_of(present) == seal
+        else:
+            present = checksums
+            is_same = len(present) == len(files.images) and (
+                # asked for after the journal was read, which was then the one that it tells
+                seal is None or files.journal.stamp_if_full() == seal
+            )
+        if not is_same:
             raise ValueError(
                 f"The store at {files.orbits.parent} has changed since it was opened: images of "
                 f"{files.orbits.name} were discarded or written anew. Open it again."
@@ -143,7 +190,8 @@ class MappedChunks:
                 raise ValueError(
                     f"{files.orbits} or {files.positions.name} is damaged: rows {at} to "
                     f"{at + n_rows - 1}, image {image} ({name!r}), are not what was written. "
-                    f"OrbitStore.discard([{image}]) has it written again."
+                    f"OrbitStore.discard([{image}]), or groupcross store verify --discard, has it "
+                    "written again by what wrote it."
                 )
             unverified.pop(image, None)  # another thread may have verified it meanwhile
 
@@ -203,20 +251,14 @@ class ChunkedArray:
             if start == stop:
                 continue
             local = ordered[start:stop] - self._starts[chunk]
-            source = self._chunks.read(self._name, chunk, local)
+            at: Any
+            source, at = self._chunks.read(self._name, chunk, local, shape[0])
             target: Any = slice(start, stop) if order is None else order[start:stop]
-            if (local[1:] == local[:-1] + 1).all():
-                out[target] = source[(slice(local[0], local[-1] + 1), *parts)]
+            if (at[1:] == at[:-1] + 1).all():
+                out[target] = source[(slice(at[0], at[-1] + 1), *parts)]
             elif order is None and shape == self._row_shape:
                 # take into place: fancy indexing would copy twice ("clip": "raise" would as well)
-                np.take(source, local, axis=0, out=out[target], mode="clip")
+                np.take(source, at, axis=0, out=out[target], mode="clip")
             else:
-                out[target] = source[(local, *parts)]
+                out[target] = source[(at, *parts)]
         return out
-
-
-def _seal(checksums: dict[int, str]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for image, checksum in sorted(checksums.items()):
-        digest.update(f"{image} {checksum}\n".encode())
-    return digest.digest()

@@ -7,7 +7,7 @@ import json
 import os
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -15,10 +15,18 @@ from .._files import written_whole
 from .._schema import Count, RowCount, Whole, read_json
 from .._version import __version__
 
-FORMAT, FORMAT_VERSION = "sklearn_groupcross.OrbitStore", 1
+FORMAT = "sklearn_groupcross.OrbitStore"
 MANIFEST = "manifest.json"
-# Bytes of a manifest, some ten million images; reading one takes thirty times as much memory.
-_LARGEST = 2**30
+#: More images than this are written as columns, format version 2, which is read ten times as fast.
+#: Releases that know version 1 alone read every smaller store.
+MANY_IMAGES = 20_000
+# Bytes of a manifest, some twenty million images; reading one takes three times as much memory, and
+# of version 1 twenty times.
+_LARGEST = 2**31
+_WITHOUT = (
+    "Without it nothing says what the orbits are: delete the store's folder, and have it written "
+    "again."
+)
 # Of all rows of a store together, in bytes: no file system holds more.
 _MOST_BYTES = 2**62
 
@@ -31,11 +39,10 @@ class _Beginning(msgspec.Struct):
     version: Any = None
 
 
-class ManifestContent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The file's content; `Manifest` is what is worked with."""
+class _Content(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What manifests of all versions say."""
 
     format: str = FORMAT
-    format_version: int = FORMAT_VERSION
     version: str
     group: dict[str, Any]
     n_channels: Count
@@ -43,30 +50,64 @@ class ManifestContent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     metadata: dict[str, Any]
     chunk_bytes: Annotated[int, msgspec.Meta(ge=1)]
     chunk_starts: Annotated[list[Whole], msgspec.Meta(min_length=1)]
-    images: Annotated[list[tuple[str, str, RowCount]], msgspec.Meta(min_length=1)]
     checksum: str = ""
 
 
-def is_store(path: str | os.PathLike[str]) -> bool:
-    """Say whether a path is the folder of an `OrbitStore`, of whatever version.
+class ManifestContent(_Content, forbid_unknown_fields=True, kw_only=True):
+    """The file's content, version 1; `Manifest` is what is worked with."""
 
-    Parameters
-    ----------
-    path : path
-        Anything: a folder of images may have a file of the manifest's name too.
+    format_version: int = 1
+    images: Annotated[list[tuple[str, str, RowCount]], msgspec.Meta(min_length=1)]
 
-    Returns
-    -------
-    is_store : bool
-    """
+
+class ImageColumns(msgspec.Struct, forbid_unknown_fields=True):
+    """Names, digests and numbers of rows of all images."""
+
+    names: Annotated[list[str], msgspec.Meta(min_length=1)]
+    digests: list[str]
+    n_rows: list[RowCount]
+
+
+class ManyImagesContent(_Content, forbid_unknown_fields=True, kw_only=True):
+    """The file's content, version 2."""
+
+    format_version: int = 2
+    images: ImageColumns
+
+
+AnyContent: TypeAlias = ManifestContent | ManyImagesContent
+_VERSIONS: dict[int, type[AnyContent]] = {1: ManifestContent, 2: ManyImagesContent}
+
+
+def is_store_folder(path: Path) -> bool:
+    """Whether a folder is a store, of whatever version."""
     try:
-        content = (Path(path) / MANIFEST).read_bytes()
-        return msgspec.json.decode(content, type=_Beginning).format == FORMAT
-    except (OSError, ValueError, RecursionError):  # no file, or no JSON
+        return is_manifest((path / MANIFEST).read_bytes())
+    except (OSError, ValueError):  # no file, or no name of one
         return False
 
 
-def write_manifest(folder: Path, content: ManifestContent) -> None:
+def is_manifest(content: bytes) -> bool:
+    """Whether a file's content is a store's manifest, of whatever version."""
+    try:
+        return msgspec.json.decode(content, type=_Beginning).format == FORMAT
+    except (ValueError, RecursionError):  # no JSON
+        return False
+
+
+def manifest_text(content: AnyContent) -> bytes:
+    """A manifest's text, with its checksum."""
+    fields = _fields(content)
+    fields["checksum"] = _checksum(fields)
+    columns = fields["images"]
+    if not isinstance(columns, ImageColumns):
+        return json.dumps(fields).encode()
+    fields.pop("images")
+    # numbers beyond 64 bits, which metadata may hold, msgspec does not write
+    return b'%s, "images": %s}' % (json.dumps(fields).encode()[:-1], msgspec.json.encode(columns))
+
+
+def write_manifest(folder: Path, text: bytes) -> None:
     """Write a manifest into a store's folder; it appears whole and survives a power cut.
 
     Raises
@@ -74,13 +115,11 @@ def write_manifest(folder: Path, content: ManifestContent) -> None:
     OSError
         If the folder is read-only or full.
     """
-    fields = _fields(content)
-    fields["checksum"] = _checksum(fields)
     with written_whole(folder / MANIFEST, follow_links=False) as temporary:
-        temporary.write_text(json.dumps(fields), encoding="utf-8")
+        temporary.write_bytes(text)
 
 
-def read_manifest(folder: Path) -> ManifestContent:
+def read_manifest(folder: Path) -> AnyContent:
     """Read the manifest of a store's folder.
 
     Raises
@@ -100,7 +139,7 @@ def read_manifest(folder: Path) -> ManifestContent:
     return parse_manifest(path.read_bytes(), path)
 
 
-def parse_manifest(text: bytes, path: Path) -> ManifestContent:
+def parse_manifest(text: bytes, path: str | os.PathLike[str]) -> AnyContent:
     """Read a manifest's text; `path` is named in errors.
 
     Raises
@@ -110,24 +149,29 @@ def parse_manifest(text: bytes, path: Path) -> ManifestContent:
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise ValueError(f"{path} is damaged: it is not JSON ({error}).") from error
+        raise ValueError(f"{path} is damaged: it is not JSON ({error}). {_WITHOUT}") from error
     try:
         beginning = msgspec.json.decode(text, type=_Beginning)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         beginning = _Beginning()
     if beginning.format != FORMAT:
         raise ValueError(f"{path} is not the manifest of an orbit store.")
-    if beginning.format_version != FORMAT_VERSION:
+    version = beginning.format_version
+    kind = _VERSIONS.get(version) if isinstance(version, int) else None
+    if kind is None:
         raise ValueError(
-            f"{path} is of format version {beginning.format_version!r}, written by "
+            f"{path} is of format version {version!r}, written by "
             f"sklearn_groupcross {beginning.version}; sklearn_groupcross {__version__} "
-            f"reads version {FORMAT_VERSION}. Install the version that wrote it, or a later "
-            "one."
+            f"reads version {' and version '.join(map(str, _VERSIONS))}. Install the version that "
+            "wrote it, or a later one."
         )
-    content = read_json(text, ManifestContent, path)
+    try:
+        content: AnyContent = read_json(text, kind, path)
+    except ValueError as error:
+        raise ValueError(f"{error} {_WITHOUT}") from error
     fields = _fields(content)
     if fields.pop("checksum") != _checksum(fields):
-        raise ValueError(f"{path} is damaged: its content does not have its checksum.")
+        raise ValueError(f"{path} is damaged: its content does not have its checksum. {_WITHOUT}")
     if problem := _problem_of_chunks(content) or problem_of_layers(
         content.metadata, content.n_channels
     ):
@@ -161,20 +205,32 @@ def problem_of_layers(metadata: dict[str, Any], n_channels: int) -> str:
     return ""
 
 
-def _problem_of_chunks(content: ManifestContent) -> str:
-    starts = content.chunk_starts
+def _problem_of_chunks(content: AnyContent) -> str:
+    starts, images = content.chunk_starts, content.images
+    if not isinstance(images, ImageColumns):
+        n_images = len(images)
+    else:
+        n_images = len(images.names)
+        if not n_images == len(images.digests) == len(images.n_rows):
+            return "its images' names, digests and n_rows are not of one number"
     if starts[0] != 0 or any(one >= next_one for one, next_one in pairwise(starts)):
         return "its chunk_starts do not begin with 0 and increase"
-    if starts[-1] >= len(content.images):
-        return f"a chunk begins with image {starts[-1]}, and there are {len(content.images)} images"
+    if starts[-1] >= n_images:
+        return f"a chunk begins with image {starts[-1]}, and there are {n_images} images"
     return ""
 
 
-def _fields(content: ManifestContent) -> dict[str, Any]:
+def _fields(content: AnyContent) -> dict[str, Any]:
     return {name: getattr(content, name) for name in content.__struct_fields__}
 
 
 def _checksum(fields: dict[str, Any]) -> str:
     """Of everything but itself, in whatever order it is written."""
     said = {name: value for name, value in fields.items() if name != "checksum"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    columns = said.get("images")
+    if not isinstance(columns, ImageColumns):
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    said.pop("images")
+    state = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    state.update(msgspec.json.encode(columns))
+    return state.hexdigest()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from .._progress import tqdm
-from ._store_chunk import ChunkFiles
+from ._store_chunk import Chunk
 from ._store_format import Manifest
 
 
@@ -49,7 +50,7 @@ class StoreReport:
 
 
 def verify_chunks(
-    manifest: Manifest, chunks: Sequence[ChunkFiles], progress: bool = False
+    manifest: Manifest, chunks: Sequence[Chunk], progress: bool = False
 ) -> StoreReport:
     """Recompute the checksums of all images that are there."""
     problems: list[str] = []
@@ -63,32 +64,35 @@ def verify_chunks(
             damaged.extend(files.images)
             continue
         n_pending += len(files.images) - len(checksums)
-        try:
-            if checksums:
-                files.check("orbits")
-                files.check("positions")
-        except (ValueError, OSError) as error:
-            problems.append(f"{error} Images {_range(sorted(checksums))} are lost.")
-            damaged.extend(sorted(checksums))
+        if not checksums:
             continue
-        for image, checksum in sorted(checksums.items()):
-            name, _, n_rows = manifest.images[image]
-            first = manifest.row_in_chunk(files.chunk, image)
+        with ExitStack() as stack:
             try:
-                found = files.read_checksum(first, n_rows)
-                problem = "" if found == checksum else "they are not what was written"
-            except OSError as error:
-                problem = f"they cannot be read ({error})"
-            if problem and files.journal.read().get(image) != checksum:
-                n_pending += 1  # it was discarded meanwhile
-            elif problem:
-                problems.append(
-                    f"{files.orbits} or {files.positions.name}, rows {first} to "
-                    f"{first + n_rows - 1}, image {image} ({name!r}): {problem}."
-                )
-                damaged.append(image)
-            else:
-                n_verified += 1
+                copy = stack.enter_context(files.local_copy())
+                copy.check("orbits")
+                copy.check("positions")
+            except (ValueError, OSError) as error:
+                problems.append(f"{error} Images {_range(sorted(checksums))} are lost.")
+                damaged.extend(sorted(checksums))
+                continue
+            for image, checksum in sorted(checksums.items()):
+                name, _, n_rows = manifest.images[image]
+                first = manifest.row_in_chunk(files.chunk, image)
+                try:
+                    found = copy.read_checksum(first, n_rows)
+                    problem = "" if found == checksum else "they are not what was written"
+                except OSError as error:
+                    problem = f"they cannot be read ({error})"
+                if problem and files.journal.read().get(image) != checksum:
+                    n_pending += 1  # it was discarded meanwhile
+                elif problem:
+                    problems.append(
+                        f"{files.orbits} or {files.positions.name}, rows {first} to "
+                        f"{first + n_rows - 1}, image {image} ({name!r}): {problem}."
+                    )
+                    damaged.append(image)
+                else:
+                    n_verified += 1
     return StoreReport(len(manifest.images), n_verified, n_pending, tuple(problems), tuple(damaged))
 
 

@@ -80,6 +80,15 @@ class TestArrays:
             with pytest.raises(ValueError, match=r"x\.npy (cannot be decoded|does not hold)"):
                 ImageSource([tmp_path / "x.npy"], n_channels=5).check(0)
 
+    @pytest.mark.parametrize("text", [b"{'descr': (", b"{'descr': '|u1', 'fortran_order': F\xb0E"])
+    def test_a_header_that_is_no_python_is_named(self, tmp_path, text):
+        """numpy reads it as Python, and raises what a tokenizer does."""
+        header = text.ljust(118)
+        content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(99)
+        (tmp_path / "x.npy").write_bytes(content)
+        with pytest.raises(ValueError, match=r"x\.npy cannot be decoded"):
+            ImageSource([tmp_path / "x.npy"], n_channels=5).check(0)
+
     def test_values_of_unknown_range_are_refused(self, tmp_path):
         np.save(tmp_path / "x.npy", PLANES.astype(np.int32))
         with pytest.raises(ValueError, match=r"x\.npy cannot be used\. .*got int32"):

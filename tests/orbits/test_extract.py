@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import distributed
@@ -19,9 +20,16 @@ import pytest
 import torch
 from PIL import Image
 
-from sklearn_groupcross import Dihedral, GroupCrosscoder, Network, OrbitDataset, OrbitStore
+from sklearn_groupcross import (
+    Dihedral,
+    GroupCrosscoder,
+    Network,
+    OrbitDataset,
+    OrbitStore,
+    _workers,
+)
 from sklearn_groupcross._workers import end_with_parent
-from sklearn_groupcross.orbits import _extract
+from sklearn_groupcross.orbits import _extract, choose_chunk_bytes
 from sklearn_groupcross.orbits._reader import OrbitReader
 from sklearn_groupcross.orbits._settings import network_digest
 from tests.orbits.stores import count_lines
@@ -236,13 +244,54 @@ def test_several_processes_write_the_same_store(folder, tmp_path, monkeypatch):
         options.append(given)
         return joblib.Parallel(**given)
 
-    monkeypatch.setattr(_extract, "Parallel", watched)
+    monkeypatch.setattr(_workers, "Parallel", watched)
     one = dataset(folder).extract(tmp_path / "one", chunk_bytes=CHUNK)
     assert options == []
     dataset(folder).extract(tmp_path / "two", chunk_bytes=CHUNK, n_jobs=2)
     assert same_files(tmp_path / "one", tmp_path / "two")
     assert one.verify().ok
     assert [given["initializer"] for given in options] == [end_with_parent]
+
+
+def test_a_chunk_that_another_process_writes_is_left_to_it(folder, tmp_path, monkeypatch):
+    """Array tasks share one store: each takes what is free, and waits for the rest to be there."""
+    dataset(folder).extract(tmp_path / "one", chunk_bytes=CHUNK)
+    began = OrbitStore.create(
+        tmp_path / "two",
+        group=Dihedral(4),
+        n_channels=96,
+        images=OrbitStore(tmp_path / "one").images,
+        metadata=OrbitStore(tmp_path / "one").metadata,
+        chunk_bytes=CHUNK,
+    )
+    another = ExitStack()
+    another.enter_context(began.writer(1))
+    pending = []
+
+    def the_other_dies(seconds):
+        pending.append(began.pending())
+        another.close()
+
+    monkeypatch.setattr(_extract.time, "sleep", the_other_dies)
+    dataset(folder).extract(tmp_path / "two", chunk_bytes=CHUNK)
+    assert pending == [[1]]
+    assert same_files(tmp_path / "one", tmp_path / "two")
+
+
+def test_what_another_process_writes_meanwhile_is_not_read(folder, tmp_path, monkeypatch):
+    dataset(folder).extract(tmp_path / "whole", chunk_bytes=CHUNK)
+    write, n_written = _extract._write_chunk, []
+
+    def after_the_other(given, path, chunk, *more):
+        if chunk == 0:  # the other is quick, and writes the last chunk first
+            write(given, path, 2, *more)
+        n_written.append(write(given, path, chunk, *more))
+        return n_written[-1]
+
+    monkeypatch.setattr(_extract, "_write_chunk", after_the_other)
+    dataset(folder).extract(tmp_path / "store", chunk_bytes=CHUNK)
+    assert n_written == [2, 2, 0]
+    assert same_files(tmp_path / "store", tmp_path / "whole")
 
 
 class Noisy(torch.nn.Conv2d):
@@ -270,30 +319,13 @@ def test_who_calls_for_several_processes_is_warned_and_once(
 
         return work
 
-    monkeypatch.setattr(_extract, "Parallel", in_parcels)
+    monkeypatch.setattr(_workers, "Parallel", in_parcels)
     network = Network(torch.nn.Sequential(module), input_size=32, default_layer="0")
     orbits = dataset(folder, network=network)
     with pytest.warns(UserWarning, match=said) as caught:
         orbits.extract(tmp_path / "store", chunk_bytes=1, n_jobs=2)
     assert [warning.filename for warning in caught] == [__file__]
     assert len(list((tmp_path / "store").glob("chunk-*.jsonl"))) == 6
-
-
-@pytest.mark.parametrize(
-    ("backend", "n_tasks", "n_jobs", "is_watching"),
-    [
-        ("loky", 9, 4, True),
-        ("loky", 3, 3, True),
-        ("loky", 0, 1, True),
-        ("multiprocessing", 9, 4, True),
-        ("threading", 3, 4, False),
-    ],
-)
-def test_processes_started_here_watch_this_one(backend, n_tasks, n_jobs, is_watching):
-    with joblib.parallel_config(backend=backend):
-        found, options = _extract._processes(4, n_tasks)
-    assert found == n_jobs
-    assert options == ({"initializer": end_with_parent} if is_watching else {})
 
 
 def test_a_dask_cluster_writes_the_same_store(folder, tmp_path):
@@ -450,3 +482,12 @@ def test_an_image_that_never_fits_is_an_error(folder, monkeypatch):
     monkeypatch.setattr(OrbitReader, "read", no_memory)
     with pytest.raises(torch.OutOfMemoryError):
         _ = dataset(folder)[0]
+
+
+def test_chunks_and_their_number_grow_alike():
+    """Sixteen of a GiB, and of four times the bytes twice as many, of twice the size."""
+    assert choose_chunk_bytes(1000) * 16 >= 1000
+    gib = 2**30
+    assert [choose_chunk_bytes(n * gib) // 2**20 for n in (1, 4, 16, 64)] == [64, 128, 256, 512]
+    assert choose_chunk_bytes(10**6 * gib) == 4 * gib
+    assert choose_chunk_bytes(10**6 * gib, is_remote=True) == gib // 4
