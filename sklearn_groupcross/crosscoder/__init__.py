@@ -2,6 +2,7 @@
 
 from .._stacks._validation import flatten_orbits
 from ._codes import codes_of_activations, codes_of_orbits, dictionary_of
+from ._communication import communication_bytes
 from ._ensemble import crosscoder_ensemble
 from ._estimator import GroupCrosscoder
 from ._outcome import FEWEST_FIRINGS, firings_per_number
@@ -19,6 +20,7 @@ __all__ = [
     "check_reads_activations",
     "codes_of_activations",
     "codes_of_orbits",
+    "communication_bytes",
     "crosscoder_ensemble",
     "crosscoder_path",
     "dictionary_of",

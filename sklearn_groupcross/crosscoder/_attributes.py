@@ -39,6 +39,7 @@ class CrosscoderAttributes(BaseEstimator):
     n_iter_no_change: int
     tol: float
     device: str | torch.device
+    parallel: str | None
     precision: str
     random_state: int | np.random.RandomState | None
     checkpoint_dir: str | os.PathLike[str] | None

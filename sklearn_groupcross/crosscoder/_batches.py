@@ -43,10 +43,17 @@ class Passes:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one step, and the group element by which their orbits are translated."""
+    """Rows of one step, and the group element by which their orbits are translated.
+
+    Attributes
+    ----------
+    share : float
+        Of the rows of the step; other processes have the rest.
+    """
 
     rows: NDArray[np.int64]
     translation: int
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,13 @@ class Samples:
         What the encoder reads.
     targets : Tensor of shape (n, w)
         What the decoder reconstructs: all blocks side by side, or their coordinates in a basis.
+    share : float
+        Of the samples of the step; other processes have the rest.
     """
 
     inputs: Tensor
     targets: Tensor
+    share: float = 1.0
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -77,6 +87,8 @@ class StepOutcome:
     loss : Tensor, scalar
     squared_error : Tensor, scalar
         Mean over samples of the squared error of the reconstruction.
+    price : Tensor, scalar
+        What codes cost, a part of the loss.
     n_active : Tensor, scalar
         Active codes of all samples together.
     fires : Tensor of shape (m,), bool
@@ -87,6 +99,7 @@ class StepOutcome:
 
     loss: Tensor
     squared_error: Tensor
+    price: Tensor
     n_active: Tensor
     fires: Tensor
     smallest: Tensor

@@ -22,9 +22,11 @@ from ._parameters import Units
 from ._persistence import CHECKPOINT_FORMAT, history_to_arrays
 from ._tensor_file import read_tensors, write_tensors
 
-#: Seconds between two writes: no more than minutes are lost, and of states of gigabytes, which take
-#: some ten seconds, writing is a few per cent of a run.
-SECONDS_BETWEEN = 300.0
+#: Seconds between two writes: no more than a minute is lost.
+SECONDS_BETWEEN = 50.0
+# Where one takes longer than this, as of states of gigabytes, so many times as long is between
+# them: writing is a twentieth of a run at most.
+_SLOW_WRITE, _TIMES_A_WRITE = 2.5, 20
 
 
 class Checkpoint:
@@ -69,7 +71,7 @@ class Checkpoint:
             json.dumps(configuration, sort_keys=True).encode(), digest_size=8
         ).hexdigest()
         self._configuration, self._model = configuration, model
-        self._last = time.monotonic()
+        self._last, self._took = time.monotonic(), 0.0
         self.keep = keep
         place = Path(folder)
         if place.exists() and not place.is_dir():
@@ -97,13 +99,16 @@ class Checkpoint:
     @property
     def is_due(self) -> bool:
         """Whether it is time to write again."""
-        return time.monotonic() - self._last >= SECONDS_BETWEEN
+        is_slow = self._took > _SLOW_WRITE
+        between = _TIMES_A_WRITE * self._took if is_slow else SECONDS_BETWEEN
+        return time.monotonic() - self._last >= between
 
     def write(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Write the state of a run; on failure warn, and keep the one before.
 
         A long run should not be lost because its checkpoint cannot be written.
         """
+        began = time.monotonic()
         header = {
             "configuration": self._configuration,
             "model": self._model,
@@ -120,6 +125,7 @@ class Checkpoint:
                 RuntimeWarning,
             )
         self._last = time.monotonic()
+        self._took = self._last - began
 
     def read(self) -> RunState | None:
         """Read the state of the run that was killed; None if there was none.

@@ -30,18 +30,18 @@ class Counters:
 
     def __init__(self, options: TrainingOptions) -> None:
         n_atoms, device = options.n_atoms, options.device
-        self._n_atoms, self._dead_samples = n_atoms, options.dead_samples
+        self._dead_samples = options.dead_samples
         expected = options.rule.expected_share
         self.active_share = torch.tensor(expected, dtype=torch.float32, device=device)
         self.idle = torch.zeros(n_atoms, dtype=torch.int64, device=device)
         self.fired = torch.zeros(n_atoms, dtype=torch.bool, device=device)
         self._dead: Tensor | None = None
 
-    def update(self, fires: Tensor, n_active: Tensor, n_samples: int) -> None:
-        """Count a step in which atoms fired, with so many active codes of all samples together."""
+    def update(self, fires: Tensor, active_share: Tensor, n_samples: int) -> None:
+        """Count a step in which atoms fired, and a share of the codes was active."""
         self.idle = torch.where(fires, 0, self.idle + n_samples)
         self.fired |= fires
-        self.active_share = n_active / (n_samples * self._n_atoms)
+        self.active_share = active_share
 
     def start_epoch(self) -> None:
         """Forget which atoms have fired in the epoch before."""

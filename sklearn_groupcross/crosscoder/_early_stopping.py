@@ -93,9 +93,11 @@ class EarlyStopping:
         n_batches = -(-len(self.rows) // batch_size)
         batches = [Batch(part, 0) for part in np.array_split(self.rows, n_batches)]
         error = price = 0.0
-        for samples in feed.samples(batches):
+        own = [part for batch in batches if len((part := trainer.parallel.part(batch)).rows)]
+        for samples in feed.samples(own):
             squared_error, price_of_batch = trainer.evaluate(samples)
             error += squared_error * len(samples) / len(self.rows)
             price += price_of_batch * len(samples) / len(self.rows)
+        error, price = trainer.parallel.sum_over_samples(error, price)
         variance = trainer.variance or 1.0
         return error / variance, (error + price * options.width) / variance

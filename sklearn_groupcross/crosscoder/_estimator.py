@@ -20,9 +20,11 @@ from .._stacks._validation import check_group_parameter
 from .._whole import all_or_nothing
 from ..groups import FiniteGroup
 from ._activations import ACTIVATIONS
+from ._beginning import begin
 from ._checkpoint import Checkpoint
 from ._continuation import check_unchanged, last_weights
 from ._data import prepare_data
+from ._distributed._launch import device_of_process, parallelism
 from ._early_stopping import EarlyStopping
 from ._fitted import FittedCrosscoder
 from ._interrupt import Interruption
@@ -32,10 +34,10 @@ from ._resolution import draw_seed, resolve_options, resolve_passes
 from ._resumable import Resumable
 from ._run_identity import open_checkpoint
 from ._splitting import check_groups, split_rows
-from ._start import start, units_of
+from ._start import start
 from ._summary import DataSummary
 from ._trainer import Trainer
-from ._trainer_state import on_device, take_up
+from ._trainer_state import on_device, whole
 from ._training import finish, train
 
 
@@ -51,7 +53,7 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
 
     - what is learned, and from what: `group` to `compression`;
     - from where and how, and for how long: `dict_init` to `tol`;
-    - where it is computed: `device`, `precision`;
+    - where it is computed: `device`, `parallel`, `precision`;
     - what is drawn, saved and shown: `random_state` to `verbose`.
 
     Parameters
@@ -118,6 +120,12 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
     tol : float, default=1e-4
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA when there is one. Arrays come and go as numpy in any case.
+    parallel : {"data", "atoms"} or None, default=None
+        How several processes, each of which calls `fit` with the same data and parameters, train
+        one dictionary: each on some of the samples of every step, with all atoms, or each some of
+        the atoms, on all samples, for dictionaries that one device cannot hold. They are started by
+        ``torchrun``, or are those of the program's own `torch.distributed`. All of them have the
+        whole result; the first alone writes checkpoints. None: this process alone.
     precision : {"auto", "float32", "tf32", "bfloat16"}, default="auto"
         Of the matrix products of training on a GPU, and of dense steps on the CPU; there steps with
         few active codes are float32 in any case. ``"tf32"`` is float32 on the CPU. ``"auto"``
@@ -126,10 +134,11 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
     random_state : int, RandomState instance or None, default=None
         The same seed on the same CPU gives the same bits.
     checkpoint_dir : path, optional
-        Folder for checkpoints during training, one every five minutes. A run that is killed, or
-        stopped by Ctrl-C, SIGTERM or SIGHUP, is resumed by `fit` with the same parameters and data,
-        and ends in the same bits as one that was not. Each configuration and data set has its own
-        file, and each of several such runs at once; it goes when the run is done.
+        Folder for checkpoints during training, one a minute, or less often where writing takes
+        long. A run that is killed, or stopped by Ctrl-C, SIGTERM or SIGHUP, is resumed by `fit`
+        with the same parameters and data, and ends in the same bits as one that was not. Each
+        configuration and data set has its own file, and each of several such runs at once; it goes
+        when the run is done.
     sparse_output : bool, default=False
         Give codes as a CSR array, which `set_output` cannot put into a data frame.
     verbose : int, default=0
@@ -222,6 +231,7 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "device": [str, torch.device],
+        "parallel": [StrOptions({"data", "atoms"}), None],
         "precision": [StrOptions({"auto", "float32", "tf32", "bfloat16"})],
         "random_state": ["random_state"],
         "checkpoint_dir": [str, os.PathLike, None],
@@ -253,6 +263,7 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         device: str | torch.device = "auto",
+        parallel: str | None = None,
         precision: str = "auto",
         random_state: int | np.random.RandomState | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
@@ -280,6 +291,7 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.device = device
+        self.parallel = parallel
         self.precision = precision
         self.random_state = random_state
         self.checkpoint_dir = checkpoint_dir
@@ -315,9 +327,13 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         ValueError
             If the columns do not divide into the group's blocks, X holds NaN or infinity (the
             message names rows), there is one sample only, `k` exceeds `n_features`, `groups` are
-            not one a sample, training diverges, or a checkpoint is damaged.
+            not one a sample, training diverges, a checkpoint is damaged, or `parallel` is set and
+            nothing has started other processes, or they are given something else.
         TypeError
             If X is an `OrbitDataset`: ``as_array()`` and ``extract(path)`` give what can be fitted.
+        RuntimeError
+            If another process is lost; the message names it. The same call goes on from the last
+            checkpoint.
         OSError
             If `checkpoint_dir` cannot be made or written to.
         KeyboardInterrupt
@@ -360,6 +376,8 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         It returns also how many rows it learned from. The last is not None if a signal ended it
         early. `opened` closes the checkpoint.
         """
+        device = device_of_process(resolve_device(self.device), self.parallel)
+        parallel = opened.enter_context(parallelism(self.parallel, device))
         rows, summary = prepare_data(self, X, reset=True)
         if len(rows) < 2:
             raise ValueError(
@@ -368,7 +386,9 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
             )
         groups = check_groups(groups, len(rows), to_split=self.early_stopping)
         self._release_checkpoint()
-        checkpoint = open_checkpoint(self, summary, groups, keep=self._keeps_checkpoint)
+        checkpoint = None
+        if parallel.is_first:
+            checkpoint = open_checkpoint(self, summary, groups, keep=self._keeps_checkpoint)
         if checkpoint is not None:
             opened.enter_context(checkpoint)
         saved = None if checkpoint is None else checkpoint.read()
@@ -376,6 +396,7 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         seed = draw_seed(self.random_state)
         if saved is not None and self.random_state is None:
             seed = saved.values["options"]["seed"]
+        seed = parallel.tell(seed)
         learned = np.arange(len(rows))
         stopping = None
         if self.early_stopping:
@@ -383,18 +404,8 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
             learned, held_out = split_rows(len(rows), groups, fraction, seed)
             stopping = EarlyStopping(held_out, int(self.n_iter_no_change), float(self.tol))
         passes = resolve_passes(self, learned, seed)
-        options = resolve_options(self, passes)
-        if saved is None:
-            weights = last_weights(self, "warm_start") if self.warm_start else None
-            trainer = start(options, rows, summary, dict_init=self.dict_init, weights=weights)
-        else:
-            assert checkpoint is not None
-            checkpoint.check_options(saved, options)
-            checkpoint.check_units(saved, *units_of(options, rows, summary))
-            tensors = saved.tensors()
-            trainer = take_up(options, tensors, saved.values)
-            if stopping is not None:
-                stopping.set_state(tensors, saved.values["early_stopping"])
+        options = replace(resolve_options(self, passes), device=device)
+        trainer = begin(self, options, rows, summary, checkpoint, saved, stopping, parallel)
         interrupted = train(
             rows,
             [trainer],
@@ -404,6 +415,7 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
             progress=bool(self.verbose),
         )
         self._trainer: Trainer | None = None
+        trainer = whole(trainer)
         finish(self, trainer, rows)
         return trainer, summary, len(learned), checkpoint, interrupted
 
@@ -448,6 +460,11 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
 
     def _train_on_portion(self, X: ArrayLike, before: dict[str, Any]) -> Interruption | None:
         """Make a pass, and take over what was learned; not None if a signal ended it early."""
+        if self.parallel is not None:
+            raise ValueError(
+                f"partial_fit trains in one process; parallel={self.parallel!r} is for fit. Set it "
+                "to None."
+            )
         trainer: Trainer | None = getattr(self, "_trainer", None)
         check_unchanged(self, trainer)
         rows, summary = prepare_data(self, X, reset=not hasattr(self, "components_"))

@@ -13,6 +13,7 @@ from ..groups import FiniteGroup
 from ._basis import FittedBasis, OrbitBasis, fit_basis
 from ._batches import Batch, Samples, generator_for
 from ._options import DEFAULT_K, TrainingOptions
+from ._parallelism import ALONE, Parallelism
 from ._parameters import Units
 
 # Rows from which a basis is made: more of them move its axes little.
@@ -42,6 +43,8 @@ class Feed:
         Whether the encoder reads all of a target, or the identity block alone.
     basis : OrbitBasis, optional
         Coordinates of the targets. Default: all columns.
+    parallel : Parallelism, optional
+        Who computes some of the coordinates that are kept.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Feed:
         *,
         reads_orbit: bool,
         basis: OrbitBasis | None = None,
+        parallel: Parallelism = ALONE,
     ) -> None:
         self._rows, self._units, self._group, self._device = rows, units, group, device
         self._reads_orbit, self._basis = reads_orbit, basis
@@ -61,9 +65,12 @@ class Feed:
         if basis is not None and 4 * len(rows) * basis.n_coordinates <= _BYTES_KEPT:
             shape = (len(rows), basis.n_coordinates)
             self._coordinates = torch.empty(shape, dtype=torch.float32, device="cpu")
-            for part in rows.slices():
-                centered = units.apply_(rows.read(part, dtype=units.center.dtype).to(device))
-                self._coordinates[part] = basis.compress(centered).cpu()
+            parts = list(rows.slices())
+            for number, part in enumerate(parts):
+                if parallel.computes(number):
+                    centered = units.apply_(rows.read(part, dtype=units.center.dtype).to(device))
+                    self._coordinates[part] = basis.compress(centered).cpu()
+            parallel.complete([self._coordinates[part] for part in parts])
 
     def samples(self, batches: Sequence[Batch]) -> Iterator[Samples]:
         """Samples of batches, in order; the next are read while the last are worked on.
@@ -74,7 +81,7 @@ class Feed:
             # what others copy later, from memory that is not pinned, might be written over
             on_cuda = self._device.type == "cuda"
             moved = [part.to(self._device, non_blocking=on_cuda) for part in parts]
-            yield self._prepare(moved, batch.translation)
+            yield self._prepare(moved, batch)
 
     def _read(self, batch: Batch) -> list[Tensor]:
         """Columns of the data, and kept coordinates if there are any, as they are stored."""
@@ -98,16 +105,17 @@ class Feed:
         self._memory.reverse()
         return self._memory[0][:n]
 
-    def _prepare(self, parts: list[Tensor], h: int) -> Samples:
-        units, d = self._units, self._rows.shape[1] // self._group.order
+    def _prepare(self, parts: list[Tensor], batch: Batch) -> Samples:
+        units, d, h = self._units, self._rows.shape[1] // self._group.order, batch.translation
         if self._basis is not None and self._coordinates is not None:
             targets = self._basis.translate(parts[0], h)
             inputs = targets if self._reads_orbit else units.apply_(parts[1], h * d)
-            return Samples(inputs, targets)
+            return Samples(inputs, targets, batch.share)
         # where batches are translated, all blocks have one centre: the order is the same
         stacks = translate(units.apply_(parts[0]), self._group, h)
         targets = stacks if self._basis is None else self._basis.compress(stacks)
-        return Samples(targets if self._reads_orbit else stacks[:, :d].contiguous(), targets)
+        inputs = targets if self._reads_orbit else stacks[:, :d].contiguous()
+        return Samples(inputs, targets, batch.share)
 
 
 def translate(batch: Tensor, group: FiniteGroup, h: int) -> Tensor:

@@ -13,6 +13,7 @@ from ._basis import FittedBasis, OrbitBasis
 from ._batches import Samples
 from ._feed import Feed
 from ._options import TrainingOptions
+from ._parallelism import ALONE, Parallelism
 from ._parameters import Parameters, Units
 
 _DictionaryT = TypeVar("_DictionaryT", bound="DictionaryInTraining")
@@ -32,6 +33,8 @@ class DictionaryInTraining:
         Of the scaled data: mean squared distance of a sample from the mean.
     fitted_basis : FittedBasis, optional
         Coordinates of the targets, in which the decoder is learned, and what is outside of them.
+    parallel : Parallelism, optional
+        Who has other samples, or other atoms: options and parameters are for those of this process.
 
     Attributes
     ----------
@@ -50,7 +53,9 @@ class DictionaryInTraining:
         units: Units,
         variance: float,
         fitted_basis: FittedBasis | None = None,
+        parallel: Parallelism = ALONE,
     ) -> None:
+        self.parallel = parallel
         self.options, self.variance, self.fitted_basis = options, variance, fitted_basis
         self.basis = None if fitted_basis is None else fitted_basis.basis.on(options.device)
         self.lost = 0.0 if fitted_basis is None else fitted_basis.lost
@@ -68,6 +73,7 @@ class DictionaryInTraining:
             options.device,
             reads_orbit=options.reads_orbit,
             basis=self.basis,
+            parallel=self.parallel,
         )
 
     def inputs_of(self, columns: Tensor) -> Tensor:
@@ -86,7 +92,7 @@ class DictionaryInTraining:
     @torch.no_grad()
     def reconstruction(self, inputs: Tensor) -> Tensor:
         """Reconstruction of targets from inputs, as after training, of shape (n, w)."""
-        return rebuild(self._codes(inputs), self.parameters, self.options.matmul_dtype)
+        return self._rebuilt(self._codes(inputs))
 
     @torch.no_grad()
     def evaluate(self, batch: Samples) -> tuple[float, float]:
@@ -102,17 +108,22 @@ class DictionaryInTraining:
         options = self.options
         codes = self._codes(batch.inputs)
         price = options.rule.price(codes, None, self.parameters, options.l1)
-        squared_error = float(
-            (batch.targets - rebuild(codes, self.parameters, self.options.matmul_dtype))
-            .square()
-            .sum()
-        ) / len(batch)
-        squared_error += self.lost
-        return squared_error, 0.0 if price is None else float(price)
+        error = batch.targets - self._rebuilt(codes)
+        squared_error = float(error.square().sum()) / len(batch) + self.lost
+        (whole_price,) = self.parallel.sum_over_atoms(0.0 if price is None else float(price))
+        return squared_error, whole_price
 
     def _codes(self, inputs: Tensor) -> Tensor:
         rule, parameters = self.options.rule, self.parameters
-        return rule.infer(inputs, parameters, rule.threshold(self.threshold, parameters))
+        codes = rule.infer(inputs, parameters, rule.threshold(self.threshold, parameters))
+        return self.parallel.kept(codes, self.options)
+
+    def _rebuilt(self, codes: Tensor) -> Tensor:
+        own = rebuild(codes, self.parameters, self.options.matmul_dtype)
+        if not self.parallel.splits_atoms:
+            return own
+        bias = self.parameters.flat_bias().detach()
+        return self.parallel.total(own - bias) + bias
 
     def learned(self) -> Parameters:
         """Weights for the data as they came, in new arrays: training may go on."""
@@ -138,6 +149,7 @@ class DictionaryInTraining:
         options: TrainingOptions,
         tensors: dict[str, Tensor],
         values: dict[str, Any],
+        parallel: Parallelism = ALONE,
     ) -> _DictionaryT:
         """Make a dictionary of what `state` gave, on the device of the options."""
         names = [name for name in Parameters.__dataclass_fields__ if name in tensors]
@@ -148,6 +160,6 @@ class DictionaryInTraining:
             numbers = range(len(options.group.irreps))
             basis = OrbitBasis.of(options.group, tuple(tensors[f"basis.{n}"] for n in numbers))
             fitted_basis = FittedBasis(basis, values["kept"], values["lost"])
-        dictionary = cls(options, start, units, values["variance"], fitted_basis)
+        dictionary = cls(options, start, units, values["variance"], fitted_basis, parallel)
         dictionary.threshold = tensors["threshold"].to(options.device, copy=True)
         return dictionary

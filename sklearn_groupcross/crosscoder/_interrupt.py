@@ -38,6 +38,10 @@ class Interruption:
         """Ask for the end, after which an error of the host is raised, or the process dies."""
         self._is_set, self._raised, self.deadly = True, raised, deadly
 
+    def set_by_others(self) -> None:
+        """Ask for the end because another process was asked, if this one was not."""
+        self._is_set = True
+
     def error(self, message: str) -> BaseException:
         """What to raise: what the host's own handler raised, else `KeyboardInterrupt`."""
         return KeyboardInterrupt(message) if self._raised is None else self._raised

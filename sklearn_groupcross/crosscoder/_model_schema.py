@@ -151,8 +151,10 @@ def check_names(parameters: dict[str, Any], known: list[str]) -> None:
 
 
 def check_plain(parameters: Mapping[str, Any]) -> None:
-    """Check that only a group is described by an object."""
+    """Check that only a group is described by an object, and it by nothing else but a name."""
     for name, value in parameters.items():
+        if name == "group" and not isinstance(value, str | dict | None):
+            raise ValueError(f"has {value!r} as its parameter group; expected a group.")
         if isinstance(value, dict) and name != "group":
             raise ValueError(f"has an object as its parameter {name[:80]}; expected a plain value.")
         if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:

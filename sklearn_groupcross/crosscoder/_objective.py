@@ -6,23 +6,33 @@ import torch
 from torch import Tensor
 
 from ._options import TrainingOptions
+from ._parallelism import ALONE, Parallelism
 
 # Weight of the auxiliary loss, which is normalized by the error that it explains (Gao et al. 2024,
 # "Scaling and evaluating sparse autoencoders", arXiv:2406.04093, appendix A.2).
 _AUX_WEIGHT = 1 / 32
 
 
-def auxk_loss(values: Tensor, error: Tensor, decoder: Tensor, options: TrainingOptions) -> Tensor:
+def auxk_loss(
+    values: Tensor,
+    error: Tensor,
+    decoder: Tensor,
+    options: TrainingOptions,
+    parallel: Parallelism = ALONE,
+) -> Tensor:
     """How badly the dead atoms explain what the living ones leave over.
 
     Parameters
     ----------
     values : Tensor of shape (n, n_dead)
-        Pre-activations of the dead atoms, at least one.
+        Pre-activations of the dead atoms; over all processes at least one.
     error : Tensor of shape (n, w)
         Orbits less their reconstruction; nothing is learned through it.
     decoder : Tensor of shape (n_dead, w)
         The dead atoms.
+    options : TrainingOptions
+    parallel : Parallelism, optional
+        Who has other dead atoms.
 
     Returns
     -------
@@ -30,11 +40,13 @@ def auxk_loss(values: Tensor, error: Tensor, decoder: Tensor, options: TrainingO
         A share of the error's mean square, in the units of the main loss.
     """
     error = error.detach()
-    n_used = min(max(1, options.n_channels // 2), values.shape[1])
+    _, n_dead = parallel.dead_before(values.shape[1])
+    n_used = min(max(1, options.n_channels // 2), n_dead)
     # No ReLU: dead atoms are mostly negative, where it would give them no gradient.
-    strongest, chosen = values.topk(n_used, dim=1)
+    strongest, chosen = values.topk(min(n_used, values.shape[1]), dim=1)
+    strongest = parallel.keep_largest(strongest, n_used)
     codes = torch.zeros_like(values).scatter(1, chosen, strongest)
     # no bias: the error has no mean to speak of, since the decoder's bias has taken it already
     explained = codes.to(options.matmul_dtype) @ decoder.to(options.matmul_dtype)
-    squared_error = (error - explained).square().sum() / len(error)
+    squared_error = (error - parallel.total(explained.float())).square().sum() / len(error)
     return _AUX_WEIGHT * squared_error / options.width

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from ._basis import OrbitBasis
 
+#: Parameters that have a row, or a number, for every atom.
+BY_ATOM = ("encoder", "encoder_bias", "decoder", "log_threshold")
+
 
 @dataclass
 class Parameters:

@@ -23,7 +23,7 @@ HISTORY = "history_."
 
 # Matters of the machine, not of the model; and `dict_init`, which has done its work, and is as
 # large as the model.
-_NOT_SAVED = ("device", "checkpoint_dir", "dict_init")
+_NOT_SAVED = ("device", "parallel", "checkpoint_dir", "dict_init")
 
 
 def saved_parameters(names: Iterable[str]) -> list[str]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ._batches import Samples, generator_for
 from ._options import TrainingOptions
+from ._parallelism import ALONE, Parallelism
 from ._parameters import Parameters
 from ._schedule import l1_at
 
@@ -53,6 +54,7 @@ def resample(
     dead: Tensor,
     read_part: Callable[[Tensor], Tensor],
     step: int,
+    parallel: Parallelism = ALONE,
 ) -> NewAtoms:
     """Point dead atoms at samples of a batch that are badly reconstructed.
 
@@ -69,6 +71,8 @@ def resample(
         Gives what the encoder would read of targets (n, w).
     step : int
         Steps made so far.
+    parallel : Parallelism, optional
+        Who has other atoms.
 
     Returns
     -------
@@ -78,18 +82,21 @@ def resample(
     error = batch.targets - reconstruction
     squared_error = options.rule.worth(error.square().sum(1), l1_at(step, options))
     badness = squared_error.square().cpu()
-    n_new = min(len(dead), int((badness > 0).sum()))
+    first, n_dead = parallel.dead_before(len(dead))
+    n_new = min(n_dead, int((badness > 0).sum()))
     if n_new == 0:
         return NewAtoms(dead[:0], {})
     generator = generator_for(options.seed, 2, step)
-    chosen = torch.multinomial(badness, n_new, generator=generator).to(error.device)
+    drawn = parallel.choose(torch.multinomial(badness, n_new, generator=generator))
+    chosen = drawn[first : first + len(dead)].to(error.device)
     directions = error[chosen]
     alive = torch.ones(options.n_atoms, dtype=torch.bool, device=error.device)
     alive[dead] = False
 
     def typical_norm(weights: Tensor) -> float:
         norms = weights[alive].norm(dim=1)
-        return float(norms.mean()) if len(norms) else options.rule.atom_norm
+        total, n_alive = parallel.sum_over_atoms(float(norms.sum()), len(norms))
+        return total / n_alive if n_alive else options.rule.atom_norm
 
     encoder = torch.nn.functional.normalize(read_part(directions), dim=1)
     encoder *= _RESAMPLED_GAIN * typical_norm(parameters.encoder)
@@ -97,7 +104,7 @@ def resample(
     bias = read_part(parameters.flat_bias()[None])[0]
     own = (encoder * (batch.inputs[chosen] - bias)).sum(dim=1)
     return NewAtoms(
-        dead[:n_new],
+        dead[: len(chosen)],
         {
             "encoder": encoder,
             "encoder_bias": -(encoder @ bias),

@@ -6,7 +6,7 @@ from ._estimator import GroupCrosscoder
 from ._resolution import check_parameters
 
 # Training does these for one dictionary at a time.
-_FOR_ONE = ("early_stopping", "checkpoint_dir")
+_FOR_ONE = ("early_stopping", "checkpoint_dir", "parallel")
 
 
 def check_for_shared_passes(estimator: GroupCrosscoder, caller: str) -> None:

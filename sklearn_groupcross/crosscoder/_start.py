@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._plain import as_numpy, as_tensor
 from .._stacks._rows import Rows
 from .._stacks._validation import flatten_orbits
+from ._basis import FittedBasis
 from ._feed import basis_of
 from ._initial import initialize
 from ._options import TrainingOptions
@@ -67,12 +69,35 @@ def start(
     return Trainer(options, parameters, units, variance, fitted)
 
 
-def start_anew(trainer: Trainer, seed: int) -> Trainer:
-    """Make a trainer at another random start, in the units and coordinates of one that is there."""
-    options = replace(trainer.options, seed=seed)
-    fitted = trainer.fitted_basis
+class Ground(NamedTuple):
+    """What dictionaries of one run have in common before they have weights.
+
+    Attributes
+    ----------
+    options : TrainingOptions
+    units : Units
+    variance : float
+    fitted_basis : FittedBasis or None
+    """
+
+    options: TrainingOptions
+    units: Units
+    variance: float
+    fitted_basis: FittedBasis | None
+
+
+def ground_of(options: TrainingOptions, rows: Rows, summary: DataSummary) -> Ground:
+    """Find units and coordinates of a run at a random start."""
+    units, variance = units_of(options, rows, summary)
+    fitted = None if options.compression is None else basis_of(rows, units, options, None)
+    return Ground(options, units, variance, fitted)
+
+
+def start_on(ground: Ground, seed: int) -> Trainer:
+    """Make a trainer at a random start, as `start` does for options with that seed."""
+    options, fitted = replace(ground.options, seed=seed), ground.fitted_basis
     parameters = initialize(options, basis=None if fitted is None else fitted.basis)
-    return Trainer(options, parameters, trainer.units, trainer.variance, fitted)
+    return Trainer(options, parameters, ground.units, ground.variance, fitted)
 
 
 def units_of(options: TrainingOptions, rows: Rows, summary: DataSummary) -> tuple[Units, float]:

@@ -51,6 +51,8 @@ def write_tensors(
         try:
             save_file(contiguous, temporary, metadata)
         except SafetensorError as error:  # it wraps what the operating system says
+            if number := re.search(r"\(os error (\d+)\)", str(error)):
+                raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
             raise OSError(f"{path} could not be written: {error}.") from error
         _sign(temporary)
 

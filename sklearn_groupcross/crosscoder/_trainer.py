@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ._active._sparse_codes import is_faster_without_zeros
 from ._active._sparse_step import SparseStep
@@ -15,6 +14,7 @@ from ._batches import Samples, StepOutcome
 from ._counters import Counters
 from ._in_training import DictionaryInTraining
 from ._options import TrainingOptions
+from ._parallelism import ALONE, Parallelism, gradients_of
 from ._parameters import Parameters, Units
 from ._record import Record
 from ._revival import resample, resamples_at
@@ -31,11 +31,13 @@ class Trainer(DictionaryInTraining):
 
     Parameters
     ----------
-    options, parameters, units, variance, fitted_basis
+    options, parameters, units, variance, fitted_basis, parallel
         See `DictionaryInTraining`.
 
     Attributes
     ----------
+    whole_options : TrainingOptions
+        Those of the whole dictionary, where this process has some of the atoms alone.
     step : int
         Steps made.
     optimizer : torch.optim.Adam
@@ -50,8 +52,9 @@ class Trainer(DictionaryInTraining):
         units: Units,
         variance: float,
         fitted_basis: FittedBasis | None = None,
+        parallel: Parallelism = ALONE,
     ) -> None:
-        super().__init__(options, parameters, units, variance, fitted_basis)
+        super().__init__(options, parameters, units, variance, fitted_basis, parallel)
         self.optimizer = torch.optim.Adam(
             [
                 {"params": [tensor], "gain": self._gain(name)}
@@ -60,6 +63,7 @@ class Trainer(DictionaryInTraining):
             lr=options.learning_rate,
             fused=True,
         )
+        self.whole_options = options
         self.step = 0
         self.counters = Counters(options)
         self.record = Record(options.device)
@@ -84,7 +88,7 @@ class Trainer(DictionaryInTraining):
 
     def train_on(self, batch: Samples) -> None:
         """Make one step."""
-        options, parameters = self.options, self.parameters
+        options, parameters, parallel = self.options, self.parameters, self.parallel
         if resamples_at(self.step, options):
             self.resample(batch)
         learning_rate = options.learning_rate * learning_rate_factor(self.step, options)
@@ -93,26 +97,30 @@ class Trainer(DictionaryInTraining):
 
         revives = options.dead_features == "auxk"
         dead = self.counters.recently_dead(self.step) if revives else None
+        if dead is not None and parallel.dead_before(len(dead))[1] == 0:
+            dead = None
         l1 = l1_at(self.step, options)
         if is_faster_without_zeros(self.counters.active_share, parameters.decoder):
-            self._sparse_step = self._sparse_step or SparseStep(parameters, options)
+            self._sparse_step = self._sparse_step or SparseStep(parameters, options, parallel)
             outcome = self._sparse_step(batch, l1, dead)
         else:
             self._sparse_step = None
-            outcome = dense_step(parameters, options, batch, l1, dead)
-        clip_gradients(parameters.tensors(), MAX_GRAD_NORM, looks=self._sparse_step is not None)
+            outcome = dense_step(parameters, options, batch, l1, dead, parallel)
+        outcome = parallel.combine(parameters, outcome, batch.share)
+        looks = self._sparse_step is not None
+        clip_gradients(parameters, MAX_GRAD_NORM, parallel, looks=looks)
         self.optimizer.step()
         if self.basis is not None and options.augment:  # all blocks share one bias
             bias = parameters.decoder_bias.detach()
             bias.copy_(self.basis.invariant_part(bias))
-        self._remember(outcome, len(batch))
+        self._remember(outcome, round(len(batch) / batch.share))
 
     def _remember(self, outcome: StepOutcome, n: int) -> None:
         loss = outcome.loss + self.lost / self.options.width
         squared_error = outcome.squared_error + self.lost
         size = torch.full_like(loss, n)
         n_active = outcome.n_active.float()  # quotients of integers have torch's default dtype
-        self.counters.update(outcome.fires, n_active, n)
+        self.counters.update(outcome.fires, n_active / (n * self.whole_options.n_atoms), n)
         self.record.add(torch.stack([loss, squared_error, n_active / n, size]))
         self.threshold = self.options.rule.follow(self.threshold, outcome.smallest)
         self.step += 1
@@ -120,6 +128,7 @@ class Trainer(DictionaryInTraining):
     @torch.no_grad()
     def resample(self, batch: Samples) -> None:
         """Point dead atoms at samples of a batch that are badly reconstructed."""
+        batch = self.parallel.whole(batch)
         new = resample(
             self.parameters,
             self.options,
@@ -128,6 +137,7 @@ class Trainer(DictionaryInTraining):
             self.counters.dead_atoms(),
             self.read_part,
             self.step,
+            self.parallel,
         )
         for name, rows in new.rows.items():
             tensor = self.parameters.named()[name]
@@ -138,24 +148,27 @@ class Trainer(DictionaryInTraining):
 
     def end_epoch(self) -> None:
         """Read what was recorded of the epoch from the device, and begin the next."""
-        self.record.end_epoch(self.variance, float((~self.counters.fired).sum()))
+        (n_dead,) = self.parallel.sum_over_atoms(float((~self.counters.fired).sum()))
+        self.record.end_epoch(self.variance, n_dead)
         self.counters.start_epoch()
+        self.parallel.align(self.parameters)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_sparse_step": None}
 
 
 @torch.no_grad()
-def clip_gradients(parameters: list[Tensor], max_norm: float, *, looks: bool) -> None:
+def clip_gradients(
+    parameters: Parameters, max_norm: float, parallel: Parallelism = ALONE, *, looks: bool
+) -> None:
     """Scale gradients so that all of them together have at most a norm.
 
     With `looks` nothing is multiplied where nothing has to be: that saves two passes over memory,
     but a GPU would have to be waited for.
     """
-    gradients = [tensor.grad for tensor in parameters if tensor.grad is not None]
-    total = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    total = parallel.gradient_norm(parameters)
     if looks and total <= max_norm:
         return
     factor = (max_norm / (total + 1e-6)).clamp_max(1.0)
-    for gradient in gradients:
+    for gradient in gradients_of(parameters):
         gradient.mul_(factor)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,11 +16,13 @@ from ._adoption import adopt
 from ._attributes import CrosscoderAttributes
 from ._batches import Passes, plan_epoch
 from ._checkpoint import Checkpoint
+from ._distributed._processes import LostProcessError
 from ._early_stopping import EarlyStopping
 from ._feed import Feed
 from ._interrupt import Interruption, deferred_interrupt
+from ._revival import resamples_at
 from ._trainer import Trainer
-from ._trainer_state import state_of
+from ._trainer_state import state_of, whole
 
 
 def train(
@@ -33,7 +37,8 @@ def train(
     """Let trainers make the passes, from where the first of them stands.
 
     Each batch is read, scaled and translated once, for all of them; they share units, group and
-    device. Early stopping and checkpoints are for a single one.
+    device. Early stopping, checkpoints and other processes are for a single one. A checkpoint is
+    the first process's, which decides for all when to write it.
 
     Returns
     -------
@@ -44,6 +49,8 @@ def train(
         early_stopping.restore(trainers[0])
         return None
     first = trainers[0]
+    parallel = first.parallel
+    parallel.check_batches(len(passes.rows) // passes.n_batches)
     feed = first.feed(source)
     start_epoch, start_batch = divmod(first.step - passes.first_step, passes.n_batches)
     bar = tqdm(
@@ -54,7 +61,8 @@ def train(
         disable=not progress,
     )
     tf32 = tf32_products(first.options.device, wanted=first.options.precision == "tf32")
-    last_act = None if checkpoint is None else checkpoint.close
+    (writes,) = parallel.any(checkpoint is not None)
+    last_act = partial(_before_death, first, checkpoint) if writes else None
     with deferred_interrupt(last_act) as interrupted, bar, tf32:
         for epoch in range(start_epoch, passes.n_epochs):
             batches = plan_epoch(
@@ -66,24 +74,60 @@ def train(
                 epoch=passes.first_epoch + epoch,
             )[start_batch if epoch == start_epoch else 0 :]
             stop = False
-            for number, samples in enumerate(feed.samples(batches), start=1):
+            read = feed.samples([parallel.part(batch) for batch in batches])
+            for number, samples in enumerate(read, start=1):
                 for trainer in trainers:
-                    trainer.train_on(samples)
+                    try:
+                        trainer.train_on(samples)
+                    except LostProcessError:
+                        _save_before_step(trainer, early_stopping, checkpoint)
+                        raise
                 bar.update()
                 if number == len(batches):
                     stop = _end_epoch(feed, trainers, passes, early_stopping)
                     bar.set_postfix(fvu=f"{first.record.history['fvu'][-1]:.3f}", refresh=False)
-                if checkpoint is not None and (checkpoint.is_due or interrupted.is_set()):
-                    checkpoint.write(*state_of(first, early_stopping))
-                if interrupted.is_set():
+                is_due = checkpoint is not None and checkpoint.is_due
+                ends, saves = parallel.any(interrupted.is_set(), is_due)
+                if writes and (saves or ends):
+                    _save(first, early_stopping, checkpoint)
+                if ends:
+                    interrupted.set_by_others()
                     return interrupted
             if stop:
                 break
-    if checkpoint is not None and checkpoint.keep:
-        checkpoint.write(*state_of(first, early_stopping))
+    keeps = checkpoint is not None and checkpoint.keep
+    if parallel.any(keeps)[0]:
+        _save(first, early_stopping, checkpoint)
     if early_stopping is not None:
         early_stopping.restore(first)
     return None
+
+
+def _before_death(trainer: Trainer, checkpoint: Checkpoint | None) -> None:
+    """What a process owes to the others, and to the next run, before a signal ends it."""
+    with suppress(RuntimeError):  # others have died already
+        whole(trainer)
+    if checkpoint is not None:
+        checkpoint.close()
+
+
+def _save(
+    trainer: Trainer, early_stopping: EarlyStopping | None, checkpoint: Checkpoint | None
+) -> None:
+    """Write the state of all processes, who all must ask for it, to the checkpoint of the first."""
+    state = state_of(trainer, early_stopping)
+    if checkpoint is not None:
+        checkpoint.write(*state)
+
+
+def _save_before_step(
+    trainer: Trainer, early_stopping: EarlyStopping | None, checkpoint: Checkpoint | None
+) -> None:
+    """Write the state after the last whole step, where this process has all of it."""
+    if checkpoint is None or trainer.parallel.splits_atoms:
+        return
+    if not resamples_at(trainer.step, trainer.options):  # which has changed it already
+        checkpoint.write(*state_of(trainer, early_stopping))
 
 
 def finish(crosscoder: CrosscoderAttributes, trainer: Trainer, rows: Rows) -> None:

@@ -28,7 +28,7 @@ def counters(expected_share=1.0, dead_samples=25):
 def count(one, firing):
     fires = torch.zeros(N_ATOMS, dtype=torch.bool)
     fires[list(firing)] = True
-    one.update(fires, torch.tensor(float(len(firing))), N_SAMPLES)
+    one.update(fires, torch.tensor(len(firing) / (N_SAMPLES * N_ATOMS)), N_SAMPLES)
 
 
 subsets = st.sets(st.integers(0, N_ATOMS - 1))

@@ -342,3 +342,13 @@ def test_parameters_beyond_reason_are_refused_in_few_words(files, tmp_path, para
     with pytest.raises(ValueError, match=r"model\.safetensors") as refusal:
         GroupCrosscoder.load(path)
     assert len(str(refusal.value)) < 1000
+
+
+@pytest.mark.parametrize("group", [2, True, 0.5])
+def test_a_group_is_no_number(files, tmp_path, group):
+    path = tmp_path / "model.safetensors"
+    kind, arrays, header = files["topk"]
+    changed = {**header, "parameters": {**header["parameters"], "group": group}}
+    write_tensors(path, kind, arrays, changed)
+    with pytest.raises(ValueError, match=r"model.safetensors has .* as its parameter group"):
+        GroupCrosscoder.load(path)

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 from hypothesis.extra.numpy import arrays as arrays_of
+from safetensors import SafetensorError
 
+from sklearn_groupcross.crosscoder import _tensor_file
 from sklearn_groupcross.crosscoder._tensor_file import read_tensors, write_tensors
 
 DTYPES = [np.bool_, np.float16, np.float32, np.float64, np.int32, np.int64]
@@ -57,3 +59,17 @@ def test_other_formats_and_no_file_are_said(tmp_path):
         read_tensors(tmp_path / "b", "ours")
     with pytest.raises(OSError, match="absent"):
         write_tensors(tmp_path / "absent" / "a", "ours", {}, {})
+
+
+@pytest.mark.parametrize(
+    ("says", "number"), [("I/O error: File too large (os error 27)", 27), ("none of these", None)]
+)
+def test_what_the_system_says_is_said_of_the_file(tmp_path, monkeypatch, says, number):
+    def fails(*args):
+        raise SafetensorError(f"Error while serializing: {says}.")
+
+    monkeypatch.setattr(_tensor_file, "save_file", fails)
+    with pytest.raises(OSError, match=r"model") as caught:
+        write_tensors(tmp_path / "model", "ours", {"a": np.zeros(3)}, {})
+    assert caught.value.errno == number
+    assert not list(tmp_path.iterdir())

@@ -10,6 +10,8 @@ import torch
 
 from sklearn_groupcross.crosscoder import _trainer
 from sklearn_groupcross.crosscoder._active import _gathering
+from sklearn_groupcross.crosscoder._parallelism import gradients_of
+from sklearn_groupcross.crosscoder._parameters import Parameters
 from sklearn_groupcross.crosscoder._trainer import Trainer, clip_gradients
 
 from .small_fits import small, small_orbits
@@ -67,27 +69,27 @@ def test_no_step_reads_from_the_device(gathers, orbits, monkeypatch):
 
 class TestClipping:
     def gradients(self, *norms):
-        parameters = [torch.zeros(3, 2, requires_grad=True) for _ in norms]
-        for parameter, norm in zip(parameters, norms, strict=True):
-            parameter.grad = torch.full((3, 2), norm / 6**0.5)
-        return parameters
+        tensors = [torch.zeros(3, 2, requires_grad=True) for _ in range(4)]
+        for tensor, norm in zip(tensors, norms, strict=False):
+            tensor.grad = torch.full((3, 2), norm / 6**0.5)
+        return Parameters(*tensors)
 
     def norm(self, parameters):
-        return float(torch.stack([parameter.grad.norm() for parameter in parameters]).norm())
+        return float(torch.stack([gradient.norm() for gradient in gradients_of(parameters)]).norm())
 
     @pytest.mark.parametrize("looks", [False, True])
     def test_a_large_gradient_keeps_its_direction_and_loses_its_size(self, looks):
         parameters = self.gradients(30.0, 40.0)
         clip_gradients(parameters, 5.0, looks=looks)
         assert self.norm(parameters) == pytest.approx(5.0, rel=1e-5)
-        assert float(parameters[0].grad.norm()) == pytest.approx(3.0, rel=1e-5)
+        assert float(parameters.encoder.grad.norm()) == pytest.approx(3.0, rel=1e-5)
 
     @pytest.mark.parametrize("looks", [False, True])
     def test_a_small_one_is_left_alone(self, looks):
         parameters = self.gradients(3.0, 4.0)
-        before = [parameter.grad.clone() for parameter in parameters]
+        before = [gradient.clone() for gradient in gradients_of(parameters)]
         clip_gradients(parameters, 5.1, looks=looks)
-        assert all(torch.equal(p.grad, b) for p, b in zip(parameters, before, strict=True))
+        assert all(map(torch.equal, gradients_of(parameters), before))
 
 
 def test_outliers_move_a_run_no_further_than_the_limit_lets_them(orbits, monkeypatch):

@@ -11,9 +11,10 @@ from torch import Tensor
 from .._batches import Samples, StepOutcome
 from .._objective import auxk_loss
 from .._options import TrainingOptions
+from .._parallelism import ALONE, Parallelism
 from .._parameters import Parameters
-from ._parallel import sharing
-from ._sparse_codes import Tiles, squared_error, transposed_product
+from ._parallel import Run, sharing
+from ._sparse_codes import SparseCodes, Tiles, decode, squared_error, transposed_product
 
 
 class SparseStep:
@@ -27,9 +28,14 @@ class SparseStep:
     parameters : Parameters
         On the CPU. Their gradients are replaced in every step.
     options : TrainingOptions
+    parallel : Parallelism, optional
+        Who has other atoms.
     """
 
-    def __init__(self, parameters: Parameters, options: TrainingOptions) -> None:
+    def __init__(
+        self, parameters: Parameters, options: TrainingOptions, parallel: Parallelism = ALONE
+    ) -> None:
+        self._parallel = parallel
         # what is left to dense products, of dead atoms, is float32 as well
         self._parameters, self._options = parameters, replace(options, precision="float32")
         self._rough = options.rule.rough_encoder(parameters)
@@ -41,24 +47,27 @@ class SparseStep:
     def __call__(self, samples: Samples, l1: float, dead: Tensor | None) -> StepOutcome:
         """See `dense_step`."""
         parameters, rule, n = self._parameters, self._options.rule, len(samples)
-        revives = dead is not None and len(dead) > 0
+        targets = samples.targets
         with sharing() as run:
             if self._rough is not None:
                 self._rough.refresh(run)
             found = rule.active_codes(samples.inputs, parameters, self._rough, run)
-            codes, active = found.codes, found.codes.data > 0
+            codes = found.codes
+            if self._parallel.splits_atoms:
+                targets = self._left_by_others(codes, targets, run)
+            active = codes.data > 0
             price = rule.sparse_price(codes, parameters, l1)
             error = squared_error(
                 codes,
                 parameters.decoder.detach(),
                 parameters.flat_bias(),
-                samples.targets,
+                targets,
                 2 / (n * self._options.width),
                 self._tiles,
                 run,
                 grad_decoder=self._grad_decoder,
                 shrinkage=price.shrinkage,
-                error=self._room_for_error(samples.targets) if revives else None,
+                error=None if dead is None else self._room_for_error(targets),
             )
             grad_codes = error.grad_codes
             if price.grad_codes is not None:
@@ -79,16 +88,26 @@ class SparseStep:
             else:
                 tensor.grad += gradient
         loss = error.total / (n * self._options.width) + price.value
-        if revives:
-            assert dead is not None
+        if dead is not None:
             loss += self._revive(samples.inputs, dead)
         return StepOutcome(
             loss=_number(loss),
             squared_error=_number(error.total / n),
+            price=_number(price.value),
             n_active=_number(int(active.sum()), torch.int64),
             fires=codes.sums_by_atom(active.astype(np.float32)) > 0,
             smallest=_number(float(codes.data.min(where=active, initial=np.inf))),
         )
+
+    def _left_by_others(self, codes: SparseCodes, targets: Tensor, run: Run) -> Tensor:
+        """Targets less what the atoms of others reconstruct, once all have agreed on the codes."""
+        found = torch.from_numpy(codes.data)
+        if self._options.rule.uses_k:
+            rows = found.reshape(codes.shape[0], -1)
+            rows.copy_(self._parallel.kept(rows, self._options))
+        no_bias = targets.new_zeros(targets.shape[1])
+        own = decode(codes, self._parameters.decoder.detach(), no_bias, run)
+        return targets - (self._parallel.total(own) - own)
 
     def _room_for_error(self, targets: Tensor) -> Tensor:
         if self._error.shape != targets.shape:
@@ -102,7 +121,7 @@ class SparseStep:
         rows = {name: parameters.named()[name].detach()[dead].requires_grad_() for name in names}
         with torch.enable_grad():
             values = torch.addmm(rows["encoder_bias"], inputs, rows["encoder"].T)
-            loss = auxk_loss(values, self._error, rows["decoder"], self._options)
+            loss = auxk_loss(values, self._error, rows["decoder"], self._options, self._parallel)
             gradients = torch.autograd.grad(loss, list(rows.values()))
         for name, gradient in zip(names, gradients, strict=True):
             whole = parameters.named()[name].grad

@@ -1,0 +1,1 @@
+"""One dictionary trained by several processes, over `torch.distributed`."""
