@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +17,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from sklearn_groupcross import _locks
-from sklearn_groupcross._locks import hold
+from sklearn_groupcross._locks import hold, owner_of
 from sklearn_groupcross.cli._lock import hold_folder
 from sklearn_groupcross.crosscoder._checkpoint_slot import Slot
 from sklearn_groupcross.orbits._plain_files import hold_lock
@@ -53,6 +57,66 @@ each_user = pytest.mark.parametrize("user", USERS, ids=lambda user: user.__name_
 
 def lock_files(folder):
     return [path.name for path in folder.iterdir() if path.name.endswith(".lock")]
+
+
+@each_user
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["/usr/bin/groupcross", "fit", "a b"], "groupcross fit 'a b'"),
+        (["/lib/pytest/__main__.py", "-q"], "pytest -q"),
+        ([""], "python"),
+    ],
+)
+def test_who_holds_a_lock_is_said_and_nothing_of_it_stays(
+    tmp_path, monkeypatch, user, arguments, command
+):
+    monkeypatch.setattr(sys, "argv", arguments)
+    with user(tmp_path):
+        (name,) = lock_files(tmp_path)
+        owner = owner_of(tmp_path / name)
+        assert owner.startswith(f"process {os.getpid()} on {socket.gethostname()} since 20")
+        assert owner.endswith(f": {command}")
+    assert [path for path in os.listdir(tmp_path) if path.endswith(".owner")] == []
+
+
+@pytest.mark.parametrize("user", [command, store])
+def test_who_is_refused_is_told_whom_by(tmp_path, user):
+    with user(tmp_path):
+        (name,) = lock_files(tmp_path)
+        with pytest.raises(BlockingIOError) as caught, user(tmp_path):
+            pass
+        assert owner_of(tmp_path / name) in str(caught.value)
+
+
+@posix
+@each_user
+def test_a_killed_holder_holds_nobody_up_and_its_name_goes(tmp_path, user):
+    """In a program of its own: it leaves its name, as of a process that is no more."""
+    code = (
+        "import os, signal; from pathlib import Path; from tests import test_locks\n"
+        f"with test_locks.{user.__name__}(Path({str(tmp_path)!r})):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1])
+    assert killed.returncode == -signal.SIGKILL
+    assert [path for path in os.listdir(tmp_path) if path.endswith(".owner")] != []
+    with user(tmp_path):
+        (name,) = lock_files(tmp_path)
+        assert f"process {os.getpid()} on" in owner_of(tmp_path / name)
+    assert [path for path in os.listdir(tmp_path) if path.endswith(".owner")] == []
+
+
+def test_a_lock_that_cannot_be_signed_is_one(tmp_path):
+    """The disk is full, say; a folder stands in its place here."""
+    (tmp_path / "lock.owner").mkdir()
+    (tmp_path / "lock.owner" / "file").touch()
+    lock = hold(tmp_path / "lock")
+    with pytest.raises(Timeout):
+        hold(tmp_path / "lock")
+    assert owner_of(tmp_path / "lock") == "a process that has not said its name"
+    lock.release()
+    hold(tmp_path / "lock").release()
 
 
 @posix
@@ -194,7 +258,13 @@ def test_the_file_goes_when_the_system_lets_it(tmp_path, monkeypatch, name):
     system = argparse.Namespace(name=name, path=os.path, stat=os.stat)
     monkeypatch.setattr(_locks, "os", system)
     monkeypatch.setattr(FileLock, "release", lambda self: (order.append("free"), release(self)))
-    monkeypatch.setattr(Path, "unlink", lambda path: (order.append("remove"), unlink(path)))
+
+    def unlinked(path, missing_ok=False):
+        if path.name == "lock":
+            order.append("remove")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlinked)
     lock.release()
     assert order == (["free", "remove"] if name == "nt" else ["remove", "free"])
     assert os.listdir(tmp_path) == []

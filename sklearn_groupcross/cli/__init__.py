@@ -15,6 +15,7 @@ from ._endings import (
     is_of_the_user,
     status_of_signal,
 )
+from ._going_on import with_the_way_on
 from ._option_names import in_options
 from ._parser import make_parser
 from ._parsing import WrongCall
@@ -66,7 +67,7 @@ def _carry_out(arguments: Sequence[str] | None) -> int:
             raise
         flush()
     except (KeyboardInterrupt, Stopped) as interrupt:
-        complain(f"\ngroupcross: {in_one_line(interrupt)}")
+        complain(f"\ngroupcross: {with_the_way_on(in_one_line(interrupt), options)}")
         return status_of_signal(interrupt)
     except ReaderGone:
         raise

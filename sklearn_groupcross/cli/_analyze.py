@@ -38,7 +38,9 @@ def analyze(options: argparse.Namespace) -> None:
     """Run ``groupcross analyze``."""
     check_installed("matplotlib")
     analyzer_of(options)
-    subject = subject_of(options.model, options.orbits, options.others)
+    subject = subject_of(
+        options.model, options.orbits, options.others, verify=not options.no_verify
+    )
     crosscoder = subject.check()
     out = folder_of(options, _DEFAULT_OUT)
     say(f"{options.model}: {len(crosscoder.components_)} atoms, {in_words(crosscoder.group_)}")
@@ -129,8 +131,21 @@ def described(subject: Subject) -> tuple[dict[str, Any], str]:
 
 
 def read_features(place: Path) -> pd.DataFrame:
-    """The table of features, as it was written."""
-    return pd.read_csv(place / FEATURES, index_col="feature")
+    """The table of features, as it was written.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    path = place / FEATURES
+    try:
+        return pd.read_csv(path, index_col="feature")
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged or something else: {str(error).strip()}. Delete it, and it is made "
+            "again."
+        ) from error
 
 
 def folder_of(options: argparse.Namespace, default: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ._options import add_device, add_json, add_results, add_seed, network_help
+from ._options import add_device, add_json, add_no_verify, add_results, add_seed, network_help
 from ._stage_options import add_symmetries, add_visualize
 from ._types import count, existing_file, existing_path, model_file, network_name, store_folder
 
@@ -93,6 +93,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         help="a store of orbits: images that were held out of training, or all, are resampled for "
         "confidence, and findings told (default: the one that the model was fitted on)",
     )
+    add_no_verify(dictionary)
     dictionary.add_argument(
         "--others",
         type=model_file,

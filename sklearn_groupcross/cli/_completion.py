@@ -6,7 +6,14 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from ._types import existing_file, existing_path, folder_to_write, model_file, store_folder
+from ._types import (
+    existing_file,
+    existing_path,
+    folder_to_write,
+    model_file,
+    store_folder,
+    store_to_write,
+)
 
 #: Shells that read what is printed.
 SHELLS = ("bash", "zsh", "tcsh")
@@ -63,6 +70,7 @@ def completion(parser: argparse.ArgumentParser, shell: str) -> str:
         existing_path: shtab.FILE,
         model_file: shtab.FILE,
         store_folder: shtab.DIR,
+        store_to_write: shtab.DIR,
         folder_to_write: shtab.DIR,
     }
     for action in _arguments(parser):

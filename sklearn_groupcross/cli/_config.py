@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ._parsing import WrongCall
 from ._record import SECTIONS, SOURCES, STORE, read_record
 
 # Of which only one may be given.
@@ -54,7 +55,10 @@ def parse(
     record = read_record(Path(config))
     added, sources = _as_arguments(record, options.typed, config)
     command, *rest = given
-    parsed = make_parser().parse_args([command, *added, *rest, *sources])
+    try:
+        parsed = make_parser().parse_args([command, *added, *rest, *sources])
+    except WrongCall as error:
+        raise WrongCall(error.program, f"{error} (with what {config} says)") from error
     parsed.typed_command, parsed.typed = given, options.typed
     hashes = {
         name: value

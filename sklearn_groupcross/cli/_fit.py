@@ -48,12 +48,12 @@ def fit(options: argparse.Namespace) -> None:
     check_split(options, len(store.images))
     check_sizes(options, store.group, store.shape[2])
     settings = with_effect(settings_of(options, FIT))
-    record = record_of_fit(options, Path(options.store), options.out)
+    record = record_of_fit(options, options.store, options.out)
     with run_folder(options, options.out) as folder:
         folder.check(FIT, settings, names_of_models(options))
         folder.record_with(record.write)
         with saying_how_to_go_on(options, lambda: describe_models(folder)):
-            _, results = fit_store(folder, options, Path(options.store), record)
+            _, results = fit_store(folder, options, options.store, record)
             folder.take_place({})
     if options.json:
         print(as_json({FIT: results}))
@@ -64,7 +64,7 @@ def fit(options: argparse.Namespace) -> None:
 
 
 def fit_store(
-    folder: RunFolder, options: argparse.Namespace, path: Path, record: RunRecord
+    folder: RunFolder, options: argparse.Namespace, path: Path | str, record: RunRecord
 ) -> tuple[Path, dict[str, Any]]:
     """The stage: one dictionary a seed, one after the other, each from where it was stopped.
 
@@ -75,7 +75,7 @@ def fit_store(
     results : dict
         What is printed, as JSON can hold it.
     """
-    store = OrbitStore(path)
+    store = OrbitStore(path, verify_on_read=not options.no_verify)
     settings, inputs = with_effect(settings_of(options, FIT)), {"orbits": store.digest()}
     record.hashes["orbits"] = inputs["orbits"]
     # of these settings and orbits alone: what was saved with others stays
@@ -160,8 +160,13 @@ def _in_lines(results: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def where(store: Path, folder: RunFolder) -> str:
-    """Path of a store, relative to the folder if it lies in it, which may be moved as a whole."""
+def where(store: Path | str, folder: RunFolder) -> str:
+    """Path of a store, relative to the folder if it lies in it, which may be moved as a whole.
+
+    A URL stays as it is.
+    """
+    if isinstance(store, str):
+        return store
     for base in (folder.work, folder.out):
         if store.resolve().is_relative_to(base.resolve()):
             return store.resolve().relative_to(base.resolve()).as_posix()
@@ -307,12 +312,16 @@ def describe_sparsity(crosscoder: GroupCrosscoder) -> str:
     return f"l1 = {crosscoder.l1_:g}"
 
 
-def record_of_fit(options: argparse.Namespace, store: Path, out: Path) -> RunRecord:
+def record_of_fit(options: argparse.Namespace, store: Path | str, out: Path) -> RunRecord:
     """The settings of a fit, and of the extraction of its store where they are known."""
     record = RunRecord()
     record.add(read_extraction(store))
-    is_own = store.resolve() == (out / ORBITS).resolve() and (store / EXTRACTION_RECORD).exists()
-    stored = {} if is_own else {STORE: str(store.resolve())}
+    stored = {STORE: str(store)}
+    if isinstance(store, Path):
+        stored = {STORE: str(store.resolve())}
+        is_own = store.resolve() == (out / ORBITS).resolve()
+        if is_own and (store / EXTRACTION_RECORD).exists():
+            stored = {}
     record.sections[FIT] = {**stored, **settings_of(options, FIT)}
     return record
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ._options import add_device, add_json, add_results, add_seed, check_seeds
+from ._options import add_device, add_json, add_no_verify, add_results, add_seed, check_seeds
 from ._stage_options import add_dictionary, check_k
 from ._types import store_folder
 
@@ -21,8 +21,9 @@ def add_fit(commands: Any) -> None:
     )
     parser.set_defaults(command=_fit)
     parser.add_argument(
-        "store", type=store_folder, metavar="STORE", help="folder that extract wrote"
+        "store", type=store_folder, metavar="STORE", help="what extract wrote: a folder or a URL"
     )
+    add_no_verify(parser)
     dictionary = add_dictionary(parser)
     add_device(dictionary)
     add_seed(dictionary, "what is held out, weights and batches")

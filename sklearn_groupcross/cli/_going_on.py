@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ._signals import Stopped
+from ._streams import ReaderGone, complain
 
 
 @contextmanager
 def saying_how_to_go_on(
     options: argparse.Namespace, kept: Callable[[], list[str]]
 ) -> Iterator[None]:
-    """Add to an interrupt what was kept of the work, and the command that goes on with it.
+    """Say where work ends early what is kept of it, and the command that goes on with it.
+
+    An interrupt says so itself. Before an error of the system, such as a full disk, it is said.
 
     Parameters
     ----------
@@ -27,17 +30,35 @@ def saying_how_to_go_on(
     ------
     KeyboardInterrupt, Stopped
         With that message.
+    OSError
+        As it came.
     """
     try:
         yield
     except (KeyboardInterrupt, Stopped) as interrupt:
-        texts: list[str] = []
-        with suppress(OSError, ValueError):  # the folder may be gone
-            texts = [text for text in kept() if text]
+        ending = _ending(options, _texts(kept))
         if isinstance(interrupt, Stopped):
-            raise Stopped(interrupt.number, _ending(options, texts)) from interrupt
+            raise Stopped(interrupt.number, ending) from interrupt
         # what `fit` says of estimators is for programs
-        raise KeyboardInterrupt(_ending(options, texts)) from interrupt
+        raise KeyboardInterrupt(ending) from interrupt
+    except ReaderGone:  # to nobody nothing is said
+        raise
+    except OSError:
+        complain(_ending(options, _texts(kept), "once that is mended"))
+        raise
+
+
+def _texts(kept: Callable[[], list[str]]) -> list[str]:
+    with suppress(OSError, ValueError):  # the folder may be gone
+        return [text for text in kept() if text]
+    return []
+
+
+def with_the_way_on(text: str, options: argparse.Namespace) -> str:
+    """Add the command that goes on to what an interrupt says, where it came outside of the work."""
+    if not hasattr(options, "typed_command") or command_line(options) in text:
+        return text
+    return f"{text} To go on: {command_line(options)}"
 
 
 def command_line(options: argparse.Namespace) -> str:
@@ -45,8 +66,8 @@ def command_line(options: argparse.Namespace) -> str:
     return shlex.join(["groupcross", *options.typed_command])
 
 
-def _ending(options: argparse.Namespace, kept: list[str]) -> str:
-    command = command_line(options)
+def _ending(options: argparse.Namespace, kept: list[str], when: str = "") -> str:
+    command = f"{f' {when}' if when else ''}: {command_line(options)}"
     if not kept:
-        return f"Nothing is kept. To begin again: {command}"
-    return f"Kept: {', '.join(kept)}. To go on: {command}"
+        return f"Nothing is kept. To begin again{command}"
+    return f"Kept: {', '.join(kept)}. To go on{command}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from .._group_names import check_nameable_order, read_group_name
@@ -54,12 +55,16 @@ def add_images(
     return images
 
 
-def add_network(parser: argparse.ArgumentParser, **layer: Any) -> Group:
+def add_network(
+    parser: argparse.ArgumentParser, *, groups: Sequence[str] = (), **layer: Any
+) -> Group:
     """Add the arguments that say what reads images, and return their group.
 
     Parameters
     ----------
     parser : ArgumentParser
+    groups : sequence of str
+        Default of ``--group`` where several may be named.
     **layer
         Settings of ``--layer``.
     """
@@ -81,10 +86,11 @@ def add_network(parser: argparse.ArgumentParser, **layer: Any) -> Group:
     network.add_argument(
         "--group",
         type=group_name,
-        default="dihedral:16",
+        nargs="+" if groups else None,
+        default=list(groups) or "dihedral:16",
         metavar="GROUP",
         help="turns and mirrors of the images: dihedral:N, cyclic:N or trivial (default: "
-        "%(default)s)",
+        f"{' '.join(groups) or 'dihedral:16'})",
     )
     add_device(network)
     return network
@@ -161,6 +167,15 @@ def add_results(
 def add_json(group: Group) -> None:
     """Add ``--json``."""
     group.add_argument("--json", action="store_true", help="print the results as JSON")
+
+
+def add_no_verify(group: Group) -> None:
+    """Add ``--no-verify``."""
+    group.add_argument(
+        "--no-verify",
+        action="store_true",
+        help="do not compare orbits with their checksums as they are first read",
+    )
 
 
 def add_quiet(group: Group) -> None:

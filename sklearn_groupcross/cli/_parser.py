@@ -12,6 +12,7 @@ from ._completion import add_completion
 from ._fit_parser import add_fit
 from ._layers_parser import add_layers
 from ._parsing import Parser
+from ._plan_parser import add_plan
 from ._run_parser import add_demo, add_run
 from ._store_parser import add_extract, add_store
 
@@ -51,6 +52,7 @@ def make_parser() -> Parser:
         add_report,
         add_store,
         add_layers,
+        add_plan,
     ):
         add(commands)
     add_completion(commands, make_parser)

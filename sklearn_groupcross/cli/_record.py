@@ -66,6 +66,7 @@ SOURCES = "images"
 #: Of the second, the store that was not extracted by the run itself.
 STORE = "orbits"
 
+_WITHOUT = "Delete it, and how the results beside it were made is not recorded any more."
 # Where something is computed, and by how many, is no matter of what it is.
 _WITHOUT_EFFECT = ("device", "jobs", "weights")
 
@@ -118,6 +119,14 @@ class RunRecord:
         ------
         OSError
         """
+        text = self.text()
+        if path.is_file() and path.read_bytes() == text:
+            return
+        with written_whole(path, follow_links=False) as temporary:
+            temporary.write_bytes(text)
+
+    def text(self) -> bytes:
+        """What its file says."""
         ordered = {name: self.sections[name] for name in SECTIONS if name in self.sections}
         content = {
             "format": FORMAT,
@@ -126,11 +135,7 @@ class RunRecord:
             "versions": versions(),
             "machine": {"system": platform.platform(), "processor": processor()},
         }
-        text = _encodable(tomli_w.dumps(content)).encode()
-        if path.is_file() and path.read_bytes() == text:
-            return
-        with written_whole(path, follow_links=False) as temporary:
-            temporary.write_bytes(text)
+        return _encodable(tomli_w.dumps(content)).encode()
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -143,21 +148,33 @@ def read_record(path: Path) -> dict[str, Any]:
     OSError
         If it cannot be read.
     """
+    return parse_record(path.read_bytes(), str(path))
+
+
+def parse_record(text: bytes, path: str) -> dict[str, Any]:
+    """Read a record's text; `path` is named in errors.
+
+    Raises
+    ------
+    ValueError
+    """
     try:
-        content = tomllib.loads(path.read_bytes().decode())
+        content = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no TOML: {error}.") from error
+        raise ValueError(f"{path} is no TOML: {error}. {_WITHOUT}") from error
     if content.get("format") != FORMAT:
-        raise ValueError(f"{path} is no record of a run: format = {FORMAT!r} is missing.")
+        raise ValueError(
+            f"{path} is no record of a run: format = {FORMAT!r} is missing. {_WITHOUT}"
+        )
     for name in (*SECTIONS, "hashes", "versions"):
         if not isinstance(content.get(name, {}), dict):
-            raise ValueError(f"{path} makes no sense: {name} is a table.")
+            raise ValueError(f"{path} makes no sense: {name} is a table. {_WITHOUT}")
     for name, known in SECTIONS.items():
         for key in content.get(name, {}):
             if key not in (*known, SOURCES, STORE):
                 raise ValueError(
                     f"{path} makes no sense: [{name}] has no setting {key!r}. It has "
-                    f"{', '.join(known)}."
+                    f"{', '.join(known)}. {_WITHOUT}"
                 )
     return content
 

@@ -39,7 +39,9 @@ def report(options: argparse.Namespace) -> None:
     """Run ``groupcross report``."""
     check_installed("jinja2", "matplotlib")
     resolve_device(options.device)
-    subject = subject_of(options.model, options.orbits, options.others)
+    subject = subject_of(
+        options.model, options.orbits, options.others, verify=not options.no_verify
+    )
     subject.check()
     if subject.store is None:
         raise ValueError(
@@ -127,11 +129,11 @@ def report_on(
 
 def describe_rows(folder: RunFolder) -> list[str]:
     """Say what there is of a report on its way."""
-    n_rows = len(list(folder.work.glob(f"{_STATES}*/*/feature-*.safetensors")))
+    n_rows = len(list(folder.work.glob(f"{_STATES}*/*/feature-*.kept")))
     return [f"{n_rows} features of the report"] if n_rows else []
 
 
-def images_of(options: argparse.Namespace, store: Path) -> OrbitDataset | None:
+def images_of(options: argparse.Namespace, store: Path | str) -> OrbitDataset | None:
     """The images that a store was made of, by what is recorded of it and what options say.
 
     None, with a note, where they are not at hand; if the options name them, that is an error.
@@ -155,7 +157,7 @@ def images_of(options: argparse.Namespace, store: Path) -> OrbitDataset | None:
         return None
 
 
-def _images_of(options: argparse.Namespace, path: Path) -> OrbitDataset:
+def _images_of(options: argparse.Namespace, path: Path | str) -> OrbitDataset:
     extraction = read_extraction(path).get("extract", {})
     sources = options.images or extraction.get(SOURCES)
     name = options.network or extraction.get("network")

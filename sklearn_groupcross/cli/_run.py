@@ -139,7 +139,7 @@ def _run_stages(
         with saying_how_to_go_on(options, lambda: _kept(folder)):
             store, dataset = extracted(folder)
             place, fitted = fit_store(folder, options, store, record)
-            subject = subject_in(folder, place, store)
+            subject = subject_in(folder, place, store, verify=not options.no_verify)
             measured = cache(partial(measured_as, subject, options))
             place, results = analyze_models(folder, subject, options, measured)
             report_on(folder, subject, options, measured, dataset)

@@ -80,5 +80,8 @@ def _make(folder: Path) -> list[Path]:
         for made in missing:
             with suppress(OSError):
                 made.rmdir()
-        raise OSError(f"Cannot write results to {folder}: {error.strerror or error}.") from error
+        raise OSError(
+            f"Cannot write results to {folder}: {error.strerror or error}. Choose another --out, "
+            "or mend that."
+        ) from error
     return missing

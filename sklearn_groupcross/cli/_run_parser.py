@@ -9,6 +9,7 @@ from ._options import (
     add_images,
     add_json,
     add_network,
+    add_no_verify,
     add_results,
     add_seed,
     add_seeds,
@@ -50,6 +51,7 @@ _DEMO = {
     "precision": "float32",
     "dtype": "float16",
     "jobs": 1,
+    "no_verify": False,
     "held_out": 8,
     "features": 192,
     "k": None,
@@ -115,7 +117,9 @@ def add_run(commands: Any) -> None:
             help="layer to read, may be given several times (default: the network's own)",
         )
     )
-    add_storage(parser.add_argument_group("store"))
+    store = parser.add_argument_group("store")
+    add_storage(store)
+    add_no_verify(store)
     add_seed(add_dictionary(parser), "the draw of images, positions, weights, batches and bags")
     add_symmetries(parser)
     results = add_results(parser, out="groupcross-run")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ._options import add_images, add_network, add_quiet, add_seed, check_weights
 from ._stage_options import add_reading, add_sampling, add_storage, check_center, check_order
-from ._types import folder_to_write, store_folder
+from ._types import store_folder, store_to_write
 
 
 def add_extract(commands: Any) -> None:
@@ -32,7 +32,7 @@ def add_extract(commands: Any) -> None:
     add_reading(network)
     store = parser.add_argument_group("store")
     store.add_argument(
-        "--out", type=folder_to_write, required=True, metavar="STORE", help="its folder"
+        "--out", type=store_to_write, required=True, metavar="STORE", help="its folder, or a URL"
     )
     store.add_argument(
         "--append", action="store_true", help="add images to a store of the same settings"
@@ -66,9 +66,14 @@ def add_store(commands: Any) -> None:
         epilog="example:\n  groupcross store verify photographs.orbits --quiet\n",
     )
     verify.set_defaults(command=_store_verify)
+    verify.add_argument(
+        "--discard",
+        action="store_true",
+        help="have damaged images written again by the extract or run that wrote them",
+    )
     verify.add_argument("--quiet", action="store_true", help="print nothing if nothing is damaged")
     for parser in (info, verify):
-        parser.add_argument("store", type=store_folder, metavar="STORE", help="its folder")
+        parser.add_argument("store", type=store_folder, metavar="STORE", help="its folder or URL")
 
 
 def _extract(options: argparse.Namespace) -> None:

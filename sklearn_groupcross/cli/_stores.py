@@ -19,7 +19,15 @@ from ..orbits import ImageSource, OrbitDataset, OrbitStore
 from ._arguments import in_words
 from ._going_on import saying_how_to_go_on
 from ._manifest import digest_of
-from ._record import EXTRACTION_RECORD, SOURCES, RunRecord, absolute, read_record, settings_of
+from ._record import (
+    EXTRACTION_RECORD,
+    SOURCES,
+    RunRecord,
+    absolute,
+    parse_record,
+    read_record,
+    settings_of,
+)
 from ._sources import draw_images, say_damaged
 from ._streams import complain, say
 
@@ -42,7 +50,7 @@ def extract(options: argparse.Namespace) -> None:
 def write_store(
     options: argparse.Namespace,
     dataset: OrbitDataset,
-    path: Path,
+    path: Path | str,
     record: RunRecord,
 ) -> OrbitStore:
     """Write the orbits that a store lacks, and beside them how they were made."""
@@ -59,7 +67,7 @@ def write_store(
     if not is_new:
         what = "add" if append else "do"
         say(f"Nothing to {what}: {path} holds all of these images already.")
-    _write_record(path, record, append=append, is_new=is_new)
+    _write_record(store, record, append=append, is_new=is_new)
     return store
 
 
@@ -135,7 +143,7 @@ def record_of(options: argparse.Namespace, dataset: OrbitDataset) -> RunRecord:
     return record
 
 
-def read_extraction(store: Path) -> dict[str, Any]:
+def read_extraction(store: Path | str) -> dict[str, Any]:
     """What is recorded of how a store was made; empty where nothing is.
 
     Raises
@@ -144,15 +152,18 @@ def read_extraction(store: Path) -> dict[str, Any]:
         If the record is damaged.
     """
     try:
-        return read_record(store / EXTRACTION_RECORD)
+        if isinstance(store, Path):
+            return read_record(store / EXTRACTION_RECORD)
+        text = OrbitStore(store).read_beside(EXTRACTION_RECORD)
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    return parse_record(text, f"{store}/{EXTRACTION_RECORD}")
 
 
-def _write_record(path: Path, record: RunRecord, *, append: bool, is_new: bool) -> None:
+def _write_record(store: OrbitStore, record: RunRecord, *, append: bool, is_new: bool) -> None:
     before: Mapping[str, Any] = {}
     with suppress(ValueError):  # a damaged one is replaced
-        before = read_extraction(path)
+        before = read_extraction(store.path)
     if not is_new and before:  # nothing was done
         return
     if append:
@@ -163,15 +174,18 @@ def _write_record(path: Path, record: RunRecord, *, append: bool, is_new: bool) 
         record.sections["extract"][SOURCES] = list(dict.fromkeys(sources))
         record.hashes.pop("images")  # they are in the store
     try:
-        record.write(path / EXTRACTION_RECORD)
+        if isinstance(store.path, Path):
+            record.write(store.path / EXTRACTION_RECORD)
+        else:
+            store.write_beside(EXTRACTION_RECORD, record.text())
     except OSError as error:
         if is_new:
             raise
         # a whole store may be read-only
-        say(f"Note: how {path} was made is not recorded there ({error.strerror}).")
+        say(f"Note: how {store.path} was made is not recorded there ({error.strerror or error}).")
 
 
-def describe_store(path: Path) -> str:
+def describe_store(path: Path | str) -> str:
     """Say how much of a store is there; empty if nothing is."""
     try:
         store = OrbitStore(path, allow_incomplete=True)
@@ -182,13 +196,13 @@ def describe_store(path: Path) -> str:
     return f"orbits of {n_there} of {n_images} images in {path}" if n_there else ""
 
 
-def is_whole(path: Path) -> bool:
+def is_whole(path: Path | str) -> bool:
     """Whether there is a store, and nothing of it is pending."""
     state = _state(path)
     return state is not None and state[1] == 0
 
 
-def _state(path: Path) -> tuple[int, int] | None:
+def _state(path: Path | str) -> tuple[int, int] | None:
     """How many images a store is to hold, and how many of them are pending; None without one."""
     try:
         store = OrbitStore(path, allow_incomplete=True)
@@ -208,14 +222,25 @@ def _print_info(store: OrbitStore) -> None:
 
 def store_verify(options: argparse.Namespace) -> None:
     """Run ``groupcross store verify``."""
-    report = OrbitStore(options.store).verify(progress=True)
+    store = OrbitStore(options.store)
+    report = store.verify(progress=True)
+    if options.discard and report.damaged_images:
+        store.discard(report.damaged_images)
+        for problem in report.problems:
+            complain(problem)
+        print(
+            f"{len(report.damaged_images)} of {report.n_images} images discarded: the command that "
+            f"wrote {options.store} writes them again."
+        )
+        return
     if not report.ok:
         *others, last = report.problems
         for problem in others:
             complain(problem)
         raise ValueError(
             f"{last} {options.store} is damaged: {len(report.damaged_images)} of "
-            f"{report.n_images} images. OrbitStore.discard has them written again."
+            f"{report.n_images} images. With --discard the command that wrote it writes them "
+            "again."
         )
     if not options.quiet:
         print(report)

@@ -16,6 +16,7 @@ from pathlib import Path
 from .._group_names import read_group_name
 from .._network_names import check_network_name, names_code, read_code
 from .._suggestions import did_you_mean
+from .._urls import is_url
 from ._endings import check_working_folder
 
 #: Seeds that generators of numpy, torch and scikit-learn all take.
@@ -165,6 +166,11 @@ def layer_name(text: str) -> str:
 
 def existing_path(text: str) -> str:
     """Type of what is read: a file or a folder."""
+    if is_url(text):
+        raise ArgumentTypeError(
+            f"images are files and folders here, and so is the store of groupcross run; got "
+            f"{text!r}. A store behind a URL is what groupcross fit and analyze take"
+        )
     if not _exists(text):
         raise ArgumentTypeError(f"no such file or folder: {text!r}")
     return text
@@ -192,8 +198,10 @@ def model_file(text: str) -> Path:
     return existing_file(text)
 
 
-def store_folder(text: str) -> Path:
-    """Type of a store of orbits."""
+def store_folder(text: str) -> Path | str:
+    """Type of a store of orbits: a folder, or a URL, which is not asked before it is needed."""
+    if is_url(text):
+        return text
     if not _exists(text):
         raise ArgumentTypeError(f"no such folder: {text!r}")
     if not is_of_store(text):
@@ -209,8 +217,15 @@ def is_of_store(path: str) -> bool:
     return os.path.exists(os.path.join(path, _MANIFEST))
 
 
+def store_to_write(text: str) -> Path | str:
+    """Type of a store to be written to: a folder, or a URL."""
+    return text if is_url(text) else folder_to_write(text)
+
+
 def folder_to_write(text: str) -> Path:
     """Type of a folder to be written to, which need not exist."""
+    if is_url(text):
+        raise ArgumentTypeError(f"results go to a folder here; got {text!r}")
     if not text or "\0" in text:
         raise ArgumentTypeError(f"the name of a folder; got {text!r}")
     path = Path(text)

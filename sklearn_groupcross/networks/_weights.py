@@ -82,8 +82,11 @@ def fetch(url: str, file_name: str, *, blob_id: str = "", sha256: str = "") -> W
     OSError
         If it cannot be downloaded; the message says which file to put where by hand.
     ValueError
-        If the content is not what it should be; nothing is kept then.
+        If the content is not what it should be; nothing is kept then. Also if nothing says what it
+        should be.
     """
+    if not blob_id and not sha256:
+        raise ValueError(f"{url} is not downloaded: nothing says what its content has to be.")
     target = cache_folder() / file_name
     if target.exists():
         file = read_file(target)

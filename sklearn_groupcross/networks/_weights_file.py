@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 import zipfile
 from pathlib import Path
@@ -42,7 +43,8 @@ def read_file(path: Path) -> WeightsFile:
             f"No weights file at {path}" + (": this is a folder." if path.is_dir() else ".")
         )
     with path.open("rb") as opened:
-        content = opened.read(LARGEST + 1)
+        # no more than the file is large: Python makes room for all that is asked for
+        content = opened.read(min(os.fstat(opened.fileno()).st_size, LARGEST) + 1)
     if len(content) > LARGEST:
         raise ValueError(
             f"{path} is not a weights file of a network known here: it has more than "

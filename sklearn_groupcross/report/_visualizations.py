@@ -6,22 +6,15 @@ import base64
 import io
 import json
 import os
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 from torch import nn
 
-from .._files import written_whole
 from .._integers import check_integer
 from ..analysis import SymmetryAnalyzer
 from ..crosscoder import GroupCrosscoder
@@ -29,6 +22,7 @@ from ..networks import Network
 from ..plotting import as_rgb
 from ..visualization import Visualizations, visualize_features
 from ._excitation import in_order
+from ._kept import Arrays, Kept
 from ._subject import check_frequencies
 
 NOTE = (
@@ -96,8 +90,8 @@ def picture_features(
     firing = np.where(frequencies >= min_frequency, frequencies, 0.0)
     chosen = in_order(analysis, firing)[:n_features]
 
-    def make(start: int) -> Visualizations:
-        return visualize_features(
+    def make(start: int) -> Arrays:
+        made = visualize_features(
             crosscoder,
             network,
             layer,
@@ -107,12 +101,12 @@ def picture_features(
             random_state=random_state,
             progress=progress,
         )
+        arrays = {name: np.ascontiguousarray(getattr(made, name)) for name in _ARRAYS}
+        return {**arrays, "words": np.frombuffer(json.dumps(made.words).encode(), np.uint8)}
 
+    kept = Kept(keep_in)
     parts = [
-        _kept(
-            None if keep_in is None else Path(keep_in) / f"visualizations-{start}.safetensors",
-            partial(make, start),
-        )
+        _from_arrays(kept.arrays(f"visualizations-{start}", partial(make, start)))
         for start in range(0, len(chosen), _AT_ONCE)
     ]
     pictures: dict[str, Any] = {"note": NOTE, "features": {}, "control": []}
@@ -151,20 +145,6 @@ def _webp(image: NDArray[np.float32]) -> str:
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def _kept(path: Path | None, make: Callable[[], Visualizations]) -> Visualizations:
-    """Read pictures, or make and keep them."""
-    if path is None:
-        return make()
-    # not there, or not whole
-    with (
-        suppress(OSError, ValueError, TypeError, SafetensorError),
-        safe_open(path, framework="numpy") as file,
-    ):
-        arrays = {name: file.get_tensor(name) for name in _ARRAYS}
-        return Visualizations(**arrays, words=tuple(json.loads(file.metadata()["words"])))
-    made = replace(make(), patch_values=None)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as temporary:
-        arrays = {name: np.ascontiguousarray(getattr(made, name)) for name in _ARRAYS}
-        save_file(arrays, temporary, {"words": json.dumps(made.words)})
-    return made
+def _from_arrays(arrays: Arrays) -> Visualizations:
+    words = json.loads(arrays["words"].tobytes())
+    return Visualizations(**{name: arrays[name] for name in _ARRAYS}, words=tuple(words))

@@ -34,5 +34,5 @@ def bits(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix not in (".lock", ".log")
+        if path.is_file() and path.suffix not in (".lock", ".owner", ".log")
     }

@@ -15,6 +15,7 @@ from sklearn_groupcross import (
     make_orbits,
 )
 from sklearn_groupcross.cli import _results, main
+from sklearn_groupcross.cli._analyze import read_features
 from sklearn_groupcross.orbits import StoredImage
 
 GROUP = Dihedral(4)
@@ -300,3 +301,10 @@ def test_what_is_done_is_not_done_again(model, tmp_path, capsys):
     assert out_of_second.out == printed
     assert "analyze: done already" in out_of_second.err
     assert contents(out) == before
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1\n1,2,3\n", "kind\nline\n"])
+def test_a_table_that_is_none_is_named(tmp_path, content):
+    (tmp_path / "features.csv").write_text(content)
+    with pytest.raises(ValueError, match=r"features\.csv is damaged.* Delete it"):
+        read_features(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shlex
 import signal
@@ -11,7 +12,7 @@ import pytest
 
 from sklearn_groupcross import OrbitDataset, SymmetryAnalyzer, cli
 from sklearn_groupcross.cli import _report, main
-from sklearn_groupcross.cli._going_on import command_line, saying_how_to_go_on
+from sklearn_groupcross.cli._going_on import command_line, saying_how_to_go_on, with_the_way_on
 from sklearn_groupcross.cli._signals import Stopped
 from sklearn_groupcross.crosscoder._trainer import Trainer
 from tests.cli.runs import EXTRACTION, bits, run, run_arguments
@@ -119,3 +120,29 @@ def test_interrupts_stay_what_they_are():
     assert stop.value.number == signal.SIGTERM
     with pytest.raises(ValueError, match="^a mistake$"), saying_how_to_go_on(options, os.listdir):
         raise ValueError("a mistake")
+
+
+@pytest.mark.parametrize(
+    ("kept", "says"),
+    [
+        (["a model"], "Kept: a model. To go on once that is mended: groupcross fit 'a b'"),
+        ([], "Nothing is kept. To begin again once that is mended: groupcross fit 'a b'"),
+    ],
+)
+def test_before_an_error_of_the_system_it_is_said_too(capsys, kept, says):
+    def full():
+        with saying_how_to_go_on(options, lambda: kept):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out/model")
+
+    options = argparse.Namespace(typed_command=["fit", "a b"])
+    with pytest.raises(OSError, match="out/model"):
+        full()
+    assert capsys.readouterr().err == f"{says}\n"
+
+
+def test_what_is_stopped_before_or_after_the_work_says_the_command():
+    options = argparse.Namespace(typed_command=["fit", "a b"])
+    said = "stopped by SIGTERM. Nothing is kept. To begin again: groupcross fit 'a b'"
+    assert with_the_way_on(said, options) == said
+    assert with_the_way_on("interrupted.", options) == "interrupted. To go on: groupcross fit 'a b'"
+    assert with_the_way_on("interrupted.", argparse.Namespace()) == "interrupted."

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 
-from sklearn_groupcross import GroupCrosscoder
+from sklearn_groupcross import GroupCrosscoder, OrbitStore
+from sklearn_groupcross._locks import owner_of
 from sklearn_groupcross.cli import main
-from tests.cli.runs import RESULTS, run, run_arguments
+from sklearn_groupcross.cli._lock import LOCK, hold_folder
+from sklearn_groupcross.orbits import _extract
+from tests.cli.runs import EXTRACTION, RESULTS, bits, run, run_arguments
 
 
 def test_two_runs_into_one_folder(folder, tmp_path, capsys, monkeypatch):
@@ -26,3 +30,37 @@ def test_two_runs_into_one_folder(folder, tmp_path, capsys, monkeypatch):
     assert run(folder, out) == 0
     assert sorted(os.listdir(out)) == sorted(RESULTS)
     assert GroupCrosscoder.load(out / "crosscoder.safetensors").random_state == 0
+
+
+def test_every_command_that_writes_to_a_folder_is_refused(whole, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    before, model = bits(out), str(out / "crosscoder.safetensors")
+    commands = [
+        run_arguments(folder, out),
+        ["fit", str(out / "orbits"), "--out", str(out)],
+        ["analyze", model],
+        ["report", model],
+    ]
+    with hold_folder(out):
+        owner = owner_of(out / LOCK)
+        for command in commands:
+            assert main([*command, "--quiet"]) == 2
+            error = capsys.readouterr().err.splitlines()[-1]
+            assert f"Another command writes to {out} ({owner})" in error
+    assert bits(out) == before
+
+
+def test_an_extraction_names_who_writes_a_chunk(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(_extract, "PATIENCE", 0)
+    store = tmp_path / "photographs.orbits"
+    command = ["extract", str(folder), *EXTRACTION, "--out", str(store)]
+    assert main(command) == 0
+    OrbitStore(store).discard([0])
+    capsys.readouterr()
+    with OrbitStore(store).writer(0):
+        assert main(command) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert f"Chunk 0 of {store}" in error
+        assert f"It is held by process {os.getpid()} on " in error
+    assert main(command) == 0

@@ -301,6 +301,15 @@ def test_a_run_over_a_store_leaves_it_where_it_is(folder, whole, tmp_path, capsy
     assert "required: IMAGES, a store, or --config" in capsys.readouterr().err
 
 
+def test_a_record_that_names_what_is_not_there_is_named(tmp_path, capsys):
+    record = tmp_path / "run.toml"
+    record.write_text('format = "groupcross run/1"\n[extract]\nimages = ["gone"]\n')
+    assert main(["run", "--config", str(record)]) == 2
+    error = capsys.readouterr().err
+    assert "no such file or folder: 'gone'" in error
+    assert str(record) in error
+
+
 def test_other_settings_are_refused_and_the_remedy_is_said(folder, whole, tmp_path, capsys):
     out = tmp_path / "out"
     shutil.copytree(whole, out)

@@ -12,6 +12,9 @@ from PIL import Image
 
 from sklearn_groupcross import Dihedral, OrbitDataset, OrbitStore
 from sklearn_groupcross.cli import main
+from sklearn_groupcross.cli._record import read_record
+from sklearn_groupcross.orbits import _store_locating
+from tests.cli.runs import FITTING, bits, run, run_arguments
 from tests.orbits.stores import create, fill
 
 
@@ -49,9 +52,89 @@ class TestStores:
         assert "chunk-00002.npy" in last
         assert "2 of 12 images" in last
 
+    def test_what_is_damaged_is_discarded_if_that_is_asked_for(self, store, capsys):
+        shard = store.path / "chunk-00000.npy"
+        shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+        assert main(["store", "verify", str(store.path), "--discard"]) == 0
+        printed, said = capsys.readouterr()
+        assert "1 of 12 images discarded" in printed
+        assert "image 2 ('photo 2.jpg')" in said
+        assert OrbitStore(store.path).pending_images() == [2]
+        assert main(["store", "verify", str(store.path), "--discard", "--quiet"]) == 0
+        assert capsys.readouterr() == ("", "")
+
     def test_no_store(self, tmp_path, capsys):
         assert main(["store", "info", str(tmp_path)]) == 2
         assert "a store of orbits is needed" in capsys.readouterr().err
+
+
+class TestFlippedBit:
+    """Of the orbits of a whole run: every command that reads them sees it, unless told not to."""
+
+    @pytest.fixture
+    def out(self, whole, tmp_path):
+        out = tmp_path / "out"
+        shutil.copytree(whole, out)
+        for chunk in (1, 2):  # one image in each: to train on, and held out
+            orbits = out / "orbits" / f"chunk-0000{chunk}.npy"
+            content = bytearray(orbits.read_bytes())
+            content[-9] ^= 1
+            orbits.write_bytes(content)
+        return out
+
+    @pytest.mark.parametrize("command", ["run", "fit", "analyze", "report"])
+    def test_it_is_seen_named_and_mended(self, whole, folder, out, tmp_path, capsys, command):
+        model = out / "crosscoder.safetensors"
+        gone = {"analyze": "features.csv", "report": "report.html"}
+        for path in out.glob(gone.get(command, "*.*")):
+            path.unlink()
+        arguments = {
+            "run": run_arguments(folder, out),
+            "fit": ["fit", str(out / "orbits"), *FITTING, "--out", str(out)],
+        }.get(command, [command, str(model)])
+        assert main(arguments) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        files = re.escape(str(out / "orbits" / "chunk-0000"))
+        assert re.search(rf"{files}([12])\.npy or .* is damaged: .* image \1 \(", error)
+        assert "groupcross store verify --discard" in error
+        assert main([*arguments, "--no-verify"]) == 0
+        assert main(["store", "verify", str(out / "orbits"), "--discard"]) == 0
+        anew = tmp_path / "anew"
+        anew.mkdir()
+        (out / "orbits").rename(anew / "orbits")
+        assert run(folder, anew) == 0
+        assert bits(anew) == bits(whole)
+
+
+class TestUrls:
+    """Stores behind URLs, from images to names of features."""
+
+    @pytest.fixture(autouse=True)
+    def no_cache_of_the_user(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(_store_locating, "default_cache_dir", lambda: tmp_path / "cache")
+
+    def test_from_extract_to_analyze(self, folder, tmp_path, capsys):
+        url, out = f"memory://{tmp_path.name}/images.orbits", tmp_path / "out"
+        extract = ["extract", str(folder), "--network", "bundled", "--group", "dihedral:4"]
+        assert main([*extract, "--positions", "5", "--out", url]) == 0
+        assert main([*extract, "--positions", "5", "--out", url]) == 0
+        assert f"Nothing to do: {url} holds all of these images" in capsys.readouterr().err
+        assert main(["store", "info", url]) == 0
+        assert "6 of 6" in capsys.readouterr().out
+        assert main(["store", "verify", url]) == 0
+        small = ["--features", "8", "--epochs", "1", "--seeds", "1", "--held-out", "2"]
+        assert main(["fit", url, "--out", str(out), *small]) == 0
+        model = str(out / "crosscoder.safetensors")
+        assert main(["analyze", model, "--no-map"]) == 0
+        said = capsys.readouterr()
+        assert "4 images for training, 2 held out" in said.out
+        record = read_record(out / "run.toml")
+        assert record["fit"]["orbits"] == url
+        assert len(record["hashes"]["orbits"]) == 64
+
+    def test_no_store(self, capsys):
+        assert main(["store", "info", "memory://nowhere/a.orbits"]) == 2
+        assert "No orbit store at memory://nowhere/a.orbits" in capsys.readouterr().err
 
 
 class TestExtract:

@@ -25,6 +25,7 @@ from sklearn_groupcross.cli._types import (
     seed,
     share_or_none,
     store_folder,
+    store_to_write,
 )
 from sklearn_groupcross.orbits._store_schema import MANIFEST
 
@@ -164,6 +165,14 @@ def test_models_and_stores_are_told_from_one_another(tmp_path, monkeypatch):
     assert refused(store_folder, "run").endswith(f"'run' is none: {orbits} is one")
     assert refused(store_folder, "file").endswith("is a file: groupcross extract makes one")
     assert refused(store_folder, ".").endswith("is none: groupcross extract makes one")
+
+
+def test_urls_are_of_stores_alone():
+    url = "s3://bucket/images.orbits"
+    assert store_folder(url) == store_to_write(url) == url
+    assert store_to_write("new") == Path("new")
+    assert refused(folder_to_write, url) == f"results go to a folder here; got {url!r}"
+    assert "groupcross fit and analyze take" in refused(existing_path, url)
 
 
 def test_folders_to_write_to_need_not_be_there(tmp_path, monkeypatch):
