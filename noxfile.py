@@ -27,6 +27,7 @@ nox.options.reuse_existing_virtualenvs = True
 #: What README installs for its tests.
 TESTED = ".[test,lucent]"
 CHECKED = ".[lint,docs]"
+LOCK = "requirements/dev.txt"
 
 
 def _pythons() -> list[str]:
@@ -102,6 +103,26 @@ def newest(session: nox.Session) -> None:
     """The tests with the newest versions there are, on every Python."""
     session.install("--upgrade", TESTED)
     session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def lock(session: nox.Session) -> None:
+    """The versions and hashes of all that development takes, written to requirements/dev.txt."""
+    extras = [f"--extra={name}" for name in ("test", "lucent", "lint", "docs")]
+    # of no index: which one is asked is a matter of the machine
+    plain = ["--no-header", "--no-annotate", "--no-emit-index-url", "--quiet"]
+    versions = ["--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"]
+    command = ["uv", "pip", "compile", "setup.cfg", *extras, *versions, *plain]
+    session.run(*command, "--output-file", LOCK)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """What is known of faults in the locked versions; fails where the database is not reached."""
+    session.install("pip-audit")
+    # strict: versions that nothing is known of, for want of a database, are no good news
+    check = ["--strict", "--disable-pip", "--require-hashes", "--progress-spinner=off"]
+    session.run("pip-audit", *check, "--requirement", LOCK, *session.posargs)
 
 
 @nox.session

@@ -56,11 +56,12 @@ def test_what_is_imported_is_required(metadata):
     required = distributions(metadata["options"]["install_requires"])
     extras = metadata["options.extras_require"]
     rooms = {
-        "orbits": required | distributions(extras["microscopy"]),
+        "orbits": required | distributions(extras["microscopy"]) | distributions(extras["remote"]),
         "plotting": required | distributions(extras["plot"]),
         "report": required | distributions(extras["report"]),
         "visualization": required | distributions(extras["lucent"]),
         "testing.py": required | distributions(extras["test"]),
+        "_workers.py": required | distributions(extras["clusters"]),
     }
     for name, room in set(imported(PACKAGE)):
         if name in sys.stdlib_module_names or name == PACKAGE.name:
@@ -92,3 +93,17 @@ def test_pythons_are_told_alike(metadata):
         assert told in (ROOT / name).read_text(encoding="utf-8"), name
     workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
     assert f'python: ["{first}", "{last}"]' in workflow
+
+
+def test_what_development_takes_is_locked_with_hashes_and_names_no_index(metadata):
+    """Written by ``nox -s lock``."""
+    text = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "--index" not in text
+    entries = re.split(r"\n(?=[a-z0-9])", text.strip())
+    assert all("--hash=sha256:" in entry for entry in entries)
+    locked = {re.split(r"[=\[; ]", entry)[0] for entry in entries}
+    extras = metadata["options.extras_require"]
+    wanted = [metadata["options"]["install_requires"], *map(extras.get, ("test", "lint", "docs"))]
+    names = set().union(*map(distributions, wanted)) - {"tomli"}  # of older Pythons
+    assert {name.partition("[")[0] for name in names} <= locked
