@@ -95,6 +95,11 @@ class TestFetch:
         with pytest.raises(ValueError, match=r"The cached file .*file\.pth is not .*SHA-256"):
             _weights.fetch(self.url, "file.pth", sha256="00000000")
 
+    def test_what_nothing_is_known_of_is_not_downloaded(self):
+        with pytest.raises(ValueError, match="nothing says what its content has to be"):
+            _weights.fetch(self.url, "file.pth")
+        assert not self.target.exists()
+
     @pytest.mark.parametrize("kind", ["blob_id", "sha256"])
     def test_only_the_digest_that_is_known_is_taken(self, kind, monkeypatch):
         wanted = {"blob_id": _weights.git_blob_id(self.content)}

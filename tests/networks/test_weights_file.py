@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import random
+import tracemalloc
 import warnings
 import zipfile
 from pathlib import Path
@@ -177,6 +178,17 @@ def test_large_files_are_not_read(tmp_path, monkeypatch):
     path.write_bytes(b"0" * 101)
     with pytest.raises(ValueError, match=r"weights.pth is not a weights file of a network known"):
         load_network("bundled", path)
+
+
+def test_no_more_room_is_made_than_a_file_is_large(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"0" * 101)
+    tracemalloc.start()
+    try:
+        assert _weights_file.read_file(path).content == b"0" * 101
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 SMALL = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_groupcross.report import _report, write_report
-from sklearn_groupcross.report._kept import Kept
+from sklearn_groupcross.report._kept import SUFFIX, Kept
 
 FOUND = {"rows": np.arange(3), "codes": np.ones((3, 2), np.float32), "none": np.zeros(0, np.uint8)}
 
@@ -60,10 +60,23 @@ def test_what_was_kept_of_other_arguments_is_not_taken(
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"PK\3\4"])
 def test_what_is_damaged_is_made_again(tmp_path, content):
-    (tmp_path / "feature-7.safetensors").write_bytes(content)
+    (tmp_path / f"feature-7{SUFFIX}").write_bytes(content)
     made = Kept(tmp_path).arrays("feature-7", lambda: FOUND)
     np.testing.assert_array_equal(made["codes"], FOUND["codes"])
     Kept(tmp_path).arrays("feature-7", never)
+
+
+def test_a_bit_that_has_changed_is_made_again(tmp_path):
+    Kept(tmp_path).arrays("feature-7", lambda: FOUND)
+    file = tmp_path / f"feature-7{SUFFIX}"
+    whole = file.read_bytes()
+    for bit in range(0, 8 * len(whole), 7):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(content)
+        made = Kept(tmp_path).arrays("feature-7", lambda: FOUND)
+        np.testing.assert_array_equal(made["rows"], FOUND["rows"])
+        assert file.read_bytes() == whole
 
 
 def test_nothing_is_kept_without_a_folder(tmp_path, monkeypatch):
@@ -96,8 +109,8 @@ def test_a_report_that_is_stopped_goes_on(
     with pytest.raises(KeyboardInterrupt):
         write("report.html", keep_in=folder)
     assert not (tmp_path / "report.html").exists()
-    names = {path.name for path in folder.glob("*/feature-*.safetensors")}
-    assert names == {f"feature-{feature}.safetensors" for feature in done}
+    names = {path.name for path in folder.glob(f"*/feature-*{SUFFIX}")}
+    assert names == {f"feature-{feature}{SUFFIX}" for feature in done}
     before = list(done)
 
     def the_rest(feature, **settings):

@@ -27,7 +27,8 @@ def test_no_picture_is_left_over():
 
 # those that need no network and no run of the command line
 @pytest.mark.parametrize(
-    "name", ["groups", "scaling", "cli", "trust", "install", "frontier", "holds", "rooms"]
+    "name",
+    ["groups", "scaling", "cli", "trust", "install", "frontier", "holds", "rooms", "clusters"],
 )
 def test_it_is_drawn(name, tmp_path):
     guide_figures.main(str(tmp_path), name)

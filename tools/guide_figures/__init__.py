@@ -14,8 +14,8 @@ import matplotlib.pyplot as plt
 
 from ._drawing import ROOT
 from ._program import cli, install, options, rooms, runs, trust
-from ._results import faithfulness, frontier, holds, plotting, table_of
-from ._training import crosscoder, groups, networks, orbits, scaling
+from ._results import clusters, faithfulness, frontier, holds, plotting, table_of
+from ._training import crosscoder, devices, groups, networks, orbits, scaling
 
 __all__ = ["FIGURES", "ROOT", "main", "table_of"]
 
@@ -37,11 +37,13 @@ FIGURES = {
     "networks": (networks, "webp"),
     "orbits": (orbits, "webp"),
     "crosscoder": (crosscoder, "svg"),
+    "devices": (devices, "svg"),
     "scaling": (scaling, "svg"),
     "faithfulness": (faithfulness, "webp"),
     "plotting": (plotting, "webp"),
     "cli": (cli, "svg"),
     "runs": (runs, "svg"),
+    "clusters": (clusters, "svg"),
     "options": (options, "webp"),
     "trust": (trust, "svg"),
     "install": (install, "svg"),

@@ -150,6 +150,26 @@ def frontier() -> Figure:
     return figure
 
 
+def clusters() -> Figure:
+    """Where the hours of planned runs go, from the table of the page."""
+    rows = table_of((ROOT / "docs/guide/clusters.rst").read_text(encoding="utf-8"), "images")
+    names = [f"{images} images,\n{order} elements" for images, order, *_ in rows]
+    hours = np.array([[float(cell.replace(",", "") or 0) for cell in row[2:5]] for row in rows])
+    shares = 100 * hours / hours.sum(axis=1, keepdims=True)
+    figure, ax = plt.subplots(figsize=(5.2, 0.55 * len(rows) + 1.2), layout="constrained")
+    left = np.zeros(len(rows))
+    parts = zip(("extract", "fit", "analyze, report"), (INK, WRITE, READ), strict=True)
+    for part, (label, color) in enumerate(parts):
+        ax.barh(names, shares[:, part], left=left, color=color, label=label, height=0.65)
+        left += shares[:, part]
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 100))
+    ax.set_xlabel("share of machine hours, %", fontsize=11)
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=3, fontsize=10, frameon=False)
+    return figure
+
+
 def holds() -> Figure:
     """What makes features hold, from the table of the benchmarks page."""
     rows = table_of((ROOT / "docs/benchmarks.rst").read_text(encoding="utf-8"), "setting")

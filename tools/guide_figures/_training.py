@@ -16,7 +16,7 @@ from sklearn_groupcross import (
 from sklearn_groupcross.crosscoder import OrbitScaler
 
 from ._dictionaries import photograph, small_dictionary
-from ._drawing import INK, NAMES, READ, SQUARE, WRITE, bare
+from ._drawing import INK, NAMES, READ, SQUARE, WRITE, arrow, bare
 
 
 def letter(ax: Axes, element: int) -> None:
@@ -215,3 +215,38 @@ def scaling() -> Figure:
     axes[0].set_ylabel("blocks", fontsize=10)
     figure.colorbar(image, ax=axes, label="divided by", shrink=0.9)
     return figure
+
+
+def devices() -> Figure:
+    """Who has which samples and which atoms."""
+    figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.9), layout="constrained")
+    for ax, title in zip(axes, ('parallel="data"', 'parallel="atoms"'), strict=True):
+        bare(ax)
+        ax.set(xlim=(-0.6, 10.2), ylim=(-0.4, 7.2))
+        ax.set_title(title, family="monospace", fontsize=11)
+        divides_samples = title == 'parallel="data"'
+        for process, color in enumerate((INK, READ)):
+            y = 4.1 - 3.9 * process
+            ax.text(-0.5, y + 2.75, f"process {process}", color=color, fontsize=10)
+            for row in range(4):
+                own = not divides_samples or row // 2 == process
+                cell(ax, 0.0, y + 0.6 * (3 - row), 2.4, 0.48, color if own else None)
+            for column in range(4):
+                own = divides_samples or column // 2 == process
+                cell(ax, 4.6 + 1.3 * column, y, 1.1, 2.3, color if own else None)
+            arrow(ax, (2.6, y + 1.15), (4.4, y + 1.15), color)
+        ax.text(1.2, -0.35, "samples", ha="center", va="top", fontsize=10)
+        ax.text(7.1, -0.35, "atoms", ha="center", va="top", fontsize=10)
+        sent = "gradients\nadded up" if divides_samples else "recon-\nstructions\nadded up"
+        ax.text(3.5, 3.55, sent, ha="center", va="center", fontsize=9, color=WRITE)
+    return figure
+
+
+def cell(ax: Axes, x: float, y: float, width: float, height: float, color: str | None) -> None:
+    """A sample or an atom: filled where a process has it."""
+    ax.add_patch(
+        Rectangle(
+            (x, y), width, height, facecolor=color or "white", edgecolor=color or "#b8c4d0",
+            linestyle="-" if color else ":", alpha=0.75,
+        )
+    )  # fmt: skip
