@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+
+import pytest
 
 from sklearn_groupcross import GroupCrosscoder, OrbitStore
 from sklearn_groupcross._locks import owner_of
 from sklearn_groupcross.cli import main
 from sklearn_groupcross.cli._lock import LOCK, hold_folder
-from sklearn_groupcross.orbits import _extract
 from tests.cli.runs import EXTRACTION, RESULTS, bits, run, run_arguments
 
 
@@ -51,16 +53,17 @@ def test_every_command_that_writes_to_a_folder_is_refused(whole, folder, tmp_pat
     assert bits(out) == before
 
 
-def test_an_extraction_names_who_writes_a_chunk(folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(_extract, "PATIENCE", 0)
+def test_an_extraction_waits_for_who_writes_a_chunk(folder, tmp_path):
     store = tmp_path / "photographs.orbits"
     command = ["extract", str(folder), *EXTRACTION, "--out", str(store)]
     assert main(command) == 0
     OrbitStore(store).discard([0])
-    capsys.readouterr()
-    with OrbitStore(store).writer(0):
-        assert main(command) == 2
-        error = capsys.readouterr().err.splitlines()[-1]
-        assert f"Chunk 0 of {store}" in error
-        assert f"It is held by process {os.getpid()} on " in error
+    writer = OrbitStore(store).writer(0)
+    writer.__enter__()
+    with pytest.raises(BlockingIOError, match=f"It is held by process {os.getpid()} on "):
+        OrbitStore(store).writer(0).__enter__()
+    leave = threading.Timer(1.0, writer.__exit__, (None, None, None))
+    leave.start()
     assert main(command) == 0
+    leave.join()
+    assert OrbitStore(store).verify().ok
