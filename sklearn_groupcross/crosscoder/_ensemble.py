@@ -53,7 +53,7 @@ def crosscoder_ensemble(
         ``joblib.parallel_config`` chooses the backend, such as Dask or Ray. Each of them reads the
         data, so that X is best an `OrbitStore` that all of them see. The dictionaries are the same,
         bit for bit, for any number of processes that compute with as many threads
-        (`torch.get_num_threads`). Where a process dies, its dictionaries are begun again, once.
+        (``torch.get_num_threads``). Where a process dies, its dictionaries are begun again, once.
 
     Returns
     -------

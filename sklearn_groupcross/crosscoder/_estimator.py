@@ -124,7 +124,7 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         How several processes, each of which calls `fit` with the same data and parameters, train
         one dictionary: each on some of the samples of every step, with all atoms, or each some of
         the atoms, on all samples, for dictionaries that one device cannot hold. They are started by
-        ``torchrun``, or are those of the program's own `torch.distributed`. All of them have the
+        ``torchrun``, or are those of the program's own ``torch.distributed``. All of them have the
         whole result; the first alone writes checkpoints. None: this process alone.
     precision : {"auto", "float32", "tf32", "bfloat16"}, default="auto"
         Of the matrix products of training on a GPU, and of dense steps on the CPU; there steps with
