@@ -282,10 +282,10 @@ def test_what_another_process_writes_meanwhile_is_not_read(folder, tmp_path, mon
     dataset(folder).extract(tmp_path / "whole", chunk_bytes=CHUNK)
     write, n_written = _extract._write_chunk, []
 
-    def after_the_other(given, path, chunk, *more):
+    def after_the_other(given, path, options, chunk, *more):
         if chunk == 0:  # the other is quick, and writes the last chunk first
-            write(given, path, 2, *more)
-        n_written.append(write(given, path, chunk, *more))
+            write(given, path, options, 2, {image: image for image in range(len(given))})
+        n_written.append(write(given, path, options, chunk, *more))
         return n_written[-1]
 
     monkeypatch.setattr(_extract, "_write_chunk", after_the_other)
