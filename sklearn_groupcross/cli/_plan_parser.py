@@ -7,7 +7,14 @@ from typing import Any
 
 from .._group_names import MAX_ORDER, read_group_name
 from ._options import add_json, add_network, add_quiet, add_seeds, check_weights
-from ._stage_options import add_reading, check_k
+from ._stage_options import (
+    add_dtype,
+    add_features,
+    add_k,
+    add_passes,
+    add_reading,
+    check_k,
+)
 from ._types import count, existing_path, number
 
 #: What is planned where nothing is said.
@@ -80,36 +87,11 @@ def add_plan(commands: Any) -> None:
             help="layer to read, may be given several times (default: the network's own)",
         )
     )
-    runs.add_argument(
-        "--dtype",
-        default="float16",
-        choices=("float16", "float32"),
-        help="in which orbits are stored (default: %(default)s)",
-    )
+    add_dtype(runs)
     dictionary = parser.add_argument_group("dictionary")
-    dictionary.add_argument(
-        "--features", type=count(), metavar="N", help="atoms (default: 1.6 for every channel)"
-    )
-    dictionary.add_argument(
-        "--k",
-        type=count(),
-        metavar="N",
-        help="active features an orbit (default: one for ten channels)",
-    )
-    dictionary.add_argument(
-        "--epochs",
-        type=count(),
-        default=60,
-        metavar="N",
-        help="passes over the orbits (default: %(default)s)",
-    )
-    dictionary.add_argument(
-        "--batch-size",
-        type=count(),
-        default=1024,
-        metavar="N",
-        help="orbits a step (default: %(default)s)",
-    )
+    add_features(dictionary)
+    add_k(dictionary)
+    add_passes(dictionary)
     add_seeds(dictionary)
     money = parser.add_argument_group("money")
     money.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from .._group_names import MAX_ORDER, read_group_name
 from ._options import Group, add_seeds
@@ -64,12 +65,7 @@ def add_reading(network: Group) -> None:
 
 def add_storage(store: Group) -> None:
     """Add the arguments that say how orbits are written."""
-    store.add_argument(
-        "--dtype",
-        default="float16",
-        choices=("float16", "float32"),
-        help="in which orbits are stored (default: %(default)s)",
-    )
+    add_dtype(store)
     store.add_argument(
         "--jobs",
         type=count(),
@@ -88,19 +84,9 @@ def add_dictionary(parser: argparse.ArgumentParser) -> Group:
         metavar="N",
         help="images kept from training, to measure on (default: a sixth)",
     )
-    dictionary.add_argument(
-        "--features",
-        type=count(),
-        metavar="N",
-        help="atoms (default: 1.6 for every channel)",
-    )
+    add_features(dictionary)
     sparsity = dictionary.add_mutually_exclusive_group()
-    sparsity.add_argument(
-        "--k",
-        type=count(),
-        metavar="N",
-        help="active features an orbit (default: one for ten channels)",
-    )
+    add_k(sparsity)
     sparsity.add_argument(
         "--l1",
         type=number(least=0),
@@ -115,20 +101,7 @@ def add_dictionary(parser: argparse.ArgumentParser) -> Group:
         help="train in coordinates that hold this share of the variance, such as 0.8, in as many "
         "as the orbits can teach (auto), or in all columns (none) (default: %(default)s)",
     )
-    dictionary.add_argument(
-        "--epochs",
-        type=count(),
-        default=60,
-        metavar="N",
-        help="passes over the orbits (default: %(default)s)",
-    )
-    dictionary.add_argument(
-        "--batch-size",
-        type=count(),
-        default=1024,
-        metavar="N",
-        help="orbits a step (default: %(default)s)",
-    )
+    add_passes(dictionary)
     dictionary.add_argument(
         "--no-augment",
         action="store_true",
@@ -136,6 +109,54 @@ def add_dictionary(parser: argparse.ArgumentParser) -> Group:
     )
     add_seeds(dictionary)
     return dictionary
+
+
+def add_dtype(group: Group) -> None:
+    """Add ``--dtype``."""
+    group.add_argument(
+        "--dtype",
+        default="float16",
+        choices=("float16", "float32"),
+        help="in which orbits are stored (default: %(default)s)",
+    )
+
+
+def add_features(group: Group) -> None:
+    """Add ``--features``."""
+    group.add_argument(
+        "--features",
+        type=count(),
+        metavar="N",
+        help="atoms (default: 1.6 for every channel)",
+    )
+
+
+def add_k(group: Any) -> None:
+    """Add ``--k``."""
+    group.add_argument(
+        "--k",
+        type=count(),
+        metavar="N",
+        help="active features an orbit (default: one for ten channels)",
+    )
+
+
+def add_passes(group: Group) -> None:
+    """Add ``--epochs`` and ``--batch-size``."""
+    group.add_argument(
+        "--epochs",
+        type=count(),
+        default=60,
+        metavar="N",
+        help="passes over the orbits (default: %(default)s)",
+    )
+    group.add_argument(
+        "--batch-size",
+        type=count(),
+        default=1024,
+        metavar="N",
+        help="orbits a step (default: %(default)s)",
+    )
 
 
 def add_symmetries(parser: argparse.ArgumentParser) -> Group:

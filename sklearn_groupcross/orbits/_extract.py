@@ -38,8 +38,6 @@ _CHUNKS, _SMALL = 16, 2**30
 # No chunk is larger. One that was stopped is copied when it is gone on with, or, on object storage,
 # lies here while it is written, and is uploaded whole.
 _LARGEST_CHUNK, _LARGEST_REMOTE_CHUNK = 2**32, 2**28
-# Seconds to wait for a chunk's writer: a killed extraction's workers end a moment after it.
-PATIENCE = 10.0
 # Seconds between two looks whether others have written what they were at.
 _INTERVAL = 0.5
 
@@ -102,12 +100,17 @@ def extract(
     with tqdm(
         total=len(index_of), desc="reading orbits", unit="image", disable=not progress
     ) as bar:
+        is_told = False
         while pending := store.pending_by_chunk():
             # those that others have written since
             bar.update(len(index_of) - sum(map(len, pending.values())) - bar.n)
             written = _write_chunks(dataset, store, storage_options, pending, index_of, n_jobs, bar)
-            if not any(written):
-                # all in work by others; the lock of one that is killed is free, and taken then
+            held = [each for each in written if isinstance(each, str)]
+            if len(held) == len(written):
+                if not is_told:
+                    warn_caller(f"{held[0]} What is left is waited for.", RuntimeWarning)
+                    is_told = True
+                # the lock of one that is killed is free, and taken then
                 time.sleep(_INTERVAL)
     return OrbitStore(path, storage_options=storage_options)
 
@@ -120,8 +123,8 @@ def _write_chunks(
     index_of: Mapping[int, int],
     n_jobs: int | None,
     bar: Any,
-) -> list[bool]:
-    """Write those of the chunks that nobody else is writing, and say of each whether it was."""
+) -> list[int | str]:
+    """Write those of the chunks that nobody else is writing; see `_write_chunk`."""
     # each task has the images of its chunk: of a million, all would be sent with every one
     work = [
         (dataset, store.path, storage_options, chunk, {i: index_of[i] for i in numbers})
@@ -129,14 +132,14 @@ def _write_chunks(
     ]
     n_workers = choose_workers(n_jobs, len(work))
     if n_workers == 1:
-        return [_write_chunk(*task, bar) is not None for task in work]
+        return [_write_chunk(*task, bar) for task in work]
     _refuse_memory(store.path)
     _try_network(dataset, index_of.values())
-    done = []
+    done: list[int | str] = []
     names = [f"chunk {chunk} of {store.path}" for chunk in pending]
-    for _, n_written in share_out(_write_chunk, work, n_workers, names):
-        bar.update(n_written or 0)
-        done.append(n_written is not None)
+    for _, written in share_out(_write_chunk, work, n_workers, names):
+        bar.update(0 if isinstance(written, str) else written)
+        done.append(written)
     return done
 
 
@@ -318,20 +321,20 @@ def _write_chunk(
     chunk: int,
     index_of: Mapping[int, int],
     bar: Any = None,
-) -> int | None:
+) -> int | str:
     """Read the images of one chunk that it lacks: what one process does, on its own.
 
     Returns
     -------
-    n_written : int or None
-        Number of images; None if another process is writing the chunk.
+    written : int or str
+        Number of images; or who it is, if another process is writing the chunk.
     """
     store = OrbitStore(path, storage_options=storage_options)
     with ExitStack() as opened:
         try:
             writer = opened.enter_context(store.writer(chunk))
-        except BlockingIOError:
-            return None
+        except BlockingIOError as error:
+            return str(error)
         buffer = opened.enter_context(RunBuffer(writer))
         numbers = writer.pending_images
         # positions go by the number in the store: appended images have some of their own. So does

@@ -19,7 +19,7 @@ from .._progress import tqdm
 from .._urls import is_url
 from .._version import __version__
 from ..actions import Action
-from ._extract import PATIENCE, choose_chunk_bytes, match_images, open_store
+from ._extract import choose_chunk_bytes, match_images, open_store
 from ._function_orbits import FunctionOrbits
 from ._store import OrbitStore
 from ._store_images import StoredImage
@@ -27,6 +27,8 @@ from ._store_runs import BYTES_AT_ONCE
 
 # What rounding, and batches of other sizes, may change in a stored orbit.
 _TOLERANCE = 0.02
+# Seconds to wait for a chunk's writer: what a killed process began ends a moment after it.
+_PATIENCE = 10.0
 
 
 @own_state()
@@ -229,7 +231,7 @@ def extract_orbits(
             total=len(index_of), desc="reading orbits", unit="input", disable=not progress
         ) as bar:
             for chunk in store.pending():
-                with store.writer(chunk, timeout=PATIENCE) as writer:
+                with store.writer(chunk, timeout=_PATIENCE) as writer:
                     for run in _runs(writer.pending_images, store.images, row_bytes):
                         rows = [np.arange(*starts[index_of[n] : index_of[n] + 2]) for n in run]
                         orbits = reader.read(np.concatenate(rows))

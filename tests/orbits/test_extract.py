@@ -273,7 +273,10 @@ def test_a_chunk_that_another_process_writes_is_left_to_it(folder, tmp_path, mon
         another.close()
 
     monkeypatch.setattr(_extract.time, "sleep", the_other_dies)
-    dataset(folder).extract(tmp_path / "two", chunk_bytes=CHUNK)
+    with pytest.warns(
+        RuntimeWarning, match=rf"Chunk 1 of .* process {os.getpid()} on .* waited for"
+    ):
+        dataset(folder).extract(tmp_path / "two", chunk_bytes=CHUNK)
     assert pending == [[1]]
     assert same_files(tmp_path / "one", tmp_path / "two")
 
