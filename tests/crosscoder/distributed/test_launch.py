@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -208,7 +209,10 @@ def test_one_process_trains_in_portions_and_paths():
 
 def test_torchrun_starts_them(tmp_path):
     script = tmp_path / "train.py"
+    # A script finds what lies beside it; the tests are not installed.
+    root = Path(__file__).parents[3]
     script.write_text(
+        f"import sys; sys.path.insert(0, {str(root)!r})\n"
         "from tests.crosscoder.distributed.worlds import build, orbits\n"
         "crosscoder = build(parallel='data', activation='topk', k=4).fit(orbits())\n"
         f"crosscoder.save({str(tmp_path / 'model.safetensors')!r})\n"
