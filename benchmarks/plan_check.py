@@ -80,7 +80,7 @@ def main() -> None:
         for n in options.images:
             draw_images(folder / f"images-{n}", n)
         print(f"{'images':>7} {'':8} {'predicted':>12} {'measured':>12} {'ratio':>6}")
-        for _ in range(options.rounds):
+        for number in range(options.rounds):
             for n in options.images:
                 images = folder / f"images-{n}"
                 told = subprocess.run(
@@ -90,8 +90,8 @@ def main() -> None:
                     text=True,
                 )
                 predicted = json.loads(told.stdout)["plans"][0]["total"]
-                out = folder / f"run-{n}"
-                seconds, peak = run(["run", str(images), *shared, "--out", str(out), "--overwrite"])
+                out = folder / f"run-{n}-{number}"
+                seconds, peak = run(["run", str(images), *shared, "--out", str(out)])
                 disk = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
                 rows = {
                     "seconds": (predicted["seconds"], seconds),

@@ -160,8 +160,12 @@ class Cost:
 
 
 def costs_of(rates: Rates, run: Run) -> dict[str, Cost]:
-    """What each stage of a run takes; stages that the group has not are left out."""
+    """What each stage of a run takes; stages that the group has not are left out.
+
+    One machine does all of them in one command, and starts once; several have a command for each.
+    """
     rows = run.n_rows
+    start_again = rates.start if run.n_workers * run.n_processes > 1 else 0.0
     grown = _MEMORY_A_ROW * rows + _MEMORY_AN_IMAGE * run.n_images
     memory = {name: line.at(min(rows, rates.n_rows)) + grown for name, line in rates.memory.items()}
     extract = rates.image * run.n_images
@@ -181,8 +185,8 @@ def costs_of(rates: Rates, run: Run) -> dict[str, Cost]:
             n_files,
         ),
         "fit": Cost(
-            rates.start + rounds * fit,
-            run.n_processes * (min(run.n_workers, run.n_seeds) * rates.start + run.n_seeds * fit),
+            start_again + rounds * fit,
+            run.n_processes * (min(run.n_workers, run.n_seeds) * start_again + run.n_seeds * fit),
             memory["fit"],
             run.n_seeds * rates.model,
             run.n_seeds,
@@ -191,7 +195,7 @@ def costs_of(rates: Rates, run: Run) -> dict[str, Cost]:
     last = {"analyze": (rates.analyze, 0, 2), "report": (rates.report, rates.page, 1)}
     for name, (line, size, n_new) in last.items():
         if line is not None:
-            seconds = line.at(rows)
+            seconds = start_again + line.at(rows)
             costs[name] = Cost(seconds, seconds, memory[name], size, n_new)
     return costs
 

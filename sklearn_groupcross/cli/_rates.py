@@ -40,6 +40,8 @@ from ._subject import subject_in
 # Images that are read at most, the first of which to warm up; seconds to read them in, and to train
 # in for the time of a step.
 _IMAGES, _SECONDS = 8, 8.0
+# Bytes that no such store has.
+_ONE_CHUNK = 2**40
 # Images of the stores that are fitted and analysed. Of fewer no name is held against responses.
 _FEW, _MANY = 36, 108
 # Bytes of the rows of the larger one in float64, at least: more than is read at once.
@@ -101,7 +103,7 @@ def _measure(options: argparse.Namespace, folder: Path, asked: float) -> Rates:
         images = sample_images(options.sample, network)
         ready = time.time() - asked
         with _watched() as peak:
-            image, dataset, sample = _measure_extraction(options, network, images, folder)
+            image, dataset, sample = measure_extraction(options, network, images, folder)
         named = _is_named(sample)
         # what is done once, compiling for one, and patches are in this alone
         first = _run(options, sample, folder, dataset=dataset, named=named)
@@ -165,7 +167,7 @@ def sample_images(paths: Sequence[str] | None, network: Network) -> ImageSource:
     return ImageSource(tiles[:_IMAGES], n_channels=network.n_channels)
 
 
-def _measure_extraction(
+def measure_extraction(
     options: argparse.Namespace, network: Network, images: ImageSource, folder: Path
 ) -> tuple[float, OrbitDataset, OrbitStore]:
     """Seconds an image, and what was read: as many as there is time for, two at least."""
@@ -173,7 +175,8 @@ def _measure_extraction(
     def extract(chosen: Sequence[int], name: str) -> tuple[float, OrbitDataset, OrbitStore]:
         dataset = dataset_of(options, images[list(chosen)], action_of(options), network)
         start = time.perf_counter()
-        store = dataset.extract(folder / name, dtype=options.dtype)
+        # in one chunk: of so few images each would have its own, which takes longer than to read it
+        store = dataset.extract(folder / name, dtype=options.dtype, chunk_bytes=_ONE_CHUNK)
         return time.perf_counter() - start, dataset, store
 
     if len(images) < 3:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sklearn_groupcross import load_network
-from sklearn_groupcross.cli._rates import memory_in_use, sample_images, tiled
+from sklearn_groupcross.cli._parser import make_parser
+from sklearn_groupcross.cli._rates import measure_extraction, memory_in_use, sample_images, tiled
 from tests.orbits.stores import create, fill
 
 
@@ -24,6 +25,16 @@ def test_images_to_measure_on(folder):
     network = load_network("bundled")
     assert len(sample_images([str(folder)], network)) == 6
     assert len(sample_images(None, network)) == 8
+
+
+def test_images_are_read_into_one_chunk(folder, tmp_path):
+    """As many are in a large store: chunks of their own take longer than such images."""
+    options = make_parser().parse_args(["run", str(folder), "--positions", "4"])
+    network = load_network("bundled")
+    images = sample_images([str(folder)], network)
+    _, dataset, store = measure_extraction(options, network, images, tmp_path)
+    assert len(dataset) > 1
+    assert len(list(store.path.glob("chunk-*.positions.npy"))) == 1
 
 
 def test_memory_is_seen_to_grow():
