@@ -46,8 +46,25 @@ def refuse_missing_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise FileNotFoundError(
-            errno.ENOENT, "The store's folder is gone: it was removed or moved", str(folder)
+            errno.ENOENT,
+            "The store's folder is gone: put it back, or open the store where it lies now",
+            str(folder),
         )
+
+
+@contextmanager
+def within_store(folder: Path) -> Iterator[None]:
+    """Where a file of a store is missing, say so if all of the store is.
+
+    Raises
+    ------
+    FileNotFoundError
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        refuse_missing_folder(folder)
+        raise
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._files import reserve_space, written_whole
-from ._plain_files import named_in_errors
+from ._plain_files import named_in_errors, within_store
 from ._store_format import Manifest
 from ._store_journal import Journal
 
@@ -108,7 +108,7 @@ class ChunkFiles:
             If the folder is read-only or full, or rows that are to be kept are not there.
         """
         spans = [self._rows_of(image) for image in kept]
-        with ExitStack() as opened:
+        with within_store(self.orbits.parent), ExitStack() as opened:
             for name, (dtype, shape) in self._kinds.items():
                 path: Path = getattr(self, name)
                 new = opened.enter_context(written_whole(path, follow_links=False))
@@ -163,18 +163,20 @@ class ChunkFiles:
             Naming the file.
         """
         path: Path = getattr(self, name)
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{self._said(path)} is missing: the journal beside it names its images."
-                f"{_HOW_TO_MEND}"
-            )
-        with open(path, "rb") as file:
-            offset = self.offset(name, file.read(_LONGEST_HEADER))
+        with within_store(path.parent):
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f"{self._said(path)} is missing: the journal beside it names its images."
+                    f"{_HOW_TO_MEND}"
+                )
+            with open(path, "rb") as file:
+                offset = self.offset(name, file.read(_LONGEST_HEADER))
+                found = os.fstat(file.fileno()).st_size
         _, shape = self._kinds[name]
         size = offset + self.span(name, 0, shape[0])[1]
-        if path.stat().st_size != size:
+        if found != size:
             raise ValueError(
-                f"{self._said(path)} is damaged: it has {path.stat().st_size} bytes instead of "
+                f"{self._said(path)} is damaged: it has {found} bytes instead of "
                 f"{size}.{_HOW_TO_MEND}"
             )
         return offset
@@ -206,10 +208,12 @@ class ChunkFiles:
 
     def open_array(self, name: str) -> NDArray[Any]:
         """Map an array for reading."""
+        path: Path = getattr(self, name)
         offset = self.check(name)
         dtype, shape = self._kinds[name]
-        # a plain array over the map: numpy indexes it faster than a memmap
-        return np.memmap(getattr(self, name), dtype, "r", offset, shape).view(np.ndarray)
+        with within_store(path.parent):
+            # a plain array over the map: numpy indexes it faster than a memmap
+            return np.memmap(path, dtype, "r", offset, shape).view(np.ndarray)
 
     @contextmanager
     def local_copy(self) -> Iterator[ChunkFiles]:
@@ -243,7 +247,7 @@ class ChunkFiles:
             at, length = self.span(name, first_row, n_rows)
             at += self.check(name)
             path: Path = getattr(self, name)
-            with open(path, "rb") as file, named_in_errors(path):
+            with within_store(path.parent), open(path, "rb") as file, named_in_errors(path):
                 file.seek(at)
                 digest.update(file.read(length))
         return digest.hexdigest()

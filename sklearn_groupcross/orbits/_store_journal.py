@@ -14,7 +14,13 @@ import msgspec
 
 from .._files import folder_to_disk, written_whole
 from .._schema import Whole, read_json
-from ._plain_files import named_in_errors, open_plain, refuse_link, refuse_missing_folder
+from ._plain_files import (
+    named_in_errors,
+    open_plain,
+    refuse_link,
+    refuse_missing_folder,
+    within_store,
+)
 
 # No line is longer, and none that was torn by a power cut leaves more than a block of a disk.
 _LONGEST_LINE, _LONGEST_REST = 256, 2**16
@@ -95,7 +101,7 @@ class Journal:
     def append(self, checksums: dict[int, str]) -> None:
         """Say that images' rows are there. When this returns, the lines are on the disk."""
         is_new = not self.path.exists()
-        with named_in_errors(self.path):
+        with within_store(self.path.parent), named_in_errors(self.path):
             with open_plain(self.path, "ab") as file:
                 file.write(self.text(checksums))
                 file.flush()
@@ -170,7 +176,11 @@ class Journal:
         longest = self.check_size(size)
         if not self.path.is_file():
             raise ValueError(f"{self.path} is damaged: it is no file.")
-        with open(self.path, "rb") as file, named_in_errors(self.path):
+        with (
+            within_store(self.path.parent),
+            open(self.path, "rb") as file,
+            named_in_errors(self.path),
+        ):
             return file.read(longest)
 
 

@@ -57,7 +57,7 @@ HUNG = 100.0
 #: Where a message says what to do.
 WAYS = re.compile(
     "To go on|To begin again|--discard|[Dd]elete|Remove that line|another --out|--overwrite|"
-    "[Ww]ait|Open it again|Repeat|the same call|See groupcross"
+    "[Ww]ait|put it back|Open it again|Repeat|the same call|See groupcross"
 )
 #: Of Linux's prctl and capset: root without these obeys permissions.
 _VERSION_3, _ALL_DROPPED = 0x20080522, (0, 0, 0, 0, 0, 0)
