@@ -110,6 +110,11 @@ def hold(path: Path, *, timeout: float = 0, removes: bool = False) -> Lock | Non
     return None
 
 
+def names_of_lock(path: Path) -> set[str]:
+    """Names of the files that a lock has in the folder of the one that stands for it."""
+    return {path.name, _signature(path).name}
+
+
 def owner_of(path: Path) -> str:
     """Say who holds the lock that a file stands for, of a lock that `hold` has not got.
 

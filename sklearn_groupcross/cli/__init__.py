@@ -19,7 +19,7 @@ from ._going_on import with_the_way_on
 from ._option_names import in_options
 from ._parser import make_parser
 from ._parsing import WrongCall
-from ._signals import Stopped, stopped_by_signals
+from ._signals import Stopped, replaced_signals_raised, stopped_by_signals
 from ._streams import ReaderGone, complain, flush, give_up, own_streams, quiet, warnings_in_one_line
 
 __all__ = ["main"]
@@ -52,12 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(arguments: Sequence[str] | None) -> int:
-    options = argparse.Namespace()
+    # a signal may come before they are parsed
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    options = argparse.Namespace(typed_command=typed)
     try:
         try:
-            options = parse(make_parser, arguments)
+            options = parse(make_parser, typed)
             check_working_folder()
             with (
+                replaced_signals_raised(),
                 quiet(getattr(options, "quiet", False)),
                 warnings_in_one_line(lambda text: in_options(in_one_line(text), options)),
             ):

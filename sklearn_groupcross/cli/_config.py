@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,14 @@ _HASHED = {
 
 
 def parse(
-    make_parser: Callable[[], argparse.ArgumentParser], arguments: Sequence[str] | None
+    make_parser: Callable[[], argparse.ArgumentParser], arguments: Sequence[str]
 ) -> argparse.Namespace:
     """Parse arguments; what a record says and nobody typed comes from the record.
 
     Parameters
     ----------
     make_parser : callable
-    arguments : sequence of str or None
-        None for those of the process.
+    arguments : sequence of str
 
     Returns
     -------
@@ -45,7 +43,7 @@ def parse(
     OSError
         If it cannot be read.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(arguments)
     options = make_parser().parse_args(given)
     options.typed_command = given
     options.typed, options.recorded = _typed(make_parser(), given), {}

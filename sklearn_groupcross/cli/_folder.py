@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .._locks import names_of_lock
+from ._lock import LOCK
 from ._log import LOG, Log
 from ._manifest import MANIFEST, Manifest, Stage, differences, digest_of_file
 from ._results import NEXT, Results
@@ -315,13 +317,10 @@ class RunFolder:
         if not failed:
             return
         following = self.out / NEXT
+        held = names_of_lock(self.out / LOCK)  # these go with the command
         for folder in (following, self.out):
-            if folder.is_dir() and {path.name for path in folder.iterdir()} <= _BESIDE | _HELD:
+            if folder.is_dir() and {path.name for path in folder.iterdir()} <= _BESIDE | held:
                 for name in _BESIDE:
                     (folder / name).unlink(missing_ok=True)
         with suppress(OSError):
             following.rmdir()
-
-
-#: Files of the lock, which goes with the command.
-_HELD = {".groupcross.lock", ".groupcross.owner"}

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from ._signals import Stopped
+from ._signals import Stopped, replaced_signals_raised
 from ._streams import ReaderGone, complain
 
 
@@ -34,7 +34,8 @@ def saying_how_to_go_on(
         As it came.
     """
     try:
-        yield
+        with replaced_signals_raised():
+            yield
     except (KeyboardInterrupt, Stopped) as interrupt:
         ending = _ending(options, _texts(kept))
         if isinstance(interrupt, Stopped):
@@ -56,7 +57,7 @@ def _texts(kept: Callable[[], list[str]]) -> list[str]:
 
 def with_the_way_on(text: str, options: argparse.Namespace) -> str:
     """Add the command that goes on to what an interrupt says, where it came outside of the work."""
-    if not hasattr(options, "typed_command") or command_line(options) in text:
+    if command_line(options) in text:
         return text
     return f"{text} To go on: {command_line(options)}"
 

@@ -16,6 +16,8 @@ _AGAIN = 0.01
 _ASKING = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
+# Those that have come since `stopped_by_signals` began.
+_received: list[int] = []
 
 
 class Stopped(BaseException):
@@ -49,6 +51,7 @@ def stopped_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    _received.clear()
     taken = [number for number in _ASKING if signal.getsignal(number) is signal.SIG_DFL]
     for number in taken:
         signal.signal(number, _stop)
@@ -74,5 +77,21 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+@contextmanager
+def replaced_signals_raised() -> Iterator[None]:
+    """Raise `Stopped` where a library raises an error of its own in its place.
+
+    Compiled code does that which converts what it is given: a signal while matplotlib's reads a
+    number is an invalid number there.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _received:
+            raise
+        raise Stopped(_received[-1], f"({error})") from error
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
+    _received.append(number)
     raise Stopped(number)

@@ -213,7 +213,13 @@ class FittedCrosscoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Crossc
         FileNotFoundError, ValueError
             If there is no such file, or it is damaged or something else; it is named.
         """
-        file_format, arrays, header = read_tensors(path, MODEL_FORMAT, CHECKPOINT_FORMAT)
+        try:
+            file_format, arrays, header = read_tensors(path, MODEL_FORMAT, CHECKPOINT_FORMAT)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} Give a file as save or groupcross fit wrote it: copy it again, or fit "
+                "again."
+            ) from error
         known = saved_parameters(cls._get_param_names())
         with naming(path):
             if file_format == CHECKPOINT_FORMAT:

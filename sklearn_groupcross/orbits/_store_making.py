@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from .._files import is_temporary, remove_all_remains
+from .._locks import names_of_lock
 from ._plain_files import hold_lock, make_folder
 from ._store_chunk import ChunkFiles
 from ._store_difference import explain_difference
@@ -88,4 +89,4 @@ def _remove_chunks_without_rows(path: Path, manifest: Manifest) -> bool:
 
 def _is_own_trace(path: Path) -> bool:
     """Whether a file is what a store's killed beginning leaves."""
-    return path.name == _LOCK or is_temporary(path)
+    return path.name in names_of_lock(path.with_name(_LOCK)) or is_temporary(path)

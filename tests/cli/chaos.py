@@ -57,7 +57,7 @@ HUNG = 100.0
 #: Where a message says what to do.
 WAYS = re.compile(
     "To go on|To begin again|--discard|[Dd]elete|Remove that line|another --out|--overwrite|"
-    "[Ww]ait|put it back|Open it again|Repeat|the same call|See groupcross"
+    "[Ww]ait|put it back|fit again|Open it again|Repeat|the same call|See groupcross"
 )
 #: Of Linux's prctl and capset: root without these obeys permissions.
 _VERSION_3, _ALL_DROPPED = 0x20080522, (0, 0, 0, 0, 0, 0)
@@ -173,6 +173,7 @@ class Child:
     """A stage, or something else, in a forked process."""
 
     def __init__(self, place: Place, stage: str, before=None, jobs=1, action=None) -> None:
+        self.stage = stage
         self.said = place.folder / f"said-{time.monotonic_ns()}"
         self.pid = os.fork()
         if self.pid == 0:
@@ -429,6 +430,8 @@ class Chaos:
         """A command that could not go on names the file, and says how it can."""
         if child.status in (0, -signal.SIGKILL):
             return
+        if child.stage == "python" and child.status == -signal.SIGTERM:
+            return  # a program dies of it, wherever it is
         if child.status not in (2, 128 + signal.SIGTERM):
             self.fault("messages", f"status {child.status}", child.words)
             return
@@ -505,19 +508,26 @@ class Chaos:
                     shutil.rmtree(store)
         elif re.search("[Dd]elete", words) and str(self.damaged) in words:
             self.damaged.unlink()
+        elif "fit again" in words:
+            self.overwrite("fit")
+            if stage == "report":
+                self.overwrite("analyze")
         elif "--overwrite" in words and stage != "python":
-            command, before = place.command, place.command
-            place.command = lambda s, jobs=1: [*before(s, jobs), "--overwrite"]
-            try:
-                Child(place, stage).end()
-            finally:
-                place.command = command
+            self.overwrite(stage)
         else:
             self.fault("messages", "nothing that can be done is said", words)
             place.restore(f"before-{stage}")
             return
         if stage in ("fit", "analyze", "report"):  # what is discarded is written again
             Child(place, "extract").end()
+
+    def overwrite(self, stage: str) -> None:
+        place, command = self.place, self.place.command
+        place.command = lambda s, jobs=1: [*command(s, jobs), "--overwrite"]
+        try:
+            Child(place, stage).end()
+        finally:
+            place.command = command
 
     def report(self, n_faults: int, seconds: float) -> int:
         print(

@@ -145,4 +145,34 @@ def test_what_is_stopped_before_or_after_the_work_says_the_command():
     said = "stopped by SIGTERM. Nothing is kept. To begin again: groupcross fit 'a b'"
     assert with_the_way_on(said, options) == said
     assert with_the_way_on("interrupted.", options) == "interrupted. To go on: groupcross fit 'a b'"
-    assert with_the_way_on("interrupted.", argparse.Namespace()) == "interrupted."
+
+
+def test_what_is_stopped_before_it_is_understood_says_the_command(monkeypatch, capsys):
+    """Loading what reads the arguments takes a while."""
+
+    def stopped(*_):
+        raise Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr(cli, "parse", stopped)
+    assert main(["fit", "a b"]) == 143
+    assert capsys.readouterr().err == (
+        "\ngroupcross: stopped by SIGTERM. To go on: groupcross fit 'a b'\n"
+    )
+
+
+def test_a_signal_that_a_library_takes_for_an_error_is_one(monkeypatch, capsys):
+    """As matplotlib's compiled code does, which was then said to be given an invalid box."""
+
+    def work(options):
+        with saying_how_to_go_on(options, lambda: ["half of it"]):
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            except Stopped:
+                raise ValueError("Invalid bounding box") from None
+
+    options = argparse.Namespace(typed_command=["fit", "a b"], command=work)
+    monkeypatch.setattr(cli, "parse", lambda *_: options)
+    assert main(["fit", "a b"]) == 143
+    assert "stopped by SIGTERM. Kept: half of it. To go on: groupcross fit 'a b'" in (
+        capsys.readouterr().err
+    )

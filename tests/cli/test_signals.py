@@ -7,7 +7,11 @@ import time
 
 import pytest
 
-from sklearn_groupcross.cli._signals import Stopped, stopped_by_signals
+from sklearn_groupcross.cli._signals import (
+    Stopped,
+    replaced_signals_raised,
+    stopped_by_signals,
+)
 
 
 def test_a_signal_is_raised_and_handlers_are_put_back():
@@ -85,3 +89,18 @@ def test_other_errors_there_are_shown_as_ever(monkeypatch):
         removed = Removed()
         del removed
     assert shown == [ValueError]
+
+
+def test_errors_without_a_signal_stay_what_they_are():
+    with pytest.raises(ValueError, match="of its own"), replaced_signals_raised():
+        raise ValueError("of its own")
+
+
+def test_a_signal_before_counts_no_more(monkeypatch):
+    monkeypatch.setattr("sklearn_groupcross.cli._signals._received", [signal.SIGTERM])
+    with (
+        stopped_by_signals(),
+        pytest.raises(ValueError, match="of its own"),
+        replaced_signals_raised(),
+    ):
+        raise ValueError("of its own")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,8 +90,19 @@ class TestReopening:
             create(tmp_path)
         assert os.listdir(tmp_path) == ["thesis.tex"]
 
+    @pytest.mark.skipif(os.name == "nt", reason="a process is killed by SIGKILL")
     def test_a_beginning_that_was_killed_is_no_obstacle(self, tmp_path):
-        (tmp_path / ".manifest.lock").write_text("", encoding="utf-8")
+        """In a program of its own, which is killed where all that it leaves is there."""
+        code = (
+            "import os, signal; from pathlib import Path\n"
+            "from sklearn_groupcross.orbits._store_format import Manifest\n"
+            "from tests.orbits.stores import create\n"
+            "Manifest.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+            f"create(Path({str(tmp_path)!r}))"
+        )
+        killed = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+        assert killed.returncode == -signal.SIGKILL
+        assert sorted(os.listdir(tmp_path)) == [".manifest.lock", ".manifest.owner"]
         remains = tmp_path / ".groupcross-0123456789ab-x"
         remains.mkdir()
         (remains / "manifest.json").write_text("{", encoding="utf-8")
