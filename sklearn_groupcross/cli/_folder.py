@@ -12,6 +12,7 @@ from .._locks import names_of_lock
 from ._lock import LOCK
 from ._log import LOG, Log
 from ._manifest import MANIFEST, Manifest, Stage, differences, digest_of_file
+from ._record import read_record
 from ._results import NEXT, Results
 
 #: The record of how the results were made: see `_record`.
@@ -49,6 +50,8 @@ class RunFolder:
         self._results = Results(out)
         self._record: Callable[[Path], None] = lambda path: None
         Manifest.read(out)  # a damaged one is refused before the work
+        if not overwrite and (out / RUN).is_file():
+            read_record(out / RUN)  # what is none is somebody's own, and not to be replaced
 
     # --- what is there -------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from collections.abc import Callable
 from functools import cache, partial
@@ -88,12 +89,14 @@ def run_images(options: argparse.Namespace, read: Callable[[Network], ImageSourc
 
     def extracted(folder: RunFolder) -> tuple[Path, OrbitDataset | None]:
         path = _place_of_store(folder, dataset, options.dtype)
+        was_there = os.path.lexists(path)
         try:
             if not is_whole(path):
                 folder.begin_work()
             write_store(options, dataset, path, extraction)
         except BaseException:
-            if not describe_store(path):  # nothing of it is there
+            # what was there before is not ours to remove, nor a store that is damaged
+            if not was_there and not describe_store(path):
                 shutil.rmtree(path, ignore_errors=True)
             raise
         return path, dataset

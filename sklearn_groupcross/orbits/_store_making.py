@@ -37,7 +37,9 @@ def make_store(path: Path, plan: Manifest) -> None:
     remove_all_remains(path)
     if not (path / MANIFEST).exists():
         if any(not _is_own_trace(p) for p in path.iterdir()):
-            raise ValueError(f"{path} is a folder with other files in it, and no orbit store.")
+            raise ValueError(
+                f"{path} is a folder with other files in it, and no orbit store: choose another."
+            )
     elif not explain_difference(path, Manifest.read(path), plan):
         return  # it may be read-only, where nothing is pending
     with _manifest_locked(path):  # two processes may begin at once

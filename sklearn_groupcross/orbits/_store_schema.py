@@ -155,7 +155,10 @@ def parse_manifest(text: bytes, path: str | os.PathLike[str]) -> AnyContent:
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         beginning = _Beginning()
     if beginning.format != FORMAT:
-        raise ValueError(f"{path} is not the manifest of an orbit store.")
+        raise ValueError(
+            f"{path} is not the manifest of an orbit store. Choose another folder; or, if this one "
+            f"was a store, the file is damaged. {_WITHOUT}"
+        )
     version = beginning.format_version
     kind = _VERSIONS.get(version) if isinstance(version, int) else None
     if kind is None:

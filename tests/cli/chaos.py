@@ -209,7 +209,8 @@ class Child:
         self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self.words = self.said.read_text(errors="replace").strip()
+        # killed before it could open the file
+        self.words = self.said.read_text(errors="replace").strip() if self.said.exists() else ""
         self.said.unlink()
         return self.status
 
@@ -475,7 +476,7 @@ class Chaos:
         if kind == "lose_worker":  # the record says how many processes there were
             record = f"{place.store.name}/extract.toml"
             found.pop(record, None), (wanted := dict(wanted)).pop(record, None)
-        if is_damage and self.unread(stage, status):
+        if is_damage and (self.damaged.name == "run.toml" or self.unread(stage, status)):
             name = self.damaged.relative_to(place.work).as_posix()
             found.pop(name, None), (wanted := dict(wanted)).pop(name, None)
         differing = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
@@ -508,6 +509,9 @@ class Chaos:
                     shutil.rmtree(store)
         elif re.search("[Dd]elete", words) and str(self.damaged) in words:
             self.damaged.unlink()
+            if self.damaged.name == "stages.json" and stage in ("analyze", "report"):
+                self.overwrite("fit")  # which seeds there are is not known any more
+                self.overwrite("analyze")
         elif "fit again" in words:
             self.overwrite("fit")
             if stage == "report":

@@ -342,6 +342,40 @@ def test_what_is_lost_is_made_again_and_what_was_changed_is_kept(folder, whole, 
     assert bits(out) == bits(whole)
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("orbits/thesis.tex", "other files in it"),
+        ("orbits/manifest.json", "manifest.json is damaged: it is not JSON"),
+        ("orbits", "orbits"),
+        ("run.toml", "no TOML"),
+        ("report.html", "already holds report.html"),
+        ("features.csv", "already holds features.csv"),
+        ("crosscoder.safetensors/thesis.tex", "is a folder"),
+    ],
+)
+def test_what_is_somebody_elses_stays(folder, tmp_path, capsys, name, says):
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("thesis", encoding="utf-8")
+    assert run(folder, tmp_path / "out") == 2
+    assert says in capsys.readouterr().err.splitlines()[-1]
+    assert path.read_text(encoding="utf-8") == "thesis"
+
+
+def test_orbits_whose_manifest_is_damaged_stay(folder, tmp_path, capsys):
+    """Nothing says that they are a store; so it was removed."""
+    orbits = tmp_path / "out" / "orbits"
+    assert main(["extract", str(folder), *EXTRACTION, "--out", str(orbits)]) == 0
+    manifest = orbits / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b"OrbitStore", b"OrbitStorf"))
+    before = bits(orbits)
+    assert run(folder, tmp_path / "out") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "if this one was a store, the file is damaged. Without it" in error
+    assert bits(orbits) == before
+
+
 def test_fewer_seeds_leave_no_models_behind(folder, whole, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(whole, out)
