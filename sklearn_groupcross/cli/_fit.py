@@ -24,7 +24,7 @@ from ..crosscoder import (
 from ..groups import FiniteGroup, check_nameable
 from ..orbits import OrbitStore, StoredOrbits
 from ._arguments import as_json, in_words
-from ._folder import ORBITS, RunFolder
+from ._folder import ORBITS, RUN, RunFolder
 from ._going_on import saying_how_to_go_on
 from ._manifest import digest_of
 from ._record import EXTRACTION_RECORD, STORE, RunRecord, settings_of, with_effect
@@ -49,6 +49,7 @@ def fit(options: argparse.Namespace) -> None:
     check_sizes(options, store.group, store.shape[2])
     settings = with_effect(settings_of(options, FIT))
     record = record_of_fit(options, options.store, options.out)
+    record.keep_later_stages(options.out / RUN)
     with run_folder(options, options.out) as folder:
         folder.check(FIT, settings, names_of_models(options))
         folder.record_with(record.write)

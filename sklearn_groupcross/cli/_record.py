@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,17 @@ class RunRecord:
             if isinstance(record.get(name), dict):
                 self.sections.setdefault(name, record[name])
         self.hashes = {**record.get("hashes", {}), **self.hashes}
+
+    def keep_later_stages(self, path: Path) -> None:
+        """Take over from a record that is to be replaced what stages after these have set.
+
+        Their results stay in the folder.
+        """
+        order = list(SECTIONS)
+        later = order[max(map(order.index, self.sections)) + 1 :]
+        with suppress(OSError, ValueError):  # there is none, or somebody else's
+            record = read_record(path)
+            self.sections.update({name: record[name] for name in later if name in record})
 
     def write(self, path: Path) -> None:
         """Write it, unless it says so already.

@@ -211,7 +211,7 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
         # killed before it could open the file
         self.words = self.said.read_text(errors="replace").strip() if self.said.exists() else ""
-        self.said.unlink()
+        self.said.unlink(missing_ok=True)
         return self.status
 
     @property

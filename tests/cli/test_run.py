@@ -342,6 +342,17 @@ def test_what_is_lost_is_made_again_and_what_was_changed_is_kept(folder, whole, 
     assert bits(out) == bits(whole)
 
 
+def test_a_damaged_model_is_fitted_again_and_the_record_says_what_it_said(folder, whole, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    before = bits(out)
+    with open(out / "crosscoder-seed1.safetensors", "ab") as file:
+        file.write(b"x")
+    assert main(["fit", str(out / "orbits"), *FITTING, "--out", str(out), "--overwrite"]) == 0
+    assert bits(out) == before
+    assert "[analyze]" in (out / "run.toml").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
