@@ -5,12 +5,14 @@ from ._field import ReceptiveField
 from ._footprint import confirm_receptive_field
 from ._listing import LayerSummary, list_layers
 from ._network import Network
+from ._window import Window
 from ._zoo import load_network, resolve_network
 
 __all__ = [
     "LayerSummary",
     "Network",
     "ReceptiveField",
+    "Window",
     "confirm_receptive_field",
     "list_layers",
     "load_network",

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ._normalization import local_response_norm
+
 # Mean of the training images in Caffe's order: blue, green, red, on the scale 0-255.
 _MEAN_BGR = (104.0, 117.0, 123.0)
 
@@ -31,41 +33,11 @@ class _Concatenate(nn.Module):
 
 
 class CaffeLRN(nn.Module):
-    """Local response normalisation over five channels, ``x / (1 + α/5 Σ x²)^¾`` with α = 1e-4.
-
-    The same as `torch.nn.LocalResponseNorm` to rounding, several times faster: the sliding sum is a
-    convolution of size one with a band of weights, and the power is made of square roots.
-
-    Parameters
-    ----------
-    n_channels : int
-    """
-
-    band: Tensor
-    one: Tensor
-
-    def __init__(self, n_channels: int) -> None:
-        super().__init__()
-        # not stored with the weights: it never changes
-        self.register_buffer("band", torch.empty(n_channels, n_channels, 1, 1), persistent=False)
-        self.register_buffer("one", torch.empty(n_channels), persistent=False)
-        self.reset_buffers()
-
-    def reset_buffers(self) -> None:
-        """Compute the constants again, after `torch.nn.Module.to_empty`."""
-        channel = torch.arange(len(self.band), dtype=torch.int64, device=self.band.device)
-        near = ((channel[:, None] - channel).abs() <= 2).to(self.band.dtype)
-        self.band.copy_((near * (1e-4 / 5))[:, :, None, None])
-        self.one.fill_(1.0)
+    """Local response normalisation over five channels, ``x / (1 + α/5 Σ x²)^¾`` with α = 1e-4."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (n, channels, height, width)."""
-        total = F.conv2d(x * x, self.band, self.one)
-        if not torch.is_grad_enabled():  # in place: fresh memory costs more than arithmetic
-            root = total.rsqrt_()
-            return root.sqrt().mul_(root).mul_(x)
-        root = total.rsqrt()
-        return x * (root * root.sqrt())
+        return local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=1.0)
 
 
 def _relu(x: Tensor) -> Tensor:
@@ -87,8 +59,8 @@ class BVLCGoogLeNet(nn.Module):
         self.conv2_3x3_reduce = nn.Conv2d(64, 64, 1)
         self.conv2_3x3 = nn.Conv2d(64, 192, 3, padding=1)
         self.pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
-        self.pool1_norm1 = CaffeLRN(64)
-        self.conv2_norm2 = CaffeLRN(192)
+        self.pool1_norm1 = CaffeLRN()
+        self.conv2_norm2 = CaffeLRN()
         for block, (n_in, n1, n3_reduce, n3, n5_reduce, n5, n_pool) in _BLOCKS.items():
             prefix = f"inception_{block}"
             self.add_module(f"{prefix}_1x1", nn.Conv2d(n_in, n1, 1))

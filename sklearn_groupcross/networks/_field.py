@@ -13,6 +13,9 @@ from torch import Tensor
 
 from .._plain import as_numpy
 
+# By how many units positions in float32 may be beyond where they were meant to be.
+_ROUNDING = 1e-4
+
 
 @dataclass(frozen=True)
 class ReceptiveField:
@@ -196,6 +199,29 @@ class ReceptiveField:
         """Whether there is a centred disk whose readings see no padding; see `interior_radius`."""
         units = self.interior_units()
         return all(units) and self._disk_of(units) > 0
+
+    def units_around(self, radius: float) -> tuple[range, range]:
+        """Units that are read at positions within a disk about the image centre.
+
+        A continuous position is read from the four units around it.
+
+        Parameters
+        ----------
+        radius : float
+            In pixels.
+
+        Returns
+        -------
+        columns, rows : range
+        """
+        runs = []
+        for stride, offset, _, n_units in self._axes():
+            ends = ((self._center + side * radius - offset) / stride for side in (-1, 1))
+            first, last = (min(max(end, 0.0), n_units - 1.0) for end in ends)
+            start, stop = math.floor(first + _ROUNDING), math.ceil(last - _ROUNDING) + 1
+            runs.append(range(start, max(stop, start + 1)))
+        columns, rows = runs
+        return columns, rows
 
     def smallest_input(self) -> tuple[int, tuple[int, int]]:
         """Side of the smallest square image in which a unit sees no padding, and that unit.

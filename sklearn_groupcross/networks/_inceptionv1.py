@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ._normalization import LocalResponseNorm
+
 # name: input, 1x1, 3x3 bottleneck, 3x3, 5x5 bottleneck, 5x5, pool reduce. In 4a, 4e and 5a other
 # widths than published (Szegedy et al. 2014, table 1): the weights have them.
 _BLOCKS = {
@@ -34,9 +36,9 @@ def _halve() -> nn.MaxPool2d:
     return nn.MaxPool2d(3, stride=2, ceil_mode=True)
 
 
-def _normalization() -> nn.LocalResponseNorm:
+def _normalization() -> LocalResponseNorm:
     # lucent's numbers: the float32 nearest to 1e-4
-    return nn.LocalResponseNorm(9, alpha=9.99999974738e-05, beta=0.5, k=1.0)
+    return LocalResponseNorm(9, alpha=9.99999974738e-05, beta=0.5, k=1.0)
 
 
 class InceptionV1(nn.Module):

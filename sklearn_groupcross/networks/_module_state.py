@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
-from .._ambient import own_state
+from .._ambient import own_state, tf32_convolutions, tf32_products
 from ._turns import Turns
 
 _turns = Turns()
@@ -30,6 +30,8 @@ def state_of_a_pass(
     with ExitStack() as stack:
         parts = stack.enter_context(reading(module))
         stack.enter_context(own_state(gradients=torch.is_grad_enabled()))
+        stack.enter_context(tf32_convolutions(device, wanted=precision == "tf32"))
+        stack.enter_context(tf32_products(device, wanted=precision == "tf32"))
         if precision == "bfloat16":
             # converted weights are not kept: a pass of the caller's may want theirs with gradients
             stack.enter_context(torch.autocast(device.type, torch.bfloat16, cache_enabled=False))

@@ -24,9 +24,11 @@ from ._compatibility import (
 from ._layers import LayerReader
 from ._maps import LayerMap, refuse_structure
 from ._module_state import WRAPPER_PREFIXES, reading, state_of_a_pass, unwrapped, watching_batches
+from ._partial_pass import PartialPasses, Windows
+from ._precision import PRECISIONS, resolve_precision, warn_of_slow_products
 from ._preprocess import Normalize, prepared, settings_of_timm, settings_of_torchvision
 
-PRECISIONS = ("float32", "bfloat16")
+_SHORT = {torch.float16, torch.bfloat16}
 Several = list[str] | tuple[str, ...]
 
 
@@ -48,9 +50,12 @@ class Network:
     default_layer : str, optional
         Layer read when none is named.
     name : str, default="custom"
-    precision : {"float32", "bfloat16"}, default="float32"
+    precision : {"float32", "tf32", "bfloat16", "auto"}, default="float32"
         bfloat16 runs the network under `torch.autocast`; what comes out is float32 either way.
         Activations of ``bvlc_googlenet`` at 3b then differ by about 1 % (relative Frobenius norm).
+        ``"tf32"`` is float32 but on CUDA, where convolutions and products take inputs of ten binary
+        digits after the first. ``"auto"`` is bfloat16 on CUDA and on a CPU with instructions for
+        its products (AVX-512 BF16, AMX), else float32: see `precision_on`.
     channels_last : bool, default=False
         Keep weights and images with their channels last in memory, in which most convolutional
         networks are faster. Shapes stay as they are; the module's own weights are laid out anew.
@@ -125,6 +130,7 @@ class Network:
         if channels_last:
             self.module.to(memory_format=torch.channels_last)
         self._reader = LayerReader(self.module)
+        self._passes = PartialPasses()
 
     @classmethod
     def from_timm(cls, module: nn.Module, **options: Any) -> Network:
@@ -185,7 +191,8 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         # first where the code is, which the rest may refer to; traced graphs need not travel
         own = {"_code_place": self._code_place}
-        return {**own, **self.__dict__, "_reader": LayerReader(self.module)}
+        fresh = {"_reader": LayerReader(self.module), "_passes": PartialPasses()}
+        return {**own, **self.__dict__, **fresh}
 
     def to(self, device: torch.device | str) -> Network:
         """Move the module to a device and return the network itself.
@@ -212,6 +219,45 @@ class Network:
             self._reader = LayerReader(self.module)  # graphs hold tensors of the old device
         return self
 
+    def precision_on(self, device: torch.device | str) -> str:
+        """In what the network computes on a device: `precision`, or what ``"auto"`` chooses there.
+
+        Parameters
+        ----------
+        device : torch.device or str
+
+        Returns
+        -------
+        precision : {"float32", "tf32", "bfloat16"}
+        """
+        return resolve_precision(self.precision, torch.device(device))
+
+    def settled(self, device: torch.device | str) -> Network:
+        """Return a network that computes on any machine as ``precision="auto"`` chooses for one.
+
+        It is this network where nothing is left to choose; the module is the same in any case.
+
+        Parameters
+        ----------
+        device : torch.device or str
+
+        Returns
+        -------
+        network : Network
+
+        Warns
+        -----
+        RuntimeWarning
+            If it computes in bfloat16 on a CPU without instructions for that.
+        """
+        warn_of_slow_products(self.precision, torch.device(device))
+        if self.precision != "auto":
+            return self
+        other = copy.copy(self)
+        other.precision = self.precision_on(device)
+        other._reader, other._passes = LayerReader(self.module), PartialPasses()
+        return other
+
     def with_module(self, module: nn.Module) -> Network:
         """Return a network with these settings around another module, in its own precision.
 
@@ -225,6 +271,7 @@ class Network:
         """
         other = copy.copy(self)
         other.module, other._reader = module, LayerReader(module)
+        other._passes = PartialPasses()
         other.precision, other.channels_last = "float32", False
         return other
 
@@ -323,6 +370,39 @@ class Network:
             return self._read(self._prepare(images), [name], images.dtype, warns=True)[name]
         names = [self.check_layer(name) for name in layer]
         return self._read(self._prepare(images), names, images.dtype, warns=True)
+
+    @own_state()
+    def activations_within(self, images: Tensor, windows: Windows) -> dict[str, Tensor]:
+        """As `activations` of several layers, but only some of their units.
+
+        What others look at is not computed, as far as the module's operations are known.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, n_channels, height, width)
+            As for `activations`.
+        windows : mapping of str to Window
+            Which units of which layers.
+
+        Returns
+        -------
+        activations : dict of str to Tensor of shape (n, n_channels, n_rows, n_columns)
+
+        Raises
+        ------
+        TypeError, ValueError
+            As from `activations`, and if a map is not that of the window's field.
+        """
+        names = [self.check_layer(name) for name in windows]
+        inputs = self._prepare(images)
+        with self._forward(inputs, warns=True) as laid_out:
+            maps = self._passes.read(lambda x: self._reader.read(x, names), laid_out, windows)
+        if maps is not None:
+            return {n: each.to(type_of_result(each, images.dtype)) for n, each in maps.items()}
+        maps = self._read(inputs, names, images.dtype, warns=True)
+        for name, window in windows.items():
+            window.field.check_map(maps[name], name)
+        return {name: window.cut(maps[name]) for name, window in windows.items()}
 
     @own_state(gradients=True)
     def activations_with_gradients(self, images: Tensor, layer: str | None = None) -> Tensor:
@@ -496,7 +576,8 @@ class Network:
     def _alike(self, maps: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
         """Whether maps of one image are the first of others, but for rounding, or not finite."""
         dtypes = {parameter.dtype for parameter in self.module.parameters()}
-        is_short = self.precision == "bfloat16" or dtypes & {torch.float16, torch.bfloat16}
+        device = next(iter(maps.values())).device
+        is_short = self.precision_on(device) == "bfloat16" or dtypes & _SHORT
         tolerance = 0.05 if is_short else 0.01
         return all(
             not bool(single.isfinite().all())
@@ -600,9 +681,10 @@ class Network:
         if self.channels_last and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         warns = warns and not self._has_warned
+        precision = self.precision_on(inputs.device)
         with (
             explaining(self.module, inputs, self.name, self.n_channels),
-            state_of_a_pass(self.module, inputs.device, self.precision) as parts,
+            state_of_a_pass(self.module, inputs.device, precision) as parts,
             watching_batches(self.module, parts if warns else ()) as names,
         ):
             yield inputs

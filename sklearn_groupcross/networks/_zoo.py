@@ -174,8 +174,6 @@ def _load_bvlc_googlenet(weights: Weights) -> Network:
             "Its arrays are named after Caffe's layers, for example conv1_7x7_s2.weight."
         )
     module = _unfilled(BVLCGoogLeNet)
-    module.pool1_norm1.reset_buffers()
-    module.conv2_norm2.reset_buffers()
     load_state(module, weights, "bvlc_googlenet")
     return Network(
         module,

@@ -85,7 +85,7 @@ class BlurPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Blur and subsample, (n, channels, h, w) to (n, channels, ceil(h / 2), ceil(w / 2))."""
-        return F.conv2d(x, self.kernel, stride=2, padding=1, groups=x.shape[1])
+        return F.conv2d(x, self.kernel, stride=2, padding=1, groups=len(self.kernel))
 
 
 class BundledNet(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,7 +25,7 @@ from ..actions import PositionedAction
 from ..groups import FiniteGroup
 from ..networks import Network, ReceptiveField, receptive_field, resolve_network
 from ._extract import difference, extract, fill_array, write_array
-from ._image_reading import ImageReading
+from ._image_reading import BegunReading, ImageReading, one_ahead
 from ._images import as_source
 from ._reader import INTERPOLATIONS, OrbitReader, check_patches
 from ._sampling import (
@@ -88,11 +89,13 @@ class OrbitDataset(Dataset[Tensor]):
     n_positions : int, optional
         Positions of an image. Default: 80 for ``"disk"`` and ``"energy"``, 1 for ``"center"``,
         all units within the radius for ``"grid"``, of which a smaller number is drawn at random.
+        More of them cost little time, and their room on disk.
     max_samples : int, optional
         Budget of all images together: where they would give more, each gives fewer. A budget
         smaller than the number of images leaves the last ones without any, with a warning.
     radius : float, optional
-        Radius in pixels of the disk about the image centre in which positions lie. Default: the
+        Radius in pixels of the disk about the image centre in which positions lie; a smaller one is
+        read faster. Default: the
         largest for which no reading sees padding or, with `interpolation` ``"exact"``, what lies
         beyond the image; less what an action's mask hides. Where fields are about as large as the
         input, every reading sees padding: the default is then a disk within the layer's map, with a
@@ -145,6 +148,8 @@ class OrbitDataset(Dataset[Tensor]):
 
     Warns
     -----
+    RuntimeWarning
+        If the network's precision is bfloat16, and the CPU has no instructions for its products.
     UserWarning
         If readings within the default radius see the network's padding, if `max_samples` is
         smaller than the number of images, or, at the first reading, if what the network gives for
@@ -184,7 +189,7 @@ class OrbitDataset(Dataset[Tensor]):
             )
         self.device = resolve_device(device)
         n_at_once = resolve_batch_size(batch_size, self.device)
-        self.network = resolve_network(network)
+        self.network = resolve_network(network).settled(self.device)
         self.images = as_source(images, self.network.n_channels)
         self.layers = resolve_layers(self.network, layer)
         self.action = resolve_action(group, action)
@@ -194,15 +199,21 @@ class OrbitDataset(Dataset[Tensor]):
         self.source_size = default_source_size(self.field.input_size, self.action)
         if interpolation == "exact":
             check_patches(self.network, self.layers, self.fields)
-        self._reading = ImageReading(
-            OrbitReader(
-                self.action, self.network, self.layers, self.fields, interpolation, n_at_once
-            ),
-            self.device,
-        )
         self.sampling = sampling
         self.radius = resolve_radius(
             radius, self.fields, self.action, interpolation, self.source_size, sampling
+        )
+        self._reading = ImageReading(
+            OrbitReader(
+                self.action,
+                self.network,
+                self.layers,
+                self.fields,
+                interpolation,
+                n_at_once,
+                0.0 if sampling == "center" else self.radius,
+            ),
+            self.device,
         )
         if radius is None:
             warn_of_padding(self.layers, self.fields, interpolation, self.radius)
@@ -269,6 +280,7 @@ class OrbitDataset(Dataset[Tensor]):
             "group": f"{self.group!r}, {self.group.order} elements",
             "action": repr(self.action),
             "input": f"{self.field.input_size} pixels a side",
+            "precision": self.network.precision,
             "receptive field": f"{self.field.size[0]} × {self.field.size[1]} pixels",
         }
         return card(type(self).__name__, facts)
@@ -301,11 +313,16 @@ class OrbitDataset(Dataset[Tensor]):
         """
         image = self.images.load(index, self.source_size)
         seed_id = index if seed_id is None else seed_id
-        return self._read(image, index, seed_id, int(self.n_positions_per_image[index]))
+        return self._begin(image, index, seed_id, int(self.n_positions_per_image[index])).end()
 
     @own_state()
+    def _begin(self, image: Tensor, index: int, seed_id: int, n_positions: int) -> BegunReading:
+        """Read an image, or ask a CUDA device to do it: `BegunReading.end` waits for that."""
+        label = f"The stack of image {index} ({self.images.name(index)!r})"
+        return BegunReading(*self._read(image, seed_id, n_positions, label), label)
+
     def _read(
-        self, image: Tensor, index: int, seed_id: int, n_positions: int
+        self, image: Tensor, seed_id: int, n_positions: int, label: str
     ) -> tuple[Tensor, Tensor]:
         if n_positions == 0:  # a budget of fewer samples than images
             return (
@@ -317,14 +334,15 @@ class OrbitDataset(Dataset[Tensor]):
         rng = self._generator(seed_id)
         if self.sampling != "energy":
             positions = self._draw(n_positions, rng)
-            return self._read_finite(image, index, positions).cpu(), positions
+            return self.read_orbits(image, positions), positions
         candidates = draw_from_disk(n_candidates(n_positions), self.radius, rng)
-        orbits = self._read_finite(image, index, candidates, "bilinear")
+        orbits = self.read_orbits(image, candidates, "bilinear")
+        check_finite(orbits, label=label)  # what is not has no energy to choose by
         chosen = choose_by_energy(orbits, n_positions, rng)
         positions = candidates[chosen]
         if self.interpolation == "exact":
-            return self._read_finite(image, index, positions).cpu(), positions
-        return orbits[chosen.to(orbits.device)].cpu(), positions
+            return self.read_orbits(image, positions), positions
+        return orbits[chosen.to(orbits.device)], positions
 
     def try_network(self, image: Tensor) -> None:
         """Warn, the first time, if readings depend on chance or the other images of a batch.
@@ -335,13 +353,6 @@ class OrbitDataset(Dataset[Tensor]):
             Any image that is to be read.
         """
         self._reading.try_network(image)
-
-    def _read_finite(
-        self, image: Tensor, index: int, positions: Tensor, interpolation: str | None = None
-    ) -> Tensor:
-        orbits = self.read_orbits(image, positions, interpolation)
-        check_finite(orbits, label=f"The stack of image {index} ({self.images.name(index)!r})")
-        return orbits
 
     @own_state()
     def read_orbits(
@@ -461,6 +472,8 @@ class OrbitDataset(Dataset[Tensor]):
     ) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Read images one after another, decoding the next while the network works.
 
+        A CUDA device has the next image to work on while the orbits of one are taken.
+
         Parameters
         ----------
         indices : iterable of int
@@ -480,8 +493,12 @@ class OrbitDataset(Dataset[Tensor]):
         if n_positions is None:
             n_positions = self.n_positions_per_image[wanted].tolist()
         images = self._load_ahead(wanted)
-        for index, seed_id, count, image in zip(wanted, seeds, n_positions, images, strict=True):
-            yield index, *self._read(image, index, seed_id, count)
+        settings = zip(images, wanted, seeds, n_positions, strict=True)
+        begun: Iterator[BegunReading] = itertools.starmap(self._begin, settings)
+        if self.device.type == "cuda":
+            begun = one_ahead(begun)
+        for index, reading in zip(wanted, begun, strict=True):
+            yield index, *reading.end()
 
     def _load_ahead(self, indices: list[int]) -> Iterator[Tensor]:
         """Decode in a thread what comes next; of small images some at once."""

@@ -10,10 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..actions import PositionedAction
-from ..networks import Network, ReceptiveField
+from ..networks import Network, ReceptiveField, Window
 
 #: What `OrbitDataset` calls ``interpolation``.
 INTERPOLATIONS = ("bilinear", "exact")
+# In pixels, of positions in float32.
+_FLOAT_ERROR = 1e-3
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class OrbitReader:
         position falls on one and the same unit for every element.
     batch_size : int
         Transformed images that pass through the network at once.
+    radius : float
+        In pixels: what is beyond the readings of that disk about the image centre is not computed,
+        unless a position lies farther out.
     """
 
     action: PositionedAction
@@ -41,6 +46,7 @@ class OrbitReader:
     fields: tuple[ReceptiveField, ...]
     interpolation: str
     batch_size: int
+    radius: float
 
     def read(self, image: Tensor, positions: Tensor) -> Tensor:
         """Read the orbit of every position.
@@ -63,17 +69,25 @@ class OrbitReader:
     def _read_maps(self, image: Tensor, positions: Tensor) -> Tensor:
         size = self.fields[0].input_size
         views = self.action.transform(image[None], size)[0]
-        moved = self.action.transform_positions(positions).transpose(0, 1)
-        orbits: list[Tensor] = []
+        windows = self._windows(positions)
+        moved = self.action.transform_positions(positions.to(image.device)).transpose(0, 1)
+        n_channels = [field.n_channels for field in self.fields]
+        orbits = views.new_empty(len(positions), len(views), sum(n_channels))
+        by_layer = orbits.split(n_channels, dim=-1)
         for start in range(0, len(views), self.batch_size):
             batch = slice(start, start + self.batch_size)
-            maps = self._activations(views[batch])
-            blocks = [
-                interpolate_map(_checked(maps, layer, field), field.to_units(moved[batch]))
-                for layer, field in zip(self.layers, self.fields, strict=True)
-            ]
-            orbits.append(torch.cat(blocks, dim=-1))
-        return torch.cat(orbits).transpose(0, 1).contiguous()
+            maps = self.network.activations_within(views[batch], windows)
+            for (layer, window), stacks in zip(windows.items(), by_layer, strict=True):
+                values = interpolate_map(maps[layer], window.to_units(moved[batch]))
+                stacks[:, batch] = values.transpose(0, 1)
+        return orbits
+
+    def _windows(self, positions: Tensor) -> dict[str, Window]:
+        """Units that are read: the same for all images, so that all pass in the same way."""
+        farthest = max(positions.norm(dim=-1).tolist(), default=0.0)
+        radius = self.radius if farthest <= self.radius + _FLOAT_ERROR else math.inf
+        layers = zip(self.layers, self.fields, strict=True)
+        return {layer: Window.within(field, radius) for layer, field in layers}
 
     def _read_exactly(self, image: Tensor, positions: Tensor) -> Tensor:
         by_layer = [
@@ -94,20 +108,11 @@ class OrbitReader:
             source = image.expand(len(part), -1, -1, -1)
             patches = self.action.transform_about(source, part, side, at=at).flatten(0, 1)
             values = [
-                self._activations(batch, layer)[layer][:, :, unit[1], unit[0]]
+                self.network.activations(batch, layer)[:, :, unit[1], unit[0]]
                 for batch in patches.split(self.batch_size)
             ]
             orbits.append(torch.cat(values).reshape(len(part), order, -1))
         return torch.cat(orbits)
-
-    def _activations(self, images: Tensor, layer: str | None = None) -> dict[str, Tensor]:
-        layers = self.layers if layer is None else (layer,)
-        return self.network.activations(images, layers)
-
-
-def _checked(maps: dict[str, Tensor], layer: str, field: ReceptiveField) -> Tensor:
-    field.check_map(maps[layer], layer)
-    return maps[layer]
 
 
 def check_patches(

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from .._stacks._rows import check_finite
@@ -196,7 +197,7 @@ def _as_finite(values: ArrayLike, shape: tuple[int, ...], dtype: str, label: str
             f"of shape {shape}."
         )
     with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused below
-        rounded = np.require(array, np.dtype(dtype).newbyteorder("<"), "C")
+        rounded = np.require(_rounded(array, dtype), np.dtype(dtype).newbyteorder("<"), "C")
     if np.isfinite(rounded).all():
         return rounded
     check_finite(array, label=label)
@@ -205,3 +206,10 @@ def _as_finite(values: ArrayLike, shape: tuple[int, ...], dtype: str, label: str
         'write a store of dtype="float32", with extract(..., dtype="float32") or '
         'OrbitStore.create(..., dtype="float32").'
     )
+
+
+def _rounded(array: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """Float32 in float16: to the bit as numpy rounds, by instructions that it does not use."""
+    if (array.dtype, dtype) != (np.float32, "float16") or not array.flags.writeable:
+        return array
+    return torch.from_numpy(array).to(torch.float16).numpy()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +32,8 @@ def activations_around(
 ) -> NDArray[np.float32]:
     """Read the units that look at the cells of a square about each position.
 
-    Each transformed image passes through the network once, as it does where orbits are read, so
-    that the middle of the square is the block of the orbit.
+    Each transformed image passes through the network once, whatever is read from it, and as it
+    does where orbits are read, so that the middle of the square is the block of the orbit.
 
     Parameters
     ----------
@@ -59,22 +61,27 @@ def activations_around(
     square = torch.stack(torch.meshgrid(offsets, offsets, indexing="xy"), dim=-1)
     around = np.empty((len(images), n_cells, n_cells, dataset.n_channels), dtype=np.float32)
     center = torch.zeros(1, 2, **_FLOAT32)
-    for start in range(0, len(images), batch_size):
-        part = range(start, min(start + batch_size, len(images)))
-        views, moved = [], []
-        for i in part:
-            image = dataset.images.load(int(images[i]), dataset.source_size)[None]
-            element = [int(elements[i])]
-            views.append(action.transform_about(image, center, fields[0].input_size, element)[0])
-            at = torch.as_tensor(positions[i], **_FLOAT32)
-            moved.append(action.transform_positions(at)[element[0]])
+    wanted: dict[tuple[int, int], list[int]] = {}
+    for i, pair in enumerate(zip(map(int, images), map(int, elements), strict=True)):
+        wanted.setdefault(pair, []).append(i)
+    pairs = list(wanted)
+    for start in range(0, len(pairs), batch_size):
+        part = pairs[start : start + batch_size]
+        views = []
+        for index, of_image in groupby(part, key=itemgetter(0)):
+            image = dataset.images.load(index, dataset.source_size)[None]
+            chosen = [element for _, element in of_image]
+            views.append(action.transform_about(image, center, fields[0].input_size, chosen)[0])
         maps = dataset.network.activations(torch.cat(views).to(dataset.device), layers)
-        for row, i in enumerate(part):
-            blocks = [
-                _nearest_units(maps[layer][row], field.to_units(moved[row] + square))
-                for layer, field in zip(layers, fields, strict=True)
-            ]
-            around[i] = torch.cat(blocks, dim=-1).cpu().numpy()
+        for row, pair in enumerate(part):
+            for i in wanted[pair]:
+                at = torch.as_tensor(positions[i], **_FLOAT32)
+                cells = action.transform_positions(at)[pair[1]] + square
+                blocks = [
+                    _nearest_units(maps[layer][row], field.to_units(cells))
+                    for layer, field in zip(layers, fields, strict=True)
+                ]
+                around[i] = torch.cat(blocks, dim=-1).cpu().numpy()
     return around
 
 

@@ -144,3 +144,16 @@ def test_a_unit_of_a_patch_is_that_of_the_image_in_the_bundled_network(layer):
     whole, patch, cut = _patch_and_image(load_network("bundled"), layer, image, (11, 13))
     assert (patch - whole).norm() <= 1e-5 * whole.norm()
     assert (cut - whole).norm() > 1e-4 * whole.norm()
+
+
+def test_units_around_a_disk():
+    field = receptive_field(Network(BVLCGoogLeNet()), "inception_3b_output")
+    # those that see no padding, and no more, though floats are rounded
+    assert field.units_around(field.interior_radius()) == field.interior_units()
+    assert field.units_around(0) == (range(13, 15), range(13, 15))
+    assert field.units_around(1e6) == (range(28), range(28))
+    # (39.5 - 1) / 4 is unit 9.625, (39.5 + 3) / 2 unit 21.25
+    assert FIELD.units_around(2.5) == (range(9, 12), range(20, 24))
+    assert FIELD.units_around(1.5) == (range(9, 11), range(20, 23))
+    left = replace(FIELD, offset=(-200.0, 0.0))
+    assert left.units_around(1)[0] == range(19, 20)

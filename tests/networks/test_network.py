@@ -157,7 +157,9 @@ def test_bfloat16_is_near_float32(shared_data):
     assert seen == [torch.float32]
     expected = network.run(images)  # whose maps may lie in memory otherwise, for other kernels
     assert (logits - expected).norm() < 2e-2 * expected.norm()
-    with pytest.raises(ValueError, match="precision is one of float32, bfloat16; got 'float16'"):
+    with pytest.raises(
+        ValueError, match="precision is one of float32, tf32, bfloat16, auto; got 'float16'"
+    ):
         Network(network.module, precision="float16")
 
 

@@ -13,6 +13,7 @@ from sklearn_groupcross import (
     Dihedral,
     GroupCrosscoder,
     InceptionOrbitDataset,
+    Network,
     OrbitDataset,
     Trivial,
 )
@@ -279,3 +280,16 @@ def test_orbits_on_cuda_are_those_of_the_cpu(small_network, small_dataset, smoot
         np.testing.assert_allclose(on_cuda.as_array(), small_dataset.as_array(), atol=1e-2)
     finally:
         small_network.to("cpu")
+
+
+@pytest.mark.parametrize("sampling", ["disk", "energy"])
+def test_what_is_not_finite_is_refused(smooth_images, sampling):
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1))
+    network = Network(module, input_size=32, default_layer="0")
+    dataset = OrbitDataset(
+        smooth_images, network=network, group=Dihedral(4), sampling=sampling, n_positions=3
+    )
+    with torch.no_grad():
+        module[0].bias[2] = torch.nan
+    with pytest.raises(ValueError, match=r"The stack of image 1 \(.*NaN"):
+        dataset.read_image(1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_groupcross.orbits._image_reading import ImageReading
+from sklearn_groupcross.orbits._image_reading import BegunReading, ImageReading, one_ahead
 
 CPU = torch.device("cpu")
 IMAGE, POSITIONS = torch.zeros(3, 8, 8), torch.zeros(2, 2)
@@ -86,3 +86,38 @@ def test_a_steady_network_is_tried_once_too():
     reading.try_network(IMAGE)
     reading.try_network(IMAGE)
     assert network.n_asked == 1
+
+
+def test_the_next_is_begun_before_one_is_given():
+    begun = []
+
+    def begin():
+        for number in range(3):
+            begun.append(number)
+            yield number
+
+    for number in one_ahead(begin()):
+        assert begun == list(range(min(number + 2, 3)))
+    assert begun == [0, 1, 2]
+    assert list(one_ahead([])) == []
+
+
+def test_an_error_comes_in_the_place_of_its_item():
+    def begin():
+        yield 0
+        yield 1
+        raise OSError("damaged")
+
+    given = one_ahead(begin())
+    assert [next(given), next(given)] == [0, 1]
+    with pytest.raises(OSError, match="damaged"):
+        next(given)
+
+
+def test_orbits_that_are_not_finite_are_refused_at_the_end():
+    orbits = torch.zeros(3, 2, 4)
+    begun = BegunReading(orbits, POSITIONS, "The stack of image 7")
+    assert begun.end() == (orbits, POSITIONS)
+    orbits[1, 1, 2] = torch.nan
+    with pytest.raises(ValueError, match="stack of image 7 .*NaN"):
+        begun.end()

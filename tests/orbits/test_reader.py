@@ -97,3 +97,28 @@ def test_a_mask_and_exact_readings_do_not_go_together(small_network, smooth_imag
     action = ImageAction(SQUARE, mask=True)
     with pytest.raises(ValueError, match="mask lies about the image centre"):
         OrbitDataset(smooth_images, network=small_network, action=action, interpolation="exact")
+
+
+@pytest.mark.parametrize("sampling", ["disk", "center"])
+def test_only_what_is_looked_at_is_computed(small_network, smooth_images, sampling, monkeypatch):
+    dataset = OrbitDataset(
+        smooth_images, network=small_network, group=Dihedral(8), sampling=sampling, device="cpu"
+    )
+    image = dataset.images.load(0, dataset.source_size)
+    inner, outer = torch.zeros(1, 2), torch.full((1, 2), float(dataset.field.input_size // 3))
+    windows = []
+    read = small_network.activations_within
+
+    def note(images, wanted):
+        windows.extend(wanted.values())
+        return read(images, wanted)
+
+    monkeypatch.setattr(dataset.network, "activations_within", note)
+    few = dataset.read_orbits(image, inner)
+    among_all = dataset.read_orbits(image, torch.cat([inner, outer]))
+    torch.testing.assert_close(few[0], among_all[0])
+    sizes = {len(window.columns) for window in windows}
+    assert max(sizes) == dataset.field.map_size[0] > min(sizes)
+    if sampling == "center":
+        assert min(sizes) <= 2
+    assert dataset.read_orbits(image, torch.empty(0, 2)).shape == (0, *few.shape[1:])

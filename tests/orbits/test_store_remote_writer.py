@@ -124,12 +124,13 @@ def fill_slowly(url, address):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("remote", ["s3"], indirect=True)
-def test_killed_and_resumed_it_is_that_of_a_folder_to_the_bit(remote, tmp_path):
+@pytest.mark.parametrize("n_kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_killed_and_resumed_it_is_that_of_a_folder_to_the_bit(remote, tmp_path, n_kills):
     here = fill(slow_images(tmp_path / "store", None))
     url, address = f"{remote.url}/killed.orbits", str(remote.options["endpoint_url"])
     store = slow_images(url, remote.options)
     n_there = 0
-    for kill in range(3):
+    for kill in range(n_kills):
         child = subprocess.Popen(
             [sys.executable, "-m", "tests.orbits.test_store_remote_writer", url, address],
             cwd=Path(__file__).parents[2],

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sklearn_groupcross.orbits._store_writer import _as_finite
 from tests.orbits.stores import create, fill, rows_of
 
 
@@ -82,3 +83,16 @@ def test_of_neighbours_all_are_checked_before_any_is_written(tmp_path):
             writer.write_run([0, 9], orbits, positions)
         assert writer.pending_images == [0, 1, 2]
     assert store.pending_images()[0] == 0
+
+
+def test_float16_is_rounded_as_numpy_rounds():
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 2**32, 100_000, dtype=np.uint32).view(np.float32)
+    small = (rng.random(100_000) * 1e-5).astype(np.float32)  # most are no normal numbers there
+    values = np.concatenate(
+        [bits[np.abs(bits) < 65504], small, rng.random(10_000, np.float32) * 6e4]
+    )
+    found = _as_finite(values, values.shape, "float16", "values")
+    assert np.array_equal(found, values.astype(np.float16))
+    values.flags.writeable = False
+    assert np.array_equal(_as_finite(values, values.shape, "float16", "values"), found)

@@ -59,3 +59,25 @@ def test_the_middle_is_a_block_of_the_orbit(small_network, smooth_images, interp
     for i, element in enumerate([0, 1, 5]):
         block = orbits[i, element]
         assert np.corrcoef(around[i, 2, 2], block)[0, 1] > 0.9
+
+
+def test_one_pass_serves_all_that_is_read_from_an_image(small_dataset, monkeypatch):
+    images, elements = [0, 1, 0, 0, 1], [3, 3, 3, 1, 3]
+    positions = np.random.default_rng(0).uniform(-5, 5, (5, 2)).astype(np.float32)
+    alone = [
+        activations_around(small_dataset, [i], [p], [g], size=20, n_cells=3)[0]
+        for i, p, g in zip(images, positions, elements, strict=True)
+    ]
+    network, passed = small_dataset.network, []
+    read = network.activations
+
+    def counted(batch, layers):
+        passed.append(len(batch))
+        return read(batch, layers)
+
+    monkeypatch.setattr(network, "activations", counted)
+    together = activations_around(
+        small_dataset, images, positions, elements, size=20, n_cells=3, batch_size=2
+    )
+    np.testing.assert_allclose(together, np.stack(alone), rtol=1e-4, atol=1e-5)
+    assert passed == [2, 1]
