@@ -28,6 +28,11 @@ def resolve_device(device: str | torch.device) -> torch.device:
         )
     if resolved.type in ("cpu", "cuda"):
         return resolved
+    if resolved.type == "mps":
+        raise ValueError(
+            f"Device {device!r}, Apple's GPU, has no float64, in which moments, scores and weights "
+            "far from zero are summed here: take device='cpu'."
+        )
     if resolved.type == "meta":
         raise ValueError(f"Device {device!r} holds no numbers: nothing can be computed there.")
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._active._parallel import Run
-from .._active._screening import RoughEncoder
+from ..._parallel import Run
+from .._active._rough_encoders import RoughEncoder
 from .._active._sparse_codes import SparseCodes
 from .._parameters import Parameters
 
@@ -53,6 +52,18 @@ class Price:
     value: float = 0.0
     grad_codes: Tensor | None = None
     shrinkage: Tensor | None = None
+
+
+class Calibration(ABC):
+    """Finds a threshold from the pre-activations of all samples."""
+
+    @abstractmethod
+    def add(self, values: Tensor) -> None:
+        """Take account of pre-activations (n, m) of some samples."""
+
+    @abstractmethod
+    def threshold(self) -> Tensor:
+        """Threshold, a scalar, for all that were added."""
 
 
 class Activation(ABC):
@@ -139,9 +150,9 @@ class Activation(ABC):
         """What a code has to exceed outside of training, of shape () or (m,)."""
         return running.new_zeros(())
 
-    def calibrated(self, running: Tensor, parts: Iterable[Tensor]) -> Tensor:
-        """Threshold at the end of training, from pre-activations of all samples, in parts."""
-        return running
+    def calibration(self, running: Tensor) -> Calibration | None:
+        """What finds the threshold at the end of training; None where it is the running one."""
+        return None
 
     def infer(
         self,

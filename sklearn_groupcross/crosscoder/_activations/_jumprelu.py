@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..._parallel import Run
 from ..._plain import as_tensor
-from .._active._parallel import Run
-from .._active._screening import RoughEncoder
+from .._active._rough_encoders import RoughEncoder
 from .._active._sparse_codes import SparseCodes
 from .._parameters import Parameters
 from .._selection import above

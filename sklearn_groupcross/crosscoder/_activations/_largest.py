@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
@@ -10,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._active._parallel import Run, sharing
-from .._active._screening import RoughEncoder, largest_codes
+from ..._parallel import Run, sharing
+from .._active._rough_encoders import RoughEncoder
+from .._active._screening import largest_codes
 from .._parameters import Parameters
 from .._selection import kept_largest
-from ._activation import Activation, ActiveCodes, FittedThreshold
+from ._activation import Activation, ActiveCodes, Calibration, FittedThreshold
 
 # BatchTopK's threshold at inference averages the smallest kept code over about 100 batches.
 _THRESHOLD_MEMORY = 0.99
@@ -96,12 +96,18 @@ class BatchTopK(Largest):
     def threshold(self, running: Tensor, parameters: Parameters) -> Tensor:
         return running.clamp_min(0.0)
 
-    def calibrated(self, running: Tensor, parts: Iterable[Tensor]) -> Tensor:
-        """Threshold that k codes of a sample exceed on average.
+    def calibration(self, running: Tensor) -> Calibration:
+        return _Count(running, self.k)
 
-        The running mean of the smallest codes kept lags behind the weights and knows transformed
-        samples as well; this counts on the data as they are.
-        """
+
+class _Count(Calibration):
+    """Threshold that k codes of a sample exceed on average.
+
+    The running mean of the smallest codes kept lags behind the weights and knows transformed
+    samples as well; this counts on the data as they are.
+    """
+
+    def __init__(self, running: Tensor, k: int) -> None:
         edges = torch.linspace(
             -_CALIBRATED_RANGE,
             _CALIBRATED_RANGE,
@@ -109,16 +115,19 @@ class BatchTopK(Largest):
             dtype=torch.float32,
             device="cpu",
         ).exp()
-        edges = edges.to(running.device) * running.clamp_min(1e-6)
-        n_above = torch.zeros(len(edges) + 1, dtype=torch.int64, device=running.device)
-        n_samples = 0
-        for values in parts:
-            bins = torch.bucketize(values.flatten(), edges)
-            n_above += torch.bincount(bins, minlength=len(n_above))
-            n_samples += len(values)
+        self._edges = edges.to(running.device) * running.clamp_min(1e-6)
+        self._n_above = torch.zeros(len(edges) + 1, dtype=torch.int64, device=running.device)
+        self._n_allowed, self._k = 0, k
+
+    def add(self, values: Tensor) -> None:
+        bins = torch.bucketize(values.flatten(), self._edges)
+        self._n_above += torch.bincount(bins, minlength=len(self._n_above))
+        self._n_allowed += self._k * len(values)
+
+    def threshold(self) -> Tensor:
         # codes above each edge: those in the bins to its right
-        exceeding = n_above.flip(0).cumsum(0).flip(0)[1:]
-        allowed = exceeding <= self.k * n_samples
+        exceeding = self._n_above.flip(0).cumsum(0).flip(0)[1:]
+        allowed = exceeding <= self._n_allowed
         # nothing to cut off where all positive codes together are fewer
-        lowest = edges[allowed.int().argmax()]
+        lowest = self._edges[allowed.int().argmax()]
         return torch.where(allowed[0], torch.zeros_like(lowest), lowest)

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from .._active._parallel import Run
-from .._active._screening import RoughEncoder
+from ..._parallel import Run
+from .._active._rough_encoders import RoughEncoder
 from .._active._sparse_codes import SparseCodes
 from .._parameters import Parameters
 from .._selection import above

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._compiled import compiled
+from ..._compiled import compiled
 
 #: Columns of a tile: of 4096 atoms 16 MiB.
 TILE = 1024

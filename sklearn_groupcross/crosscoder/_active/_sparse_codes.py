@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..._parallel import Run, sharing
 from .._parameters import Parameters
 from .._selection import largest
 from . import _kernels as kernels
-from ._parallel import Run, sharing
 
 # Share of codes that are not zero up to which leaving out the rest is faster: a gathered number
 # costs some three times a multiplied one.

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..._parallel import Run, sharing
 from .._batches import Samples, StepOutcome
 from .._objective import auxk_loss
 from .._options import TrainingOptions
 from .._parallelism import ALONE, Parallelism
 from .._parameters import Parameters
-from ._parallel import Run, sharing
 from ._sparse_codes import SparseCodes, Tiles, decode, squared_error, transposed_product
 
 
@@ -115,19 +115,33 @@ class SparseStep:
         return self._error
 
     def _revive(self, inputs: Tensor, dead: Tensor) -> float:
-        """Add the gradients of AuxK, of which dead atoms alone have any, and return the loss."""
-        parameters = self._parameters
-        names = ("encoder", "encoder_bias", "decoder")
-        rows = {name: parameters.named()[name].detach()[dead].requires_grad_() for name in names}
-        with torch.enable_grad():
-            values = torch.addmm(rows["encoder_bias"], inputs, rows["encoder"].T)
-            loss = auxk_loss(values, self._error, rows["decoder"], self._options, self._parallel)
-            gradients = torch.autograd.grad(loss, list(rows.values()))
-        for name, gradient in zip(names, gradients, strict=True):
-            whole = parameters.named()[name].grad
+        """Add the gradients of AuxK, and return the loss."""
+        loss, gradients = revival(
+            self._parameters, self._options, inputs, self._error, dead, self._parallel
+        )
+        for name, gradient in gradients.items():
+            whole = self._parameters.named()[name].grad
             assert whole is not None
             whole.index_add_(0, dead, gradient)
         return float(loss)
+
+
+def revival(
+    parameters: Parameters,
+    options: TrainingOptions,
+    inputs: Tensor,
+    error: Tensor,
+    dead: Tensor,
+    parallel: Parallelism = ALONE,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Loss of AuxK, and its gradients by rows of parameters: those of dead atoms have any."""
+    names = ("encoder", "encoder_bias", "decoder")
+    rows = {name: parameters.named()[name].detach()[dead].requires_grad_() for name in names}
+    with torch.enable_grad():
+        values = torch.addmm(rows["encoder_bias"], inputs, rows["encoder"].T)
+        loss = auxk_loss(values, error, rows["decoder"], options, parallel)
+        gradients = torch.autograd.grad(loss, list(rows.values()))
+    return loss.detach(), dict(zip(names, gradients, strict=True))
 
 
 def _number(value: float, dtype: torch.dtype = torch.float32) -> Tensor:

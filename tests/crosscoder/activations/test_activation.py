@@ -8,8 +8,8 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from sklearn_groupcross._parallel import sharing
 from sklearn_groupcross.crosscoder._activations import ACTIVATIONS
-from sklearn_groupcross.crosscoder._active._parallel import sharing
 from tests.tolerances import rounding
 
 from ..kinds import NAMES, k_for

@@ -8,11 +8,17 @@ from hypothesis import strategies as st
 from sklearn_groupcross.crosscoder._activations._largest import BatchTopK
 
 
+def calibrated(values, k):
+    calibration = BatchTopK(12, 24, k).calibration(torch.tensor(0.5))
+    for part in values.split(7):
+        calibration.add(part)
+    return calibration.threshold()
+
+
 @given(n=st.integers(1, 40), k=st.integers(1, 12), seed=st.integers(0, 2**32 - 1))
 def test_k_codes_of_a_sample_exceed_the_calibrated_threshold_on_average(n, k, seed):
     values = torch.randn(n, 12, generator=torch.Generator().manual_seed(seed)).abs() + 0.1
-    rule = BatchTopK(12, 24, k)
-    threshold = rule.calibrated(torch.tensor(0.5), values.split(7))
+    threshold = calibrated(values, k)
     n_above = int((values > threshold).sum())
     assert n_above <= n * k
     # a little lower, by what edges are apart, and there are as many
@@ -24,7 +30,7 @@ def test_k_codes_of_a_sample_exceed_the_calibrated_threshold_on_average(n, k, se
 def test_nothing_is_cut_off_where_all_positive_codes_are_too_few():
     values = -torch.ones(5, 12)
     values[:, 0] = 1.0
-    assert BatchTopK(12, 24, 3).calibrated(torch.tensor(0.5), [values]) == 0
+    assert calibrated(values, 3) == 0
 
 
 def test_the_running_threshold_begins_with_the_first_batch_and_then_moves_slowly():

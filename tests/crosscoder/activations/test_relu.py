@@ -5,8 +5,8 @@ import math
 import torch
 from hypothesis import given
 
+from sklearn_groupcross._parallel import sharing
 from sklearn_groupcross.crosscoder._activations._relu import ReLU
-from sklearn_groupcross.crosscoder._active._parallel import sharing
 from tests.tolerances import assert_near
 
 from ..steps import steps

@@ -181,28 +181,32 @@ class OnCuda:
 
     device = torch.device("cuda")
 
-    def __init__(self, n_atoms):
-        self.n_atoms = n_atoms
+    def __init__(self, n_atoms, width):
+        self.n_atoms, self.width = n_atoms, width
 
     def __len__(self):
         return self.n_atoms
 
+    def numel(self):
+        return self.n_atoms * self.width
+
 
 @pytest.mark.parametrize(
-    ("n_atoms", "k", "precision", "works", "expected"),
+    ("n_atoms", "width", "k", "precision", "works", "expected"),
     [
-        (200, 1, "bfloat16", True, True),
-        (199, 1, "bfloat16", True, False),
-        (200, 1, "bfloat16", False, False),
-        (199, 1, "tf32", True, False),
-        (60, 2, "float32", True, True),
-        (59, 2, "float32", True, False),
+        (128, 1 << 18, 1, "bfloat16", True, True),
+        (128, (1 << 18) - 1, 1, "bfloat16", True, False),
+        (127, 1 << 19, 1, "bfloat16", True, False),
+        (128, 1 << 18, 1, "bfloat16", False, False),
+        (127, 1 << 19, 1, "tf32", True, False),
+        (60, 1 << 20, 2, "float32", True, True),
+        (59, 1 << 20, 2, "float32", True, False),
     ],
 )
-def test_it_is_done_where_it_pays(n_atoms, k, precision, works, expected, monkeypatch):
+def test_it_is_done_where_it_pays(n_atoms, width, k, precision, works, expected, monkeypatch):
     monkeypatch.setattr(_gathering, "works_on", lambda device, dtype: works)
     options, rule = SimpleNamespace(precision=precision, matmul_dtype=None), TopK(n_atoms, 1, k)
-    there = SimpleNamespace(decoder=OnCuda(n_atoms))
+    there = SimpleNamespace(decoder=OnCuda(n_atoms, width))
     assert _gathering.is_faster_gathered(there, rule, options) == expected
     here = SimpleNamespace(decoder=torch.zeros(n_atoms, 1))  # numba does it
     assert not _gathering.is_faster_gathered(here, rule, options)

@@ -8,8 +8,8 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sklearn_groupcross._parallel import sharing
 from sklearn_groupcross.crosscoder._active import _kernels as kernels
-from sklearn_groupcross.crosscoder._active._parallel import sharing
 from sklearn_groupcross.crosscoder._active._sparse_codes import (
     SparseCodes,
     Tiles,
