@@ -10,13 +10,16 @@ import torch
 from scipy.linalg import hadamard
 from torch import Tensor
 
-from .._stacks._coefficients import coefficients_by_column
 from ..groups import CompactFourier, FiniteGroup
+from ._spectra import Spectrum, needed_spectra
 
 # Coefficients that are mixed with one another, at most; a power of 2.
 _MIXED = 64
-# Stacks that are compressed or expanded at once.
-_ROWS_AT_ONCE = 512
+# Stacks that are compressed or expanded at once: with their coefficients they stay in the cache.
+_ROWS_AT_ONCE = 128
+# Rows of a matrix of squares that are computed at once, right of the diagonal alone: of ten by ten
+# such blocks 55 are.
+_SQUARE_ROWS = 96
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class OrbitBasis:
     axes : tuple of Tensor of shape (p, D / t * d), float32
         One for each irrep of the group, with orthonormal rows; p may be 0.
     columns : Tensor of shape (order, order)
-        Orthonormal coefficients of elements, by irrep and (a, b) within each.
+        Orthonormal coefficients of elements, by irrep and within each by b, then a.
     matrices : tuple of Tensor of shape (order, D, D)
         Of the irreps.
     mixing : Tensor of shape (size, size)
@@ -86,16 +89,28 @@ class OrbitBasis:
 
     def compress(self, stacks: Tensor) -> Tensor:
         """Coordinates (n, r) of orbit stacks (n, |G| d); what is outside of their span is lost."""
-        return torch.cat([self._mix(self._project(rows)) for rows in stacks.split(_ROWS_AT_ONCE)])
+        room = self._room(stacks)
+        return torch.cat(
+            [
+                self._mix(self._project(rows, room[: len(rows)]))
+                for rows in stacks.split(_ROWS_AT_ONCE)
+            ]
+        )
 
     def expand(self, coordinates: Tensor, elements: slice = slice(None)) -> Tensor:
         """Orbit stacks (n, |G| d) with given coordinates (n, r), or blocks of some elements."""
-        columns, n_channels = self.columns[elements], self.axes[0].shape[1]
-        stacks = coordinates.new_empty(len(coordinates), len(columns), n_channels)
-        for start in range(0, len(coordinates), _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            torch.matmul(columns, self._coefficients(coordinates[rows]), out=stacks[rows])
+        columns, room = self.columns[elements], self._room(coordinates)
+        stacks = coordinates.new_empty(len(coordinates), len(columns), room.shape[2])
+        for out, some in zip(
+            stacks.split(_ROWS_AT_ONCE), coordinates.split(_ROWS_AT_ONCE), strict=True
+        ):
+            torch.matmul(columns, self._coefficients(some, room[: len(some)]), out=out)
         return stacks.flatten(1)
+
+    def _room(self, rows: Tensor) -> Tensor:
+        """Memory for the coefficients of some rows: to get it takes as long as a product."""
+        n_channels = self.axes[0].shape[1] // self.group.irreps[0].multiplicity
+        return rows.new_empty(min(len(rows), _ROWS_AT_ONCE), self.group.order, n_channels)
 
     def translate(self, coordinates: Tensor, h: int) -> Tensor:
         """Coordinates (n, r) of ``R_h O``: each irrep's matrix of h mixes its columns."""
@@ -116,28 +131,26 @@ class OrbitBasis:
         coefficients[:, len(self.axes[0]) :] = 0.0
         return wide._mix(coefficients).to(coordinates.dtype)
 
-    def _project(self, stacks: Tensor) -> Tensor:
-        """Coefficients along the axes, (n, r)."""
-        blocks = stacks.reshape(len(stacks), self.group.order, -1)
-        fourier = CompactFourier(self.group)
-        parts = coefficients_by_column(blocks, self.columns.T, fourier)
-        return torch.cat(
-            [
-                (part.flatten(2) @ axes.T).reshape(len(stacks), -1)
-                for part, axes in zip(parts, self.axes, strict=True)
-            ],
-            dim=1,
-        )
+    def _project(self, stacks: Tensor, room: Tensor) -> Tensor:
+        """Coefficients along the axes, (n, r), by way of those of all blocks, (n, |G|, d)."""
+        n, start = len(stacks), 0
+        projected = stacks.new_empty(n, self.n_coordinates)
+        coefficients = torch.matmul(self.columns.T, stacks.reshape(room.shape), out=room)
+        for axes, part in zip(self.axes, _by_irrep(coefficients, self.group), strict=True):
+            for column in part.unbind(1):
+                stop = start + len(axes)
+                torch.mm(column, axes.T, out=projected[:, start:stop])
+                start = stop
+        return projected
 
-    def _coefficients(self, coordinates: Tensor) -> Tensor:
-        """Coefficients (n, |G|, d) of all irreps, (a, b) within each."""
-        n, blocks = len(coordinates), []
-        parts = self._parts(self._mix(coordinates))
-        for rho, axes, part in zip(self.group.irreps, self.axes, parts, strict=True):
-            by_column = (part @ axes).reshape(n, rho.dimension, rho.multiplicity, -1)
-            by_row = by_column.transpose(1, 2)
-            blocks.append(by_row.reshape(n, rho.multiplicity * rho.dimension, -1))
-        return torch.cat(blocks, dim=1)
+    def _coefficients(self, coordinates: Tensor, out: Tensor) -> Tensor:
+        """Coefficients (n, |G|, d) of all irreps, b and then a within each."""
+        parts = _by_irrep(out, self.group)
+        given = self._parts(self._mix(coordinates))
+        for axes, part, along in zip(self.axes, parts, given, strict=True):
+            for column, coefficient in zip(part.unbind(1), along.unbind(1), strict=True):
+                torch.mm(coefficient, axes, out=column)
+        return out
 
     def _mix(self, coefficients: Tensor) -> Tensor:
         """Mix coefficients (n, r) in groups that reach over all of them; twice is not at all."""
@@ -202,59 +215,95 @@ def fit_basis(
     most : float, optional
     """
     squares, n = _squares(stacks, group)
-    total = sum(float(square.diagonal().sum()) for square in squares)
+    total = sum(float(square.diagonal().double().sum()) for square in squares)
     weighed = squares
     if beside is not None and total > 0:
         scale = (total / max(float(beside.double().square().sum()), 1e-30)) ** 0.5
         beside_squares, _ = _squares((scale * rows for rows in beside.split(_ROWS_AT_ONCE)), group)
         weighed = [a + b for a, b in zip(squares, beside_squares, strict=True)]
-    spectra = [torch.linalg.eigh(square) for square in weighed]
-    values = torch.cat([spectrum.eigenvalues for spectrum in spectra]).clamp_min(0.0)
+
     # an axis of ρ brings D coordinates, which share what it holds
-    costs = torch.cat(
-        [
-            torch.full_like(spectrum.eigenvalues, rho.dimension)
-            for spectrum, rho in zip(spectra, group.irreps, strict=True)
-        ]
+    costs = [rho.dimension for rho in group.irreps]
+
+    def count(spectra: list[Spectrum]) -> list[int]:
+        return _count_axes(spectra, costs, share, least_share, most)
+
+    spectra, counts = needed_spectra(weighed, costs, count)
+    # copies: what is pickled takes the memory of the others along
+    axes = tuple(spectrum.axes[:n].clone() for spectrum, n in zip(spectra, counts, strict=True))
+    inside = sum(
+        float(((each @ square) * each).double().sum())
+        for each, square in zip(axes, squares, strict=True)
     )
+    kept = min(inside / total, 1.0) if total > 0 else 1.0
+    return FittedBasis(OrbitBasis.of(group, axes), kept, (1 - kept) * total / max(1, n))
+
+
+def _count_axes(
+    spectra: list[Spectrum],
+    costs_of: list[int],
+    share: float,
+    least_share: float | None,
+    most: float,
+) -> list[int]:
+    """How many axes of each irrep are needed: see `fit_basis`."""
+    values = torch.cat([spectrum.values for spectrum in spectra])
+    irreps = torch.cat(
+        [torch.full_like(each.values, i, dtype=torch.int64) for i, each in enumerate(spectra)]
+    )
+    costs = torch.tensor(costs_of, dtype=torch.int64, device="cpu")[irreps]
     order = (values / costs).argsort(descending=True, stable=True)
     held = values[order].cumsum(0)
+    total = float(held[-1]) + sum(spectrum.rest for spectrum in spectra)
 
     def enough_for(share: float) -> int:
-        return min(int((held < share * held[-1]).sum()) + 1, len(order))
+        return min(int((held < share * total).sum()) + 1, len(order))
 
     enough = enough_for(share)
     if least_share is not None:
         affordable = int((costs[order].cumsum(0) <= most).sum())
         enough = min(enough, max(affordable, enough_for(least_share)))
-    chosen = torch.zeros_like(values, dtype=torch.bool)
-    chosen[order[:enough]] = True
-    axes, inside, start = [], 0.0, 0
-    for spectrum, square in zip(spectra, squares, strict=True):
-        chosen_axes = spectrum.eigenvectors[:, chosen[start : start + len(square)]].T.flip(0)
-        inside += float(((chosen_axes @ square) * chosen_axes).sum())
-        axes.append(chosen_axes.float().contiguous())
-        start += len(square)
-    kept = min(inside / total, 1.0) if total > 0 else 1.0
-    return FittedBasis(OrbitBasis.of(group, tuple(axes)), kept, (1 - kept) * total / max(1, n))
+    return torch.bincount(irreps[order[:enough]], minlength=len(spectra)).tolist()
 
 
 def _squares(stacks: Iterable[Tensor], group: FiniteGroup) -> tuple[list[Tensor], int]:
     """Squares of stacks in each irrep, (D / t * d, D / t * d), on the CPU; and their number."""
-    fourier = CompactFourier(group)
-    columns = _columns(fourier)
+    forward = _columns(CompactFourier(group)).T
     squares: list[Tensor] = []
+    room: Tensor | None = None
     n = 0
     for chunk in stacks:
         blocks = chunk.reshape(len(chunk), group.order, -1)
-        parts = coefficients_by_column(blocks, columns.T.to(chunk.device), fourier)
-        rows = [part.flatten(2).flatten(0, 1) for part in parts]
-        products = [(each.T @ each).double().cpu() for each in rows]
-        if squares:
-            products = [a.add_(b) for a, b in zip(squares, products, strict=True)]
-        squares = products
+        if room is None or len(room) < len(chunk):  # fresh memory would take as long as a product
+            room = torch.empty_like(blocks)
+        coefficients = torch.matmul(forward.to(chunk.device), blocks, out=room[: len(chunk)])
+        parts = _by_irrep(coefficients, group)
+        if not squares:
+            squares = [part.new_zeros(part.shape[2], part.shape[2]) for part in parts]
+        for square, part in zip(squares, parts, strict=True):
+            for rows in part.unbind(1):
+                _add_squares_(square, rows)
         n += len(chunk)
-    return squares, n
+    return [(square.triu() + square.triu(1).T).cpu() for square in squares], n
+
+
+def _add_squares_(square: Tensor, rows: Tensor) -> None:
+    """Add ``rows.T @ rows`` right of the diagonal, and here and there left of it.
+
+    Sums over chunks are no less exact in float32 than the products are themselves.
+    """
+    for start in range(0, len(square), _SQUARE_ROWS):
+        left = rows[:, start : start + _SQUARE_ROWS]
+        square[start : start + _SQUARE_ROWS, start:].addmm_(left.T, rows[:, start:])
+
+
+def _by_irrep(coefficients: Tensor, group: FiniteGroup) -> list[Tensor]:
+    """Views (n, D, D / t * d) of coefficients (n, |G|, d): column b, and rows a side by side."""
+    parts = coefficients.split([rho.dimension * rho.multiplicity for rho in group.irreps], dim=1)
+    return [
+        part.view(len(part), rho.dimension, -1)
+        for part, rho in zip(parts, group.irreps, strict=True)
+    ]
 
 
 def _count_coordinates(group: FiniteGroup, axes: tuple[Tensor, ...]) -> int:
@@ -262,6 +311,12 @@ def _count_coordinates(group: FiniteGroup, axes: tuple[Tensor, ...]) -> int:
 
 
 def _columns(fourier: CompactFourier) -> Tensor:
-    """Orthonormal coefficients, (order, order): of elements, by irrep and (a, b) within each."""
+    """Orthonormal coefficients, (order, order): of elements, by irrep, within each by b, then a."""
     orthogonal = fourier.forward * np.sqrt(fourier.weights)[:, None]
-    return torch.tensor(np.ascontiguousarray(orthogonal.T), dtype=torch.float32, device="cpu")
+    parts = np.split(orthogonal, np.cumsum(fourier.sizes)[:-1])
+    by_column = [
+        part.reshape(*shape, -1).transpose(1, 0, 2).reshape(len(part), -1)
+        for part, shape in zip(parts, fourier.shapes, strict=True)
+    ]
+    columns = np.concatenate(by_column).T
+    return torch.tensor(np.ascontiguousarray(columns), dtype=torch.float32, device="cpu")

@@ -38,14 +38,14 @@ class Counters:
         self._dead: Tensor | None = None
 
     def update(self, fires: Tensor, active_share: Tensor, n_samples: int) -> None:
-        """Count a step in which atoms fired, and a share of the codes was active."""
-        self.idle = torch.where(fires, 0, self.idle + n_samples)
-        self.fired |= fires
-        self.active_share = active_share
+        """Count a step in which atoms fired, and a share of the codes was active: in place."""
+        self.idle.add_(n_samples).masked_fill_(fires, 0)
+        self.fired.logical_or_(fires)
+        self.active_share.copy_(active_share)
 
     def start_epoch(self) -> None:
         """Forget which atoms have fired in the epoch before."""
-        self.fired = torch.zeros_like(self.fired)
+        self.fired.zero_()
 
     def dead_atoms(self) -> Tensor:
         """Atoms that have not fired for long, of shape (n_dead,), int64."""

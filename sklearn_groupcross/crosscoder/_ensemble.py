@@ -31,8 +31,9 @@ def crosscoder_ensemble(
 
     What one start finds and another does not is a matter of chance. The data are read, checked and
     summarized once, the coordinates of `compression` are found once, and each batch is read,
-    scaled and translated once, for all dictionaries; all are held in memory meanwhile, with their
-    optimisers: 16 bytes a weight.
+    scaled and translated once, for all dictionaries. On a CPU they make their steps at the same
+    time, each by some of the threads. All are held in memory meanwhile, with their optimisers: 16
+    bytes a weight.
 
     So they share the order of batches, the translations of `augment` and those coordinates, and
     differ in the atoms that they start from, and in what is drawn when dead atoms are resampled.
@@ -136,8 +137,7 @@ def _fit_together(
     interrupted = train(rows, trainers, passes, progress=bool(crosscoders[0].verbose))
     if interrupted is not None:
         raise interrupted.error("The ensemble was stopped before it was complete.")
-    for crosscoder, trainer in zip(crosscoders, trainers, strict=True):
-        finish(crosscoder, trainer, rows)
+    finish(crosscoders, trainers, rows)
     return crosscoders
 
 

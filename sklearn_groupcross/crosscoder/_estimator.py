@@ -119,7 +119,8 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
     n_iter_no_change : int, default=10
     tol : float, default=1e-4
     device : str or torch.device, default="auto"
-        ``"auto"`` is CUDA when there is one. Arrays come and go as numpy in any case.
+        ``"auto"`` is CUDA when there is one, never Apple's ``"mps"``, which has no float64 and is
+        refused. Arrays come and go as numpy in any case.
     parallel : {"data", "atoms"} or None, default=None
         How several processes, each of which calls `fit` with the same data and parameters, train
         one dictionary: each on some of the samples of every step, with all atoms, or each some of
@@ -130,7 +131,8 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         Of the matrix products of training on a GPU, and of dense steps on the CPU; there steps with
         few active codes are float32 in any case. ``"tf32"`` is float32 on the CPU. ``"auto"``
         is bfloat16 on CUDA devices that have it, float32 elsewhere. Weights, optimiser and
-        inference are never below float32.
+        inference are never below float32. On a CPU without instructions for it, bfloat16 is slow,
+        and a warning says so.
     random_state : int, RandomState instance or None, default=None
         The same seed on the same CPU gives the same bits.
     checkpoint_dir : path, optional
@@ -171,7 +173,8 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
     n_coordinates_ : int
         Numbers of an atom that were learned: columns of X, or fewer with `compression`.
     kept_variance_ : float
-        Share of the variance that these coordinates hold; 1 without `compression`.
+        Share of the variance that these coordinates hold, of a sample of 4,096 rows if there are
+        more; 1 without `compression`.
     history_ : dict of str to list of float
         For every epoch: ``loss``; ``fvu``, the fraction of variance unexplained; ``l0``, mean
         number of active codes; ``dead``, number of atoms that did not fire; with early stopping
@@ -416,7 +419,7 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         )
         self._trainer: Trainer | None = None
         trainer = whole(trainer)
-        finish(self, trainer, rows)
+        finish([self], [trainer], rows)
         return trainer, summary, len(learned), checkpoint, interrupted
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -486,7 +489,7 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         before.pop("_trainer", None)
         interrupted = train(rows, [trainer], passes, progress=bool(self.verbose))
         self._trainer = trainer
-        finish(self, trainer, rows)
+        finish([self], [trainer], rows)
         return interrupted
 
     def _learned_html(self) -> str:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 from torch import Tensor
 
+from .._parallel import sharing
 from .._plain import as_tensor
 from .._stacks._moments import Moments, warn_of_one_sample
 from .._stacks._rows import Rows, check_finite
 from ._activations import Activation
-from ._active._parallel import sharing
-from ._active._screening import RoughEncoder
+from ._active._rough_encoders import RoughEncoder
 from ._active._sparse_codes import rebuild
 from ._parameters import Parameters
 

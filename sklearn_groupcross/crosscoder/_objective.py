@@ -48,5 +48,7 @@ def auxk_loss(
     codes = torch.zeros_like(values).scatter(1, chosen, strongest)
     # no bias: the error has no mean to speak of, since the decoder's bias has taken it already
     explained = codes.to(options.matmul_dtype) @ decoder.to(options.matmul_dtype)
-    squared_error = (error - parallel.total(explained.float())).square().sum() / len(error)
+    squares = (error - parallel.total(explained.float())).square()
+    # sample by sample, so that the order of sums does not depend on the number of threads
+    squared_error = squares.sum(1).sum() / len(error)
     return _AUX_WEIGHT * squared_error / options.width

@@ -32,8 +32,9 @@ def crosscoder_path(
 
     The smallest penalty is fitted as `GroupCrosscoder.fit` does. The others start from its weights
     and are trained together: each batch is read, scaled and translated once for all of them, and
-    their penalties rise from the smallest to their own. All are held in memory meanwhile, with
-    their optimisers: 16 bytes a weight.
+    their penalties rise from the smallest to their own. On a CPU they make their steps at the same
+    time, each by some of the threads. All are held in memory meanwhile, with their optimisers: 16
+    bytes a weight.
 
     So, but for the first, the dictionaries are not those of separate fits: they are relatives of
     the first, and have been trained for ``1 + refine`` times as long as it. Where `max_epochs` is
@@ -93,7 +94,7 @@ def crosscoder_path(
     options = resolve_options(first, passes)
     trainer = start(options, rows, summary, dict_init=first.dict_init)
     interrupted = train(rows, [trainer], passes, progress=progress)
-    finish(first, trainer, rows)
+    finish([first], [trainer], rows)
     if summary.variance > 0 and interrupted is None:
         warn_of_short_run(trainer.record.history, options)
     if others and interrupted is None:
@@ -113,8 +114,7 @@ def crosscoder_path(
             for fitted in others
         ]
         interrupted = train(rows, trainers, more, progress=progress)
-        for fitted, refined in zip(others, trainers, strict=True):
-            finish(fitted, refined, rows)
+        finish(others, trainers, rows)
     if interrupted is not None:
         raise interrupted.error("The path was stopped before it was complete.")
     return path

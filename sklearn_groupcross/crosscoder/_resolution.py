@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from .._ambient import warn_caller
 from .._device import resolve_device
 from .._plain import as_numpy
+from .._processor import instruction_sets, multiplies_bfloat16
 from .._stacks._validation import check_constraints
 from ._activations import ACTIVATIONS
 from ._attributes import CrosscoderAttributes
@@ -21,6 +23,8 @@ from ._options import DEFAULT_K, TrainingOptions
 # that has too few samples to be learned, and a longer wait leaves too little of the run to an atom
 # that is brought back.
 _DEAD_AFTER = 0.05
+# Weights of a dictionary whose products take a time to speak of in any precision.
+_LARGE = 1 << 16
 
 
 def check_parameters(crosscoder: CrosscoderAttributes) -> None:
@@ -126,6 +130,9 @@ def resolve_options(crosscoder: CrosscoderAttributes, passes: Passes) -> Trainin
         dead_features = ACTIVATIONS[crosscoder.activation].revival
     device = resolve_device(crosscoder.device)
     n_atoms = count_atoms(crosscoder)
+    precision = _resolve_precision(crosscoder.precision, device)
+    if n_atoms * crosscoder.group_.order * crosscoder.n_channels_ >= _LARGE:
+        _warn_of_slow_products(precision, device)
     return TrainingOptions(
         group=crosscoder.group_,
         n_channels=crosscoder.n_channels_,
@@ -141,7 +148,7 @@ def resolve_options(crosscoder: CrosscoderAttributes, passes: Passes) -> Trainin
         decay=float(crosscoder.decay),
         dead_features=dead_features,
         dead_samples=max(1, round(_DEAD_AFTER * len(passes.rows) * passes.n_epochs)),
-        precision=_resolve_precision(crosscoder.precision, device),
+        precision=precision,
         compression=_resolve_compression(crosscoder.compression),
         device=device,
         seed=passes.seed,
@@ -192,3 +199,14 @@ def _resolve_precision(precision: str, device: torch.device) -> str:
         return precision
     has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return "bfloat16" if has_bfloat16 else "float32"
+
+
+def _warn_of_slow_products(precision: str, device: torch.device) -> None:
+    """Warn if bfloat16 is asked for on a CPU that has to do without instructions for it."""
+    if precision == "bfloat16" and device.type == "cpu" and not multiplies_bfloat16():
+        warn_caller(
+            "precision='bfloat16' on a CPU without instructions for bfloat16 products "
+            f"({instruction_sets()}): steps that multiply by all atoms may take 8 times as long "
+            "as in float32. Take 'auto', which is bfloat16 on GPUs that have it, or 'float32'.",
+            UserWarning,
+        )

@@ -52,12 +52,18 @@ def summarize(rows: Rows, *, with_digest: bool = False) -> DataSummary:
     """
     moments = Moments(rows.shape[1])
     digest = hashlib.blake2b(digest_size=16)
-    for part in rows.slices():
-        block = rows.read(part, dtype=torch.float64, to_change=False)
+    parts = list(rows.slices())
+    dtype = torch.float64 if rows.dtype == np.float64 else torch.float32
+    read = rows.read_parts(parts, dtype=dtype, to_change=False)
+    wide = np.empty((parts[0].stop, rows.shape[1]) if with_digest else 0)
+    for part, block in zip(parts, read, strict=True):
         check_finite(block, range(part.start, part.stop))
+        values = block.numpy()
         if with_digest:
-            digest.update(block.numpy().data)
-        moments.update(block.numpy())
+            # of float64, whatever the type; fresh memory for that would take half as long again
+            np.copyto(wide[: len(values)], values)
+            digest.update(wide[: len(values)].data)
+        moments.update(values)
     return DataSummary(
         moments.mean,
         moments.variance,

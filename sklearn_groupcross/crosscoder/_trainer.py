@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ._active._sparse_codes import is_faster_without_zeros
 from ._active._sparse_step import SparseStep
+from ._adam import Adam
 from ._basis import FittedBasis
 from ._batches import Samples, StepOutcome
 from ._counters import Counters
@@ -17,6 +21,7 @@ from ._options import TrainingOptions
 from ._parallelism import ALONE, Parallelism, gradients_of
 from ._parameters import Parameters, Units
 from ._record import Record
+from ._replay import ReplayedSteps, pays
 from ._revival import resample, resamples_at
 from ._schedule import l1_at, learning_rate_factor
 from ._step import dense_step
@@ -40,7 +45,7 @@ class Trainer(DictionaryInTraining):
         Those of the whole dictionary, where this process has some of the atoms alone.
     step : int
         Steps made.
-    optimizer : torch.optim.Adam
+    optimizer : Adam
     counters : Counters
     record : Record
     """
@@ -55,19 +60,14 @@ class Trainer(DictionaryInTraining):
         parallel: Parallelism = ALONE,
     ) -> None:
         super().__init__(options, parameters, units, variance, fitted_basis, parallel)
-        self.optimizer = torch.optim.Adam(
-            [
-                {"params": [tensor], "gain": self._gain(name)}
-                for name, tensor in self.parameters.named().items()
-            ],
-            lr=options.learning_rate,
-            fused=True,
-        )
+        named = self.parameters.named()
+        self.optimizer = Adam(list(named.values()), [self._gain(name) for name in named])
         self.whole_options = options
         self.step = 0
         self.counters = Counters(options)
         self.record = Record(options.device)
         self._sparse_step: SparseStep | None = None
+        self._replayed: ReplayedSteps | None = None
 
     def _gain(self, name: str) -> float:
         """Multiple of the learning rate for one of the parameters.
@@ -88,18 +88,29 @@ class Trainer(DictionaryInTraining):
 
     def train_on(self, batch: Samples) -> None:
         """Make one step."""
-        options, parameters, parallel = self.options, self.parameters, self.parallel
+        options = self.options
         if resamples_at(self.step, options):
             self.resample(batch)
-        learning_rate = options.learning_rate * learning_rate_factor(self.step, options)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["gain"] * learning_rate
+        step = self._step if self._replayed is None else self._replayed
+        self.optimizer.set_learning_rate(
+            options.learning_rate * learning_rate_factor(self.step, options)
+        )
+        self.record.add(step(batch, l1_at(self.step, options), self.dead_atoms()))
+        self.step += 1
 
-        revives = options.dead_features == "auxk"
-        dead = self.counters.recently_dead(self.step) if revives else None
-        if dead is not None and parallel.dead_before(len(dead))[1] == 0:
-            dead = None
-        l1 = l1_at(self.step, options)
+    @contextmanager
+    def replaying(self, wanted: bool = True) -> Iterator[None]:
+        """Within, steps on a GPU are recorded and replayed where that pays."""
+        if wanted and self.parallel is ALONE and pays(self.parameters.decoder):
+            self._replayed = ReplayedSteps(self._step, self.options.device)
+        try:
+            yield
+        finally:
+            self._replayed = None
+
+    def _step(self, batch: Samples, l1: float, dead: Tensor | None) -> Tensor:
+        """Learn from a batch; numbers for the record. All is changed in place."""
+        options, parameters, parallel = self.options, self.parameters, self.parallel
         if is_faster_without_zeros(self.counters.active_share, parameters.decoder):
             self._sparse_step = self._sparse_step or SparseStep(parameters, options, parallel)
             outcome = self._sparse_step(batch, l1, dead)
@@ -113,17 +124,29 @@ class Trainer(DictionaryInTraining):
         if self.basis is not None and options.augment:  # all blocks share one bias
             bias = parameters.decoder_bias.detach()
             bias.copy_(self.basis.invariant_part(bias))
-        self._remember(outcome, round(len(batch) / batch.share))
+        return self._remember(outcome, round(len(batch) / batch.share))
 
-    def _remember(self, outcome: StepOutcome, n: int) -> None:
+    def next_step_is_sparse(self) -> bool:
+        """Whether the next step leaves out zeros, and resamples nothing."""
+        is_sparse = is_faster_without_zeros(self.counters.active_share, self.parameters.decoder)
+        return is_sparse and not resamples_at(self.step, self.options)
+
+    def dead_atoms(self) -> Tensor | None:
+        """Those that AuxK lets explain what is left over; None if no process has any."""
+        if self.options.dead_features != "auxk":
+            return None
+        dead = self.counters.recently_dead(self.step)
+        return dead if self.parallel.dead_before(len(dead))[1] > 0 else None
+
+    @torch.no_grad()
+    def _remember(self, outcome: StepOutcome, n: int) -> Tensor:
         loss = outcome.loss + self.lost / self.options.width
         squared_error = outcome.squared_error + self.lost
         size = torch.full_like(loss, n)
         n_active = outcome.n_active.float()  # quotients of integers have torch's default dtype
         self.counters.update(outcome.fires, n_active / (n * self.whole_options.n_atoms), n)
-        self.record.add(torch.stack([loss, squared_error, n_active / n, size]))
-        self.threshold = self.options.rule.follow(self.threshold, outcome.smallest)
-        self.step += 1
+        self.threshold.copy_(self.options.rule.follow(self.threshold, outcome.smallest))
+        return torch.stack([loss, squared_error, n_active / n, size])
 
     @torch.no_grad()
     def resample(self, batch: Samples) -> None:
@@ -154,7 +177,7 @@ class Trainer(DictionaryInTraining):
         self.parallel.align(self.parameters)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_sparse_step": None}
+        return {**vars(self), "_sparse_step": None, "_replayed": None}
 
 
 @torch.no_grad()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from .._ambient import tf32_products
+from .._processor import instruction_sets
 from .._progress import tqdm
 from .._stacks._rows import Rows, is_finite
 from ._adoption import adopt
@@ -20,9 +21,13 @@ from ._distributed._processes import LostProcessError
 from ._early_stopping import EarlyStopping
 from ._feed import Feed
 from ._interrupt import Interruption, deferred_interrupt
+from ._replay_check import replays_on
 from ._revival import resamples_at
+from ._side_by_side import side_by_side
 from ._trainer import Trainer
 from ._trainer_state import state_of, whole
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def train(
@@ -52,6 +57,8 @@ def train(
     parallel = first.parallel
     parallel.check_batches(len(passes.rows) // passes.n_batches)
     feed = first.feed(source)
+    if _LOGGER.isEnabledFor(logging.INFO):
+        _LOGGER.info("%s", _how_products_are_made(first))
     start_epoch, start_batch = divmod(first.step - passes.first_step, passes.n_batches)
     bar = tqdm(
         total=passes.n_steps,
@@ -63,7 +70,15 @@ def train(
     tf32 = tf32_products(first.options.device, wanted=first.options.precision == "tf32")
     (writes,) = parallel.any(checkpoint is not None)
     last_act = partial(_before_death, first, checkpoint) if writes else None
-    with deferred_interrupt(last_act) as interrupted, bar, tf32:
+    with (
+        deferred_interrupt(last_act) as interrupted,
+        bar,
+        tf32,
+        ExitStack() as replays,
+        side_by_side(trainers) as steps,
+    ):
+        for trainer in trainers:
+            replays.enter_context(trainer.replaying(replays_on(trainer.options.device)))
         for epoch in range(start_epoch, passes.n_epochs):
             batches = plan_epoch(
                 passes.rows,
@@ -74,16 +89,17 @@ def train(
                 epoch=passes.first_epoch + epoch,
             )[start_batch if epoch == start_epoch else 0 :]
             stop = False
-            read = feed.samples([parallel.part(batch) for batch in batches])
+            parts = [parallel.part(batch) for batch in batches]
+            read = feed.samples(parts, n_in_use=steps.n_batches)
             for number, samples in enumerate(read, start=1):
-                for trainer in trainers:
-                    try:
-                        trainer.train_on(samples)
-                    except LostProcessError:
-                        _save_before_step(trainer, early_stopping, checkpoint)
-                        raise
+                try:
+                    steps.begin(samples)
+                except LostProcessError:
+                    _save_before_step(first, early_stopping, checkpoint)
+                    raise
                 bar.update()
                 if number == len(batches):
+                    steps.end()
                     stop = _end_epoch(feed, trainers, passes, early_stopping)
                     bar.set_postfix(fvu=f"{first.record.history['fvu'][-1]:.3f}", refresh=False)
                 is_due = checkpoint is not None and checkpoint.is_due
@@ -91,6 +107,7 @@ def train(
                 if writes and (saves or ends):
                     _save(first, early_stopping, checkpoint)
                 if ends:
+                    steps.end()
                     interrupted.set_by_others()
                     return interrupted
             if stop:
@@ -101,6 +118,21 @@ def train(
     if early_stopping is not None:
         early_stopping.restore(first)
     return None
+
+
+def _how_products_are_made(trainer: Trainer) -> str:
+    """What the processor or device has decided, for the log."""
+    options = trainer.options
+    if options.device.type != "cpu":
+        return f"training on {options.device} in {options.precision}"
+    rough = options.rule.rough_encoder(trainer.parameters)
+    largest = "exact products" if rough is None else f"rough products of {rough.numbers}"
+    looked_for = f", largest codes looked for in {largest}" if options.rule.uses_k else ""
+    n_threads = torch.get_num_threads()
+    return (
+        f"training on the CPU ({instruction_sets()}; threads: {n_threads}), dense steps in "
+        f"{options.precision}{looked_for}"
+    )
 
 
 def _before_death(trainer: Trainer, checkpoint: Checkpoint | None) -> None:
@@ -130,36 +162,46 @@ def _save_before_step(
         checkpoint.write(*state_of(trainer, early_stopping))
 
 
-def finish(crosscoder: CrosscoderAttributes, trainer: Trainer, rows: Rows) -> None:
-    """Give an estimator the weights of a trainer, with thresholds for the data they came from.
+def finish(
+    crosscoders: Sequence[CrosscoderAttributes], trainers: Sequence[Trainer], rows: Rows
+) -> None:
+    """Give estimators the weights of trainers, with thresholds for the data they came from.
 
     Raises
     ------
     ValueError
         If weights are not finite.
     """
-    if not all(is_finite(tensor) for tensor in trainer.parameters.tensors()):
-        raise ValueError(
-            "Training diverged: the weights are no longer finite. Lower learning_rate "
-            f"({crosscoder.learning_rate:g}), and look for extreme values in X."
-        )
-    calibrate_threshold(trainer, rows)
-    adopt(crosscoder, trainer, trainer.record, trainer.step)
+    for crosscoder, trainer in zip(crosscoders, trainers, strict=True):
+        if not all(is_finite(tensor) for tensor in trainer.parameters.tensors()):
+            raise ValueError(
+                "Training diverged: the weights are no longer finite. Lower learning_rate "
+                f"({crosscoder.learning_rate:g}), and look for extreme values in X."
+            )
+    calibrate_thresholds(trainers, rows)
+    for crosscoder, trainer in zip(crosscoders, trainers, strict=True):
+        adopt(crosscoder, trainer, trainer.record, trainer.step)
 
 
 @torch.no_grad()
-def calibrate_threshold(trainer: Trainer, source: Rows) -> None:
-    """Let the activation set its threshold by all data, as they are."""
-    options = trainer.options
-
-    def parts() -> Iterator[Tensor]:
-        for part in source.slices(max(options.n_read, options.n_atoms)):
-            columns = slice(options.n_read)
-            block = source.read(part, columns=columns, dtype=trainer.units.center.dtype)
-            inputs = trainer.inputs_of(trainer.units.apply_(block.to(options.device)))
-            yield trainer.parameters.preactivations(inputs)
-
-    trainer.threshold = options.rule.calibrated(trainer.threshold, parts())
+def calibrate_thresholds(trainers: Sequence[Trainer], source: Rows) -> None:
+    """Let activations set their thresholds by all data, as they are, in one pass."""
+    first, options = trainers[0], trainers[0].options
+    calibrations = [
+        (trainer, calibration)
+        for trainer in trainers
+        if (calibration := trainer.options.rule.calibration(trainer.threshold)) is not None
+    ]
+    if not calibrations:
+        return
+    for part in source.slices(max(options.n_read, options.n_atoms)):
+        columns = slice(options.n_read)
+        block = source.read(part, columns=columns, dtype=first.units.center.dtype)
+        inputs = first.inputs_of(first.units.apply_(block.to(options.device)))
+        for trainer, calibration in calibrations:
+            calibration.add(trainer.parameters.preactivations(inputs))
+    for trainer, calibration in calibrations:
+        trainer.threshold = calibration.threshold()
 
 
 def _end_epoch(

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_groupcross import Dihedral
+from sklearn_groupcross.crosscoder import _basis, _spectra
 from sklearn_groupcross.crosscoder._basis import fit_basis
 from sklearn_groupcross.crosscoder._feed import translate
+from sklearn_groupcross.groups import Alternating, Cyclic, Quaternion
 from sklearn_groupcross.testing import groups
+from tests.tolerances import rounding
 
 GROUP = Dihedral(4)
 
@@ -85,3 +89,42 @@ def test_coordinates_hold_alike_shares_of_the_variance():
     basis = fit_basis([stacks], GROUP, 0.999).basis
     deviations = basis.compress(stacks).std(dim=0)[: basis.n_coordinates // 64 * 64]
     assert float(deviations.max() / deviations.min()) < 3
+
+
+@pytest.mark.parametrize("group", [Dihedral(8), Cyclic(7), Quaternion(), Alternating(4)], ids=repr)
+def test_squares_are_those_of_float64(group, monkeypatch):
+    """In more than one chunk and more than one block of rows of a matrix."""
+    monkeypatch.setattr(_basis, "_SQUARE_ROWS", 3)
+    stacks = np.random.default_rng(0).standard_normal((40, group.order, 5)) + 1
+    found, n = _basis._squares(torch.from_numpy(stacks).float().flatten(1).split(17), group)
+    assert n == 40
+    for rho, square in zip(group.irreps, found, strict=True):
+        # rows of coefficients that are independent of one another
+        matrices = rho.independent_rows @ rho.matrices  # (order, D / t, D)
+        rows = np.einsum("gab,ngc->nbac", matrices, stacks) * (rho.dimension / group.order) ** 0.5
+        rows = rows.reshape(40 * rho.dimension, -1)
+        size = float(np.square(rows).sum(0).max())
+        np.testing.assert_allclose(
+            square, rows.T @ rows, rtol=0, atol=rounding(np.float32, len(rows), size)
+        )
+        np.testing.assert_array_equal(square, square.T)
+
+
+def test_large_components_keep_what_their_exact_axes_would(monkeypatch):
+    """Of matrices of more than 256 columns only leading axes are looked for at first."""
+    group, n_channels = Dihedral(3), 200
+    generator = torch.Generator().manual_seed(0)
+    decay = torch.arange(1, 6 * n_channels + 1) ** -0.7
+    mixing = torch.linalg.qr(torch.randn(len(decay), len(decay), generator=generator)).Q
+    stacks = (torch.randn(1500, len(decay), generator=generator) * decay) @ mixing
+    done, whole = [], _spectra.whole_spectrum
+    monkeypatch.setattr(_spectra, "whole_spectrum", lambda one: done.append(len(one)) or whole(one))
+    quick = {share: fit_basis(stacks.split(400), group, share) for share in (0.5, 0.9)}
+    assert done.count(2 * n_channels) == 1  # for the larger share alone
+    monkeypatch.setattr(_spectra, "_LEADING", 2 * n_channels)
+    for share, found in quick.items():
+        exact = fit_basis(stacks.split(400), group, share)
+        assert found.basis.n_coordinates == pytest.approx(exact.basis.n_coordinates, abs=2)
+        assert found.kept == pytest.approx(exact.kept, abs=1e-3)
+        lost = (stacks - found.basis.expand(found.basis.compress(stacks))).square().sum()
+        assert found.lost * len(stacks) == pytest.approx(float(lost), rel=1e-4)

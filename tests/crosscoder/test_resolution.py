@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder
-from sklearn_groupcross.crosscoder import check_parameters, sparsity_parameter
+from sklearn_groupcross.crosscoder import _resolution, check_parameters, sparsity_parameter
 from sklearn_groupcross.crosscoder._activations import ACTIVATIONS
 from sklearn_groupcross.crosscoder._resolution import resolve_options, resolve_passes
 
@@ -92,3 +94,14 @@ def test_its_name_does_not_matter(uses_k, monkeypatch):
 def test_of_no_activation_nothing_is_said():
     with pytest.raises(ValueError, match="activation='tanh' is none of 'relu', 'topk'"):
         sparsity_parameter(GroupCrosscoder(activation="tanh"))
+
+
+@pytest.mark.parametrize(("has_bfloat16", "n_features"), [(False, 5000), (False, 20), (True, 5000)])
+def test_slow_bfloat16_is_told(has_bfloat16, n_features, monkeypatch):
+    monkeypatch.setattr(_resolution, "multiplies_bfloat16", lambda: has_bfloat16)
+    monkeypatch.setattr(_resolution, "instruction_sets", lambda: "AVX2, FMA")
+    warns = not has_bfloat16 and n_features == 5000  # small products take no time to speak of
+    expected = pytest.warns(UserWarning, match=r"bfloat16 products \(AVX2, FMA\)")
+    with expected if warns else nullcontext():
+        options = resolved(n_features=n_features, precision="bfloat16")
+    assert options.precision == "bfloat16"

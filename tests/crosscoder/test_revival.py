@@ -158,7 +158,8 @@ def test_perfect_reconstructions_have_nothing_to_resample_from(trainer, batch):
 
 def test_the_auxiliary_loss_teaches_dead_atoms_alone(trainer, batch):
     parameters, options = trainer.parameters, trainer.options
-    trainer.optimizer.zero_grad()
+    for tensor in parameters.tensors():
+        tensor.grad = None
     values = batch.inputs @ parameters.encoder.T + parameters.encoder_bias
     error = (batch.targets - trainer.reconstruction(batch.inputs)).requires_grad_(True)
     dead = trainer.counters.dead_atoms()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,6 +44,15 @@ def test_the_digest_tells_values_and_order_apart_and_knows_no_parts(monkeypatch)
     assert len({whole, digest(changed), digest(data[::-1].copy()), digest(data[:8])}) == 4
     monkeypatch.setattr(_rows, "_BYTES_A_PASS", 64)
     assert digest(data) == whole
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_digest_is_that_of_the_values_in_float64(dtype, monkeypatch):
+    """Checkpoints name runs by it."""
+    data = np.random.default_rng(0).standard_normal((9, 4)).astype(dtype)
+    monkeypatch.setattr(_rows, "_BYTES_A_PASS", 8 * 4 * 2)
+    expected = hashlib.blake2b(data.astype(np.float64), digest_size=16).hexdigest()
+    assert summarize(Rows(data), with_digest=True).digest == expected
 
 
 def test_rows_that_are_not_finite_are_named():

@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from sklearn_groupcross import GroupCrosscoder
+from sklearn_groupcross._processor import instruction_sets
+from sklearn_groupcross.crosscoder._active import _rough_encoders
+from sklearn_groupcross.crosscoder._active._rough_encoders import Bfloat16Encoder
+
 from .kinds import NAMES, k_for
 from .small_fits import assert_same_weights, small, small_orbits
 
@@ -41,3 +46,22 @@ def test_bfloat16_products_give_nearly_the_same_dictionary(orbits):
     assert fast.score(orbits) == pytest.approx(exact.score(orbits), abs=0.01)
     assert not np.array_equal(exact.components_, fast.components_)
     assert fast.components_.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("options", "n_features", "expected"),
+    [
+        ({"activation": "topk", "k": 5}, 1024, "looked for in rough products of {numbers}"),
+        ({"activation": "topk", "k": 5}, 20, "looked for in exact products"),
+        ({}, 20, "dense steps in float32"),
+    ],
+)
+def test_the_log_says_how_products_are_made(options, n_features, expected, caplog, monkeypatch):
+    monkeypatch.setattr(_rough_encoders, "fastest_kind", lambda: Bfloat16Encoder)
+    X = np.random.default_rng(0).standard_normal((20, 64), dtype=np.float32)
+    with caplog.at_level("INFO", "sklearn_groupcross"):
+        crosscoder = GroupCrosscoder(n_features=n_features, max_epochs=1, device="cpu", **options)
+        crosscoder.partial_fit(X)
+    (line,) = caplog.messages
+    assert line.startswith(f"training on the CPU ({instruction_sets()}; threads: ")
+    assert line.endswith(expected.format(numbers="bfloat16"))

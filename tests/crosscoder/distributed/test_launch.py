@@ -60,10 +60,12 @@ def smallest_cosine(one, other):
 @pytest.mark.parametrize(
     ("size", "parallel", "names"),
     [
-        (2, "data", list(CASES)),
-        (2, "atoms", list(CASES)),
-        (4, "data", ["topk", "unequal"]),
-        (3, "atoms", ["resample", "unequal"]),
+        (2, "data", ["topk-compressed", "relu", "auxk", "unequal"]),
+        (2, "atoms", ["topk", "resample", "whole-orbit", "unequal"]),
+        pytest.param(2, "data", list(CASES), marks=pytest.mark.slow),
+        pytest.param(2, "atoms", list(CASES), marks=pytest.mark.slow),
+        pytest.param(4, "data", ["topk", "unequal"], marks=pytest.mark.slow),
+        pytest.param(3, "atoms", ["resample", "unequal"], marks=pytest.mark.slow),
     ],
 )
 def test_the_atoms_are_those_of_one_process(size, parallel, names, tmp_path):

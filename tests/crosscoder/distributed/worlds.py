@@ -14,7 +14,6 @@ from contextlib import redirect_stderr
 
 import numpy as np
 import torch
-import torch._dynamo  # takes seconds, and torch's optimizers ask for it
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
 from sklearn_groupcross.crosscoder import _checkpoint

@@ -11,7 +11,7 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
 
-from .._ambient import warn_caller
+from ._ambient import warn_caller
 
 # Sums may be reordered, which vector instructions need; NaN and infinity stay what they are.
 _REORDERED = {"reassoc", "contract", "nsz"}
@@ -24,7 +24,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     Where compiled code cannot be read back or kept, it is compiled for the process alone, with a
     warning: no fit fails for what a full disk or a kill has left of the files.
     """
-    loop: Any = numba.njit(nogil=True, fastmath=_REORDERED)(function)
+    loop: Any = numba.njit(nogil=True, fastmath=_REORDERED, error_model="numpy")(function)
     if hasattr(loop, "_cache"):  # not with NUMBA_DISABLE_JIT
         try:
             loop._cache = _Kept(function)

@@ -9,8 +9,8 @@ import warnings
 import numpy as np
 import pytest
 
-from sklearn_groupcross.crosscoder import _compiled
-from sklearn_groupcross.crosscoder._compiled import compiled
+from sklearn_groupcross import _compiled
+from sklearn_groupcross._compiled import compiled
 
 SOURCE = """
 def add(values, out):
