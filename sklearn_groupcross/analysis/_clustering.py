@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse.csgraph import connected_components
-from sklearn.cluster import HDBSCAN, AgglomerativeClustering
+from scipy.spatial.distance import squareform
+from sklearn.cluster import HDBSCAN
 
 from .._ambient import own_state
 from .._plain import as_numpy
@@ -97,27 +99,45 @@ def cluster_families(
     if method == "graph":
         clusters = _components(distances, alive, threshold, compatible)[index]
     else:
-        among = np.asarray(distances)[np.ix_(index, index)]
-        if compatible is not None:
-            # so far that no average over two clusters with one such pair is near
-            among = np.asarray(among, dtype=np.float64)
-            among[~compatible[np.ix_(index, index)]] = _APART * len(index) ** 2
-        clusters = (_average if method == "average" else _hdbscan)(among, threshold)
+        cluster = _average if method == "average" else _hdbscan
+        clusters = cluster(_condensed(np.asarray(distances), index, compatible), threshold)
     labels[index] = clusters
     return _number(labels, min_size)
 
 
-def _average(distances: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
-    return AgglomerativeClustering(
-        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=threshold
-    ).fit_predict(distances)
+def _condensed(
+    distances: NDArray[np.floating],
+    index: NDArray[np.intp],
+    compatible: NDArray[np.bool_] | None,
+) -> NDArray[np.float64]:
+    """Distances of all pairs i < j among some features, row after row.
+
+    Half of a square, and no other copy: of 16384 features it takes 1 GB.
+    """
+    n = len(index)
+    condensed = np.empty(n * (n - 1) // 2, dtype=np.float64)
+    start = 0
+    for i, feature in enumerate(index):
+        row = condensed[start : start + n - i - 1]
+        row[:] = distances[feature, index[i + 1 :]]
+        if compatible is not None:
+            # so far that no average over two clusters with one such pair is near
+            row[~compatible[feature, index[i + 1 :]]] = _APART * n**2
+        start += len(row)
+    return condensed
 
 
-def _hdbscan(distances: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
+def _average(condensed: NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
+    # scikit-learn does the same by way of indices of all pairs, five times the memory
+    merges = linkage(condensed, method="average")
+    # clusters are joined below the threshold, not at it
+    return fcluster(merges, np.nextafter(threshold, -np.inf), criterion="distance").astype(np.int64)
+
+
+def _hdbscan(condensed: NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
+    distances = squareform(condensed, checks=False)
     # copy: it overwrites a precomputed matrix otherwise
-    clusters = HDBSCAN(metric="precomputed", min_cluster_size=2, copy=True).fit_predict(
-        np.asarray(distances, dtype=np.float64)
-    )
+    clusters = HDBSCAN(metric="precomputed", min_cluster_size=2, copy=True).fit_predict(distances)
     # it draws in whatever is nearest, be it far: pairs of strangers among few others
     for cluster in range(clusters.max(initial=-1) + 1):
         members = np.flatnonzero(clusters == cluster)

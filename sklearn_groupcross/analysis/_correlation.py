@@ -14,12 +14,13 @@ from .._plain import as_tensor
 from .._progress import tqdm
 from .._stacks._coefficients import coefficients_by_column
 from ..groups import CompactFourier, FiniteGroup
+from ._low_rank import NEGLIGIBLE, Bases, few_of, find_bases
 
 # Coefficients of one tile of pairs: with smaller tiles, products wait for each other's threads.
 _TILE_BYTES = {"cpu": 128 * 2**20}
 _TILE_BYTES_ELSEWHERE = 512 * 2**20
-# What one pass of the transform, and of the search for the maximum, writes: within the last cache.
-_CHUNK_BYTES = {"cpu": 16 * 2**20}
+# What one pass of the transform, and of the search for the maximum, writes: within a core's cache.
+_CHUNK_BYTES = {"cpu": 2 * 2**20}
 _CHUNK_BYTES_ELSEWHERE = 128 * 2**20
 
 
@@ -27,41 +28,83 @@ class Spectra:
     """Fourier coefficients of atoms, laid out so that their products are products of matrices.
 
     They hold as many numbers as the atoms: irreps of complex and quaternionic type, whose matrices
-    repeat each number, are kept without the repetitions.
+    repeat each number, are kept without the repetitions. Of a dictionary that was trained in few
+    coordinates (``compression``) they hold these alone, in bases that are found in it.
 
     Parameters
     ----------
     atoms : ndarray of shape (m, order, d)
-        Read a few rows at a time.
+        Unit atoms, read a few rows at a time.
     group : FiniteGroup
     device : torch.device
+    bases : list of Tensor or None, optional
+        Those of the spectra with which products are taken: what lies outside of these bases has no
+        product with what lies in them. Default: found in the atoms.
 
     Attributes
     ----------
     coefficients : list of Tensor
-        For each irrep, shape (D, m, D / t * d): column, atom, (row, channel).
+        For each irrep, shape (D, m, D / t * d): column, atom, (row, channel); or, in a basis of
+        rank r, (D, m, r).
+    bases : list of Tensor or None
     """
 
     def __init__(
-        self, atoms: NDArray[np.floating], group: FiniteGroup, device: torch.device
+        self,
+        atoms: NDArray[np.floating],
+        group: FiniteGroup,
+        device: torch.device,
+        bases: Bases | None = None,
     ) -> None:
         check_atoms(atoms, group)
         self.group, self.device = group, device
+        self._fourier = CompactFourier(group)
+        self._weights = [irrep.dimension / group.order for irrep in group.irreps]
+        few = few_of(atoms)
+        if bases is not None:
+            self.bases = bases
+        elif few is None:
+            self.bases = [None] * len(self._weights)
+        else:
+            self.bases = find_bases(self._parts(atoms[few]), self._weights)
+        self.coefficients, left = self._transform(atoms)
+        if bases is None and left > NEGLIGIBLE:  # the few did not stand for all
+            self.bases = [None] * len(self.bases)
+            self.coefficients, _ = self._transform(atoms)
+
+    def _transform(self, atoms: NDArray[np.floating]) -> tuple[list[Tensor], float]:
+        """Coefficients, and the largest share of an atom that lies outside of the bases."""
         m, order, d = atoms.shape
         dtype = torch.from_numpy(np.empty(0, atoms.dtype)).dtype
-        fourier = CompactFourier(group)
-        forward = torch.tensor(fourier.forward, dtype=dtype, device=device)
-        targets = [
-            torch.empty(n_columns, m, n_rows, d, dtype=dtype, device=device)
-            for n_rows, n_columns in fourier.shapes
+        widths = [
+            n_rows * d if basis is None else basis.shape[1]
+            for (n_rows, _), basis in zip(self._fourier.shapes, self.bases, strict=True)
         ]
-        step = _rows_per_chunk(device, order * d * atoms.itemsize)
+        targets = [
+            torch.empty(n_columns, m, width, dtype=dtype, device=self.device)
+            for (_, n_columns), width in zip(self._fourier.shapes, widths, strict=True)
+        ]
+        step, left = _rows_per_chunk(self.device, order * d * atoms.itemsize), 0.0
         for start in range(0, m, step):
-            chunk = as_tensor(atoms[start : start + step]).to(device)
-            parts = coefficients_by_column(chunk, forward, fourier)
-            for target, part in zip(targets, parts, strict=True):
-                target[:, start : start + step] = part.transpose(0, 1)
-        self.coefficients = [target.flatten(2) for target in targets]
+            part = self._parts(atoms[start : start + step])
+            outside = torch.zeros(min(step, m - start), dtype=dtype, device=self.device)
+            for target, values, basis, weight in zip(
+                targets, part, self.bases, self._weights, strict=True
+            ):
+                within = values if basis is None else values @ basis
+                target[:, start : start + step] = within
+                if basis is not None:
+                    lost = (values - within @ basis.T).square().sum(dim=(0, 2))
+                    outside += lost * weight
+            left = max(left, float(outside.max()))
+        return targets, left
+
+    def _parts(self, atoms: NDArray[np.floating]) -> list[Tensor]:
+        """Coefficients of some atoms: for each irrep, shape (D, n, D / t * d)."""
+        chunk = as_tensor(atoms).to(self.device)
+        forward = torch.tensor(self._fourier.forward, dtype=chunk.dtype, device=self.device)
+        parts = coefficients_by_column(chunk, forward, self._fourier)
+        return [part.transpose(0, 1).flatten(2) for part in parts]
 
     def __len__(self) -> int:
         return self.coefficients[0].shape[1]
@@ -79,7 +122,7 @@ class Tile:
     rows: slice
     columns: slice
     maximum: Tensor
-    element: Tensor
+    element: Tensor | None
 
 
 def tiles(
@@ -87,6 +130,7 @@ def tiles(
     second: Spectra | None = None,
     *,
     size: int | None = None,
+    elements: bool = True,
     progress: bool = False,
 ) -> Iterator[Tile]:
     """Largest correlation over all right translations, of every pair, tile by tile.
@@ -98,6 +142,8 @@ def tiles(
         Default: `first` again; of two tiles that mirror each other only the upper comes.
     size : int, optional
         Rows and columns of a tile. Default: by a budget of memory.
+    elements : bool, default=True
+        Whether it is asked which elements attain them, which takes as long as all the rest of it.
     progress : bool, default=False
 
     Yields
@@ -125,8 +171,9 @@ def tiles(
         shape = (n_products, rows.stop - rows.start, columns.stop - columns.start)
         products = buffer[: n_products * shape[1] * shape[2]].view(shape)
         _multiply(first, rows, others, columns, products)
-        maximum, element = _largest(synthesis, products.flatten(1))
-        yield Tile(rows, columns, maximum.view(shape[1:]), element.view(shape[1:]))
+        maximum, element = _largest(synthesis, products.flatten(1), elements)
+        at = None if element is None else element.view(shape[1:])
+        yield Tile(rows, columns, maximum.view(shape[1:]), at)
 
 
 def _multiply(
@@ -140,16 +187,21 @@ def _multiply(
                 torch.mm(b[rows], c[columns].T, out=next(place))
 
 
-def _largest(synthesis: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:
-    """Maximum of the inverse transform over the elements, and where it is."""
+def _largest(synthesis: Tensor, products: Tensor, elements: bool) -> tuple[Tensor, Tensor | None]:
+    """Maximum of the inverse transform over the elements, and where it is, if that is asked."""
     n_pairs = products.shape[1]
     maximum = products.new_empty(n_pairs)
-    element = torch.empty(n_pairs, dtype=torch.int64, device=products.device)
+    element = None
+    if elements:
+        element = torch.empty(n_pairs, dtype=torch.int64, device=products.device)
     step = _rows_per_chunk(products.device, len(synthesis) * products.itemsize)
     for start in range(0, n_pairs, step):
         pairs = slice(start, start + step)
         correlations = products[:, pairs].T @ synthesis.T
-        torch.max(correlations, dim=1, out=(maximum[pairs], element[pairs]))
+        if element is None:
+            torch.amax(correlations, dim=1, out=maximum[pairs])
+        else:
+            torch.max(correlations, dim=1, out=(maximum[pairs], element[pairs]))
     return maximum, element
 
 

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from sklearn import config_context
 
 from .._progress import tqdm
+from ._neighbors import smallest_in_rows
 
 MIN_FEATURES_FOR_A_MAP = 5
 # UMAP takes the smallest distance above zero for the local scale: translates of one atom, at
 # distance 0, would have the atoms of other families for their neighbourhood.
 _SMALLEST = 1e-6
+_ROWS_A_PASS = 256
 _STEP, _WAIT = "embedding", "importing and compiling UMAP (once)"
 # Whether this process has waited for that.
 _compiled: list[bool] = []
@@ -63,6 +65,7 @@ def embed(
 
 def _mapped(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
     m = len(distances)
+    n_neighbors = min(15, m - 1)
     with warnings.catch_warnings():
         # umap says so when TensorFlow, which we do not use, is missing
         warnings.filterwarnings(
@@ -72,21 +75,43 @@ def _mapped(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
     with _kept_threads(), warnings.catch_warnings():
         # a precomputed metric has no inverse transform; we ask for none
         warnings.filterwarnings("ignore", message="using precomputed metric; inverse_transform")
+        # nor a transform of further features
+        warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\] \(knn_search_index\)")
         # families far apart leave the neighbour graph in pieces, which UMAP lays out one by one
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
         # of many distances of exactly zero; it then starts from random positions, seeded as well
         warnings.filterwarnings("ignore", message="Spectral initialisation failed")
         mapper = UMAP(
             metric="precomputed",
-            n_neighbors=min(15, m - 1),
+            n_neighbors=n_neighbors,
+            precomputed_knn=_nearest(distances, n_neighbors),
             init="random" if m < 16 else "spectral",
             random_state=seed,
             n_jobs=1,
         )
-        apart = np.maximum(distances.astype(np.float32), _SMALLEST)
-        np.fill_diagonal(apart, 0.0)
+        # beside the neighbours it reads distances of pieces that have none in common
         with config_context(transform_output="default"):
-            return np.asarray(mapper.fit_transform(apart), dtype=np.float32)
+            square = distances.astype(np.float32, copy=False)
+            return np.asarray(mapper.fit_transform(square), dtype=np.float32)
+
+
+def _nearest(
+    distances: NDArray[np.floating], n_neighbors: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Every feature itself and its nearest, and how far they are: what UMAP reads of distances.
+
+    It would find them with code that takes half of all its time to compile.
+    """
+    m = len(distances)
+    columns = np.empty((m, n_neighbors), dtype=np.int32)
+    values = np.empty((m, n_neighbors), dtype=np.float32)
+    for start in range(0, m, _ROWS_A_PASS):
+        rows = np.arange(start, min(start + _ROWS_A_PASS, m))
+        part = np.maximum(distances[rows].astype(np.float32), _SMALLEST)
+        part[np.arange(len(rows)), rows] = 0.0
+        columns[rows] = smallest_in_rows(part, n_neighbors)
+        values[rows] = np.take_along_axis(part, columns[rows].astype(np.int64), axis=1)
+    return columns, values
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def choose_family_distance(
     live = np.flatnonzero(atoms.any(axis=(1, 2)))
     if len(live) < 2:
         return LARGEST
-    known = atoms[live]
+    known = atoms if len(live) == len(atoms) else atoms[live]
     nearest: list[float] = []
     while len(nearest) < _N_STRANGERS:
         chosen = rng.permutation(len(live))[: _N_STRANGERS - len(nearest)]

@@ -110,7 +110,7 @@ def group_features(
         )
     graph = csr_array((m, m))
     if (k := min(N_NEIGHBORS, int(alive.sum()) - 1)) > 0:
-        near, indices, _ = nearest_neighbors(atoms, group, k, device, progress=progress)
+        near, indices = nearest_neighbors(atoms, group, k, device, progress=progress)
         differences = symmetries.differences(np.arange(m)[:, None], indices)
         graph = csr_array(neighbors_graph(near, indices, alive, "distance"))
         # between features of different symmetry there is no edge, however near they are

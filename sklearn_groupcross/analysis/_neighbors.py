@@ -35,9 +35,22 @@ def nearest_in_rows(
         part = distances[rows]
         part[:, dead] = np.inf
         part[np.arange(len(rows)), rows] = np.inf
-        columns[rows] = np.argsort(part, axis=1, kind="stable")[:, :k]
+        columns[rows] = smallest_in_rows(part, k)
         values[rows] = np.take_along_axis(part, columns[rows], axis=1)
     return values, columns
+
+
+def smallest_in_rows(values: NDArray[np.floating], k: int) -> NDArray[np.int64]:
+    """Columns (n, k) of the smallest values of every row, in order; of equal ones the first."""
+    if not 0 < k < values.shape[1]:
+        return np.argsort(values, axis=1, kind="stable")[:, :k]
+    chosen = np.sort(np.argpartition(values, k - 1, axis=1)[:, :k], axis=1)
+    found = np.take_along_axis(values, chosen, axis=1)
+    columns = np.take_along_axis(chosen, np.argsort(found, axis=1, kind="stable"), axis=1)
+    # where others are as small as the last of these, a partition takes any
+    is_tied = (values <= found.max(axis=1, keepdims=True)).sum(axis=1) > k
+    columns[is_tied] = np.argsort(values[is_tied], axis=1, kind="stable")[:, :k]
+    return columns
 
 
 def neighbors_graph(

@@ -81,7 +81,7 @@ class OnDemand:
         if "_distances" in vars(self):
             distances, indices = nearest_in_rows(self.distances_, self.dead_, n_neighbors)
         else:
-            distances, indices, _ = nearest_neighbors(
+            distances, indices = nearest_neighbors(
                 unit_atoms(self.components_, self.group_.order),
                 self.group_,
                 n_neighbors,

@@ -93,7 +93,6 @@ def best_alignment(
     ValueError
         If the atoms are not one block for each element, or differ in channels.
     """
-    left = Spectra(first, group, device)
     right = None
     if second is not None:
         if first.dtype != second.dtype or first.shape[2] != second.shape[2]:
@@ -102,11 +101,13 @@ def best_alignment(
                 f"{first.shape[2]} of {first.dtype} and {second.shape[2]} of {second.dtype}."
             )
         right = Spectra(second, group, device)
+    left = Spectra(first, group, device, None if right is None else right.bases)
     shape = (len(left), len(left if right is None else right))
     similarity = np.empty(shape, dtype=first.dtype)
     alignment = np.empty(shape, dtype=_index_dtype(group))
     inverses = group.inverses.astype(alignment.dtype)
     for tile in tiles(left, right, size=tile_size, progress=progress):
+        assert tile.element is not None
         values = _settled(tile.maximum).cpu().numpy()
         elements = tile.element.cpu().numpy().astype(alignment.dtype)
         if right is None and tile.rows == tile.columns:
@@ -134,7 +135,7 @@ def nearest_neighbors(
     *,
     tile_size: int | None = None,
     progress: bool = False,
-) -> tuple[FloatArray, NDArray[np.int64], NDArray[np.signedinteger]]:
+) -> tuple[FloatArray, NDArray[np.int64]]:
     """Nearest neighbours of every atom, without ever holding the distances of all pairs.
 
     Parameters
@@ -157,8 +158,6 @@ def nearest_neighbors(
     indices : ndarray of shape (m, k), int64
         Of the neighbours, never of the atom itself; of equally near ones the smaller first. -1 for
         dead atoms.
-    alignment : ndarray of shape (m, k), dtype as in `best_alignment`
-        The h for which ``R_h`` of the neighbour comes closest to the atom; identity for dead ones.
 
     Raises
     ------
@@ -169,10 +168,9 @@ def nearest_neighbors(
     alive = np.asarray(atoms.any(axis=(1, 2)))
     check_n_neighbors(k, alive)
     spectra = Spectra(atoms, group, device)
-    inverses = torch.from_numpy(group.inverses.copy()).to(device)
     dead = torch.from_numpy(~alive).to(device)
     nearest = _Nearest(len(atoms), k, spectra.dtype, device)
-    for tile in tiles(spectra, size=tile_size, progress=progress):
+    for tile in tiles(spectra, size=tile_size, elements=False, progress=progress):
         values = _settled(tile.maximum)
         values[dead[tile.rows]] = -torch.inf
         values[:, dead[tile.columns]] = -torch.inf
@@ -180,16 +178,14 @@ def nearest_neighbors(
             # the upper triangle counts for both, as in `best_alignment`
             values = values.triu(1) + values.triu(1).T
             values.fill_diagonal_(-torch.inf)
-            elements = tile.element.triu(1) + inverses[tile.element].triu(1).T
-            nearest.update(tile.rows, tile.columns, values, elements)
+            nearest.update(tile.rows, tile.columns, values)
         else:
-            nearest.update(tile.rows, tile.columns, values, tile.element)
-            nearest.update(tile.columns, tile.rows, values.T, inverses[tile.element].T)
+            nearest.update(tile.rows, tile.columns, values)
+            nearest.update(tile.columns, tile.rows, values.T)
     distances = 1.0 - nearest.similarity.cpu().numpy()
     indices = nearest.index.cpu().numpy()
-    alignment = nearest.element.cpu().numpy().astype(_index_dtype(group))
-    distances[~alive], indices[~alive], alignment[~alive] = 1.0, -1, group.identity
-    return distances, indices, alignment
+    distances[~alive], indices[~alive] = 1.0, -1
+    return distances, indices
 
 
 def check_n_neighbors(k: int, alive: NDArray[np.bool_]) -> None:
@@ -213,21 +209,21 @@ class _Nearest:
     def __init__(self, m: int, k: int, dtype: torch.dtype, device: torch.device) -> None:
         self.similarity = torch.full((m, k), -torch.inf, dtype=dtype, device=device)
         self.index = torch.zeros((m, k), dtype=torch.int64, device=device)
-        self.element = torch.zeros((m, k), dtype=torch.int64, device=device)
 
-    def update(self, rows: slice, columns: slice, similarity: Tensor, element: Tensor) -> None:
+    def update(self, rows: slice, columns: slice, similarity: Tensor) -> None:
         """Let new columns compete; they come in increasing order, and on a tie the older stay."""
         k = self.index.shape[1]
+        # once near ones are known, most rows have none that is nearer
+        better = similarity > self.similarity[rows, -1:]
+        changed = better.any(dim=1).nonzero()[:, 0]
         index = torch.arange(
             columns.start, columns.stop, dtype=torch.int64, device=similarity.device
-        )
-        values = torch.cat([self.similarity[rows], similarity], dim=1)
+        ).expand(len(changed), -1)
+        at = changed + rows.start
+        values = torch.cat([self.similarity[at], similarity[changed]], dim=1)
         values, order = values.sort(dim=1, descending=True, stable=True)
-        self.similarity[rows], order = values[:, :k], order[:, :k]
-        indices = torch.cat([self.index[rows], index.expand(len(similarity), -1)], dim=1)
-        self.index[rows] = indices.gather(1, order)
-        elements = torch.cat([self.element[rows], element], dim=1)
-        self.element[rows] = elements.gather(1, order)
+        self.similarity[at], order = values[:, :k], order[:, :k]
+        self.index[at] = torch.cat([self.index[at], index], dim=1).gather(1, order)
 
 
 def self_profiles(atoms: FloatArray, group: FiniteGroup) -> FloatArray:

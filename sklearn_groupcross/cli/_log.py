@@ -10,6 +10,8 @@ LOG = "run.log"
 #: What commands say goes to this logger.
 LOGGER = logging.getLogger("sklearn_groupcross.cli")
 LOGGER.addHandler(logging.NullHandler())  # else Python prints warnings itself, a second time
+# What other rooms log, such as how products are made, comes to this one as well.
+_PACKAGE = logging.getLogger("sklearn_groupcross")
 
 # A file's name need not be text, nor what is said fit one line.
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -30,9 +32,9 @@ class Log:
             capacity=10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False
         )
         self._file: _File | None = None
-        self._level = LOGGER.level
-        LOGGER.setLevel(logging.INFO)
-        LOGGER.addHandler(self._waiting)
+        self._level = _PACKAGE.level
+        _PACKAGE.setLevel(logging.INFO)
+        _PACKAGE.addHandler(self._waiting)
 
     def open(self, path: Path) -> None:
         """Write what was said to a file, after what is in it, and all that follows."""
@@ -44,14 +46,14 @@ class Log:
         self._file.setFormatter(logging.Formatter(_FORMAT))
         self._waiting.setTarget(self._file)
         self._waiting.flush()
-        LOGGER.removeHandler(self._waiting)
-        LOGGER.addHandler(self._file)
+        _PACKAGE.removeHandler(self._waiting)
+        _PACKAGE.addHandler(self._file)
 
     def close(self) -> None:
         """Leave the logger as it was."""
-        LOGGER.removeHandler(self._waiting)
+        _PACKAGE.removeHandler(self._waiting)
         self._waiting.close()
         if self._file is not None:
-            LOGGER.removeHandler(self._file)
+            _PACKAGE.removeHandler(self._file)
             self._file.close()
-        LOGGER.setLevel(self._level)
+        _PACKAGE.setLevel(self._level)

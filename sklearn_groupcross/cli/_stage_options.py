@@ -58,8 +58,9 @@ def add_reading(network: Group) -> None:
     network.add_argument(
         "--precision",
         default="float32",
-        choices=("float32", "bfloat16"),
-        help="in which the network computes (default: %(default)s)",
+        choices=("float32", "tf32", "bfloat16", "auto"),
+        help="in which the network computes; auto: bfloat16 where the device is made for it "
+        "(default: %(default)s)",
     )
 
 

@@ -234,6 +234,7 @@ def blocks_atlas(analysis: SymmetryAnalyzer, features: Sequence[int], name: str)
 
 def shown_of(
     excitations: Sequence[Mapping[str, NDArray[Any]]],
+    where: NDArray[np.uint8] | None,
     names: Sequence[Sequence[str]],
     columns: Columns,
     css: Sequence[tuple[int, str]],
@@ -246,6 +247,8 @@ def shown_of(
     ----------
     excitations : sequence of mapping
         One a feature: see `collect_excitation`.
+    where : ndarray of shape (n_features, n_columns, cells, cells) or None
+        See `maps_of_firing`.
     names : sequence of sequence of str
         Where the samples of each feature's columns are from.
     columns : Columns
@@ -273,8 +276,6 @@ def shown_of(
             views[row] = [numbers[drawn.index(element)] for element, _ in of_columns]
         elif drawn == [0]:
             views[row] = pictures[row, 0]
-    has_where = n > 0 and all(len(found["where"]) for found in excitations)
-    where = np.stack([found["where"] for found in excitations]) if has_where else None
     image = np.array([words.numbers(of_row) for of_row in names], dtype=np.int32).reshape(n, c)
     return {
         "pictures": atlas.describe() if len(atlas) else None,

@@ -1,4 +1,4 @@
-"""What excites a feature: which inputs, how strongly, where in them, and what elements change."""
+"""What excites a feature: which inputs, how strongly, and what elements change."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import KINDS, SymmetryAnalyzer
-from ..crosscoder import GroupCrosscoder, codes_of_activations
+from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup, PlanarGroup
-from ._codes import codes_under, reads_whole_orbits
+from ._codes import codes_under
 from ._pictures import Pictures
 from ._strongest import StrongestBlocks
 
@@ -147,12 +147,11 @@ def collect_excitation(
     Returns
     -------
     excitation : dict of str to ndarray
-        ``samples`` and ``codes`` (n_columns,), -1 and NaN where there is none; ``pictures``
-        (n_columns, side, side, 3) and ``views`` (n_elements, side, side, 3), bytes, of no length
-        where nothing can be shown; ``where`` (n_columns, cells, cells), codes in steps of 1/255 of
-        the largest, or of no length; ``mean`` and ``spread`` (order,) of the codes on strongest
-        inputs under every element, relative to that under the identity; ``n_responses``,
-        ``counts`` (24,), ``largest`` and ``n_silent``.
+        ``samples``, the ``elements`` that transform them and ``codes`` (n_columns,), -1 and NaN
+        where there is none; ``pictures`` (n_columns, side, side, 3) and ``views`` (n_elements,
+        side, side, 3), bytes, of no length where nothing can be shown; ``mean`` and ``spread``
+        (order,) of the codes on strongest inputs under every element, relative to that under the
+        identity; ``n_responses``, ``counts`` (24,), ``largest`` and ``n_silent``.
     """
     codes, blocks = strongest.codes[:, column], strongest.blocks[:, column]
     chosen = choose_samples(codes, image_ids[strongest.rows], columns)
@@ -162,8 +161,8 @@ def collect_excitation(
     filled = np.flatnonzero(np.array(chosen) >= 0)
     if there:
         relative[filled] = codes[there] / codes[there[0]]
-    numbers = np.full(len(columns), -1, dtype=np.int64)
-    numbers[filled] = samples
+    numbers, under = np.full((2, len(columns)), -1, dtype=np.int64)
+    numbers[filled], under[filled] = samples, elements
     mean, spread, n_responses = _responses(
         feature, crosscoder, orbits, strongest, codes, blocks, image_ids, pictures
     )
@@ -171,17 +170,12 @@ def collect_excitation(
     side = pictures.tile
     shown = _in_columns(pictures.of(samples, elements), filled, (len(columns), side, side, 3))
     views = _views(crosscoder.group_, pictures, samples, elements, columns)
-    where = None
-    if columns.shows_where:
-        where = _where(feature, crosscoder, pictures, samples, elements)
     return {
         "samples": numbers,
+        "elements": under,
         "codes": relative,
         "pictures": shown,
         "views": views,
-        "where": np.zeros(0, dtype=np.uint8)
-        if where is None
-        else _in_columns(where, filled, (len(columns), *where.shape[1:])),
         "mean": mean,
         "spread": spread,
         "n_responses": np.array([n_responses]),
@@ -249,24 +243,3 @@ def _histogram(codes: NDArray[np.floating]) -> tuple[NDArray[np.int64], float]:
     firing = codes[codes > 0]
     counts, _ = np.histogram(firing, bins=_N_BINS, range=(0.0, largest or 1.0))
     return counts.astype(np.int64), largest
-
-
-def _where(
-    feature: int,
-    crosscoder: GroupCrosscoder,
-    pictures: Pictures,
-    samples: list[int],
-    elements: list[int],
-) -> NDArray[np.uint8] | None:
-    """Codes around what is shown, in steps of 1/255 of the largest of each."""
-    if not samples or reads_whole_orbits(crosscoder):
-        return None
-    around = pictures.around(samples, elements)
-    if around is None:
-        return None
-    known = np.isfinite(around).all(axis=-1)
-    codes = np.zeros(known.shape, dtype=np.float32)
-    codes[known] = codes_of_activations(crosscoder, around[known])[:, feature]
-    largest = codes.max(axis=(1, 2), keepdims=True)
-    scaled = np.divide(codes, largest, out=np.zeros_like(codes), where=largest > 0)
-    return np.round(scaled * 255).astype(np.uint8)

@@ -27,6 +27,7 @@ from ._page import assemble
 from ._pictures import HasPatches
 from ._strongest import StrongestBlocks, strongest_blocks
 from ._subject import Material, ReportSubject, fingerprint, resolve_subject
+from ._where import maps_of_firing
 
 #: Up to so many features have all pictures; with more, a file would be too large to open at once.
 _MAX_FEATURES_WITH_ALL = 2048
@@ -195,7 +196,18 @@ def _run(
             for of_feature in found
         ]
         css = [pictures.by_css(element) for element in range(analysis.group_.order)]
-        shown = shown_of(found, names, columns, css, atlas, words)
+        where = None
+        if columns.shows_where:
+            where = maps_of_firing(
+                features,
+                found,
+                subject.crosscoder,
+                pictures,
+                material.image_ids,
+                kept,
+                progress=progress,
+            )
+        shown = shown_of(found, where, names, columns, css, atlas, words)
         if shown["pictures"] is not None:
             shown["pictures"]["round"] = pictures.is_round
         atlases.append(atlas)

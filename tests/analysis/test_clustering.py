@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
 from sklearn_groupcross import Dihedral
@@ -106,3 +107,20 @@ def test_average_linkage_keeps_them_apart_at_any_threshold(seed):
     labels = cluster_families(distances, np.ones(12, dtype=bool), 2.0, compatible=compatible)
     same = (labels[:, None] == labels) & (labels >= 0)
     assert compatible[same].all()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_averages_are_merged_as_scikit_learn_merges_them(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 40))
+    # in steps, so that some averages lie at the threshold
+    upper = np.triu(rng.integers(0, 9, (n, n)) / 8, 1).astype(np.float32)
+    distances, alive = upper + upper.T, np.ones(n, dtype=bool)
+    for threshold in (0.25, 0.5, 0.8):
+        expected = AgglomerativeClustering(
+            n_clusters=None, metric="precomputed", linkage="average", distance_threshold=threshold
+        ).fit_predict(distances)
+        labels = cluster_families(distances, alive, threshold)
+        together = labels[:, None] == labels
+        together[labels < 0] = np.eye(n, dtype=bool)[labels < 0]
+        np.testing.assert_array_equal(together, expected[:, None] == expected)

@@ -24,10 +24,11 @@ def chaos(folder, *options, seconds):
     return re.search(r"(\d+) faults in .*: 0 lost .* 0 results .* 0 messages", ended.stdout)[1]
 
 
+@pytest.mark.slow
 def test_a_few_faults(tmp_path):
     assert chaos(tmp_path, "--faults", "3", "--seed", "2", seconds=600) == "3"
 
 
-@pytest.mark.chaos
+@pytest.mark.slow
 def test_many_faults(tmp_path):
     assert chaos(tmp_path, "--faults", "60", seconds=3600) == "60"

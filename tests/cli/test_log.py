@@ -22,12 +22,21 @@ def test_what_was_said_before_there_was_a_file_is_in_it(tmp_path, capsys):
 
 
 def test_the_logger_stays_as_it_was(tmp_path):
-    level, handlers = LOGGER.level, list(LOGGER.handlers)
+    package = logging.getLogger("sklearn_groupcross")
+    before = [(logger.level, list(logger.handlers)) for logger in (LOGGER, package)]
     log = Log()
-    assert LOGGER.level == logging.INFO
+    assert LOGGER.getEffectiveLevel() == logging.INFO
     log.open(tmp_path / "run.log")
     log.close()
-    assert (LOGGER.level, LOGGER.handlers) == (level, handlers)
+    assert [(logger.level, logger.handlers) for logger in (LOGGER, package)] == before
+
+
+def test_what_other_rooms_log_is_in_it(tmp_path):
+    log = Log()
+    log.open(tmp_path / "run.log")
+    logging.getLogger("sklearn_groupcross.crosscoder").info("exact products")
+    log.close()
+    assert "INFO exact products" in (tmp_path / "run.log").read_text(encoding="utf-8")
 
 
 def test_a_log_is_gone_on_with_and_not_through_a_link(tmp_path):

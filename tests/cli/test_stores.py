@@ -13,6 +13,7 @@ from PIL import Image
 from sklearn_groupcross import Dihedral, OrbitDataset, OrbitStore
 from sklearn_groupcross.cli import main
 from sklearn_groupcross.cli._record import read_record
+from sklearn_groupcross.networks import _precision
 from sklearn_groupcross.orbits import _store_locating
 from tests.cli.runs import FITTING, bits, run, run_arguments
 from tests.orbits.stores import create, fill
@@ -151,7 +152,8 @@ class TestExtract:
         found = np.asarray(OrbitStore(tmp_path / "store"))
         np.testing.assert_allclose(found, again.as_array(), rtol=2e-3, atol=1e-4)
 
-    def test_options_reach_the_dataset(self, folder, tmp_path):
+    def test_options_reach_the_dataset(self, folder, tmp_path, monkeypatch):
+        monkeypatch.setattr(_precision, "multiplies_bfloat16", lambda: True)  # else it is warned of
         more = ["--sampling", "energy", "--interpolation", "exact", "--layer", "relu2"]
         more += ["--layer", "relu3", "--hues", "3", "--precision", "bfloat16", "--radius", "9"]
         more += ["--n-images", "2", "--dtype", "float32", "--max-samples", "7", "--seed", "3"]

@@ -13,7 +13,7 @@ from sklearn_groupcross.report._excitation import (
     in_order,
     strongest_samples,
 )
-from sklearn_groupcross.report._pictures import N_CELLS, NoPictures, Patches
+from sklearn_groupcross.report._pictures import NoPictures, Patches
 from sklearn_groupcross.report._strongest import StrongestBlocks, strongest_blocks
 
 COLUMNS = Columns(n_strongest=3, quantiles=(0.5,), elements=(0, 3, 5), shows_where=True)
@@ -82,18 +82,15 @@ def test_what_is_shown_excites_as_the_page_says(small_crosscoder, small_dataset,
     np.testing.assert_array_equal(found["pictures"], np.stack(expected))
     # turned views are the page's own: nothing is drawn for them
     assert len(found["views"]) == 0
-    # where a picture is of, the feature fires
-    assert found["where"].shape == (4, N_CELLS, N_CELLS)
-    middle = found["where"][:, 5:8, 5:8].max(axis=(1, 2))
-    assert (middle > 0).all()
-    assert (found["where"].max(axis=(1, 2)) == 255).all()
+    blocks = strongest.blocks[found["samples"], 0]
+    np.testing.assert_array_equal(found["elements"], blocks)
 
 
 def test_of_what_has_no_pictures_there_are_numbers(
     small_crosscoder, small_dataset, orbits, feature
 ):
     found = collect(small_crosscoder, small_dataset, orbits, feature, pictures=NoPictures())
-    assert [len(found[name]) for name in ("pictures", "views", "where")] == [0, 0, 0]
+    assert [len(found[name]) for name in ("pictures", "views")] == [0, 0]
     assert (found["samples"] >= 0).all()
     assert np.isfinite(found["mean"]).all()
 
