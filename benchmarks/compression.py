@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from measuring import step_times
+from measuring import processor, step_times
 from scipy.stats import t
 from training_speed import add_data_arguments, ours, read_orbits
 
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=96)
     parser.add_argument("--shares", type=float, nargs="*", default=[0.95, 0.9, 0.8, 0.7, 0.6])
     options = parser.parse_args()
+    print(processor())
     group, train, test = read_orbits(options)
     for share in (None, *options.shares):
         explained, seconds = [], []

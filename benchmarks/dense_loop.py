@@ -24,14 +24,15 @@ class DenseLoop:
         batch_size: int,
         learning_rate: float,
         device: str | torch.device = "cpu",
+        seed: int = 0,
     ) -> None:
         self.k, self.d, self.n_atoms = k, orbits.shape[2], n_atoms
-        self.batch_size, self.learning_rate = batch_size, learning_rate
+        self.batch_size, self.learning_rate, self.seed = batch_size, learning_rate, seed
         self.flat = torch.from_numpy(orbits.reshape(len(orbits), -1)).to(device)
         self.mean = self.flat.mean(0)
         total = sum(float((rows - self.mean).square().sum()) for rows in self.flat.split(1024))
         self.scale = math.sqrt(self.flat.shape[1] * len(orbits) / total)
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(seed)
         atoms = torch.randn(n_atoms, self.flat.shape[1], generator=generator).to(device)
         atoms = torch.nn.functional.normalize(atoms, dim=1)
         encoder = torch.nn.functional.normalize(atoms[:, : self.d], dim=1)
@@ -58,7 +59,7 @@ class DenseLoop:
             return min(1.0, rise, fall)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(adam, rise_and_fall)
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(self.seed)
         batches: list[Tensor] = []
         n_batches = -(-len(self.flat) // self.batch_size)
         for _ in range(n_steps):

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measuring import processor
 
 from sklearn_groupcross.analysis import _correlation
 from sklearn_groupcross.analysis._similarity import best_alignment, self_profiles, unit_atoms
@@ -125,6 +126,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=2)
     parser.add_argument("--memory", choices=["comparison", "fit"], help="measure memory alone")
     options = parser.parse_args()
+    print(processor())
     group = parse_group(options.group)
     components = random_components(options.atoms, group.order * options.channels)
     if options.memory:

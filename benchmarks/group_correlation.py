@@ -12,6 +12,7 @@ import argparse
 import time
 
 import numpy as np
+from measuring import processor
 
 from sklearn_groupcross.groups import GroupFourier, parse_group
 
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=480)
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
+    print(processor())
     group = parse_group(options.group)
     rng = np.random.default_rng(0)
     shape = (options.atoms, group.order, options.channels)

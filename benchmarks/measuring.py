@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklearn_groupcross._processor import instruction_sets
 from sklearn_groupcross.crosscoder._trainer import Trainer
 
 GIGA = 10**9
@@ -53,7 +54,10 @@ def processor() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     models = {line.split(":")[1].strip() for line in lines if line.startswith("model name")}
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"{', '.join(models)}, {capability}, {torch.get_num_threads()} threads"
+    return (
+        f"{', '.join(models)} ({instruction_sets()}), torch with {capability}, "
+        f"{torch.get_num_threads()} threads"
+    )
 
 
 def anonymous_bytes() -> int:

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measuring import processor
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[100, 1000, 10000])
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
+    print(processor())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "plan_network.py").write_text(NETWORK)

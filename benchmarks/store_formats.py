@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from measuring import processor
 from tabulate import tabulate
 
 from sklearn_groupcross import Cyclic, OrbitStore
@@ -208,6 +209,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
+    print(processor())
     rng = np.random.default_rng(0)
     if options.orbits is None:
         orbits = np.maximum(rng.standard_normal((options.rows, 32, 480)), 0).astype(np.float16)

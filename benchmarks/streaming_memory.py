@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measuring import GIGA, Peak, anonymous_bytes
+from measuring import GIGA, Peak, anonymous_bytes, processor
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder
 
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--activation", default="relu")
     parser.add_argument("--compression", type=float)
     options = parser.parse_args()
+    print(processor())
     n_rows = round(options.gigabytes * GIGA / (2 * GROUP.order * N_CHANNELS))
     file = options.folder / f"store-{n_rows}.npy"
     if not file.exists():

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from measuring import step_times
+from measuring import processor, step_times
 from training_speed import add_data_arguments, ours, read_orbits
 
 PENALTIES = {"batch_topk": None, "relu": 0.55}
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=64)
     parser.add_argument("--steps-of-topk", type=int, default=16)
     options = parser.parse_args()
+    print(processor())
     group, train, _ = read_orbits(options)
     for activation, l1 in PENALTIES.items():
         crosscoder = ours(group, options.steps, len(train), 32).set_params(activation=activation)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from dense_loop import DenseLoop
-from measuring import GIGA, peak_bytes, seconds, step_times
+from measuring import GIGA, peak_bytes, processor, seconds, step_times
 from tabulate import tabulate
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder
@@ -106,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
+    print(processor())
     measure({**MIDDLE, "turns": 2, "samples": 2048})  # loads and compiles
     results: list[tuple[str, int, tuple[float, ...]]] = []
     rows: list[list[Any]] = []

@@ -4,10 +4,12 @@
 
 Synthetic orbits; ``Dihedral(32)``, 480 channels, 4096 atoms, TopK with k = 32, batches of 1024, and
 the same with a plain autoencoder (one block). First the limits, best of several: products of large
-matrices in float32 and bfloat16, reading and copying memory. Then for each phase of a step the
-median of its seconds, the arithmetic and the memory traffic that it cannot do without, and their
-share of the limits. Arithmetic counts gathered atoms alone; traffic counts what is not in the
-cache, once. A phase far below both limits gathers: it is held up by the cache between the two.
+matrices in float32, and in bfloat16 where the CPU has them, reading and copying memory. Of 16-bit
+integers, which no library multiplies, twice the products of float32 are taken for the limit. Then
+for each phase of a step the median of its seconds, the arithmetic and the memory traffic that it
+cannot do without, and their share of the limits. Arithmetic counts gathered atoms alone; traffic
+counts what is not in the cache, once. A phase far below both limits gathers: it is held up by the
+cache between the two.
 """
 
 from __future__ import annotations
@@ -19,13 +21,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from measuring import seconds
+from measuring import processor, seconds
 from tabulate import tabulate
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder
+from sklearn_groupcross._processor import multiplies_bfloat16
 from sklearn_groupcross.crosscoder import _trainer
+from sklearn_groupcross.crosscoder._activations import _largest
 from sklearn_groupcross.crosscoder._active import _sparse_step
-from sklearn_groupcross.crosscoder._active._screening import RoughEncoder
+from sklearn_groupcross.crosscoder._active._rough_encoders import fastest_kind
 from sklearn_groupcross.crosscoder._feed import Feed
 from sklearn_groupcross.groups import FiniteGroup, Trivial
 
@@ -43,9 +47,13 @@ def limits() -> dict[str, float]:
     flops = 2 * left.shape[0] * right.numel()
     large, copy = torch.randn(1 << 27), torch.empty(1 << 27)
     halves = left.bfloat16(), right.bfloat16(), out.bfloat16()
+    float32 = flops / best(lambda: torch.mm(left, right, out=out)) / 1e9
+    rough = {"int16": 2 * float32}  # half as many bits: twice as many at a time
+    if multiplies_bfloat16():
+        rough = {"bfloat16": flops / best(lambda: torch.mm(*halves[:2], out=halves[2])) / 1e9}
     return {
-        "float32": flops / best(lambda: torch.mm(left, right, out=out)) / 1e9,
-        "bfloat16": flops / best(lambda: torch.mm(*halves[:2], out=halves[2])) / 1e9,
+        "float32": float32,
+        **rough,
         "reading": 4 * large.numel() / best(large.sum) / 1e9,
         "copying": 8 * large.numel() / best(lambda: copy.copy_(large)) / 1e9,
     }
@@ -70,7 +78,7 @@ class Phases:
         setattr(owner, name, timed)
 
 
-def work(group: FiniteGroup) -> dict[str, tuple[float, str, float]]:
+def work(group: FiniteGroup, kind: str) -> dict[str, tuple[float, str, float]]:
     """Arithmetic, its kind, and bytes of memory traffic of each phase."""
     width = group.order * D
     atoms, batch, encoder = 4.0 * M * width, 4.0 * N * width, 4.0 * M * D
@@ -78,8 +86,8 @@ def work(group: FiniteGroup) -> dict[str, tuple[float, str, float]]:
     return {
         "reading": (0.0, "float32", 2 * batch),
         "centring": (0.0, "float32", 4 * batch),
-        "encoder to bfloat16": (0.0, "float32", 1.5 * encoder),
-        "rough codes": (2.0 * N * M * D, "bfloat16", 2.0 * N * M),
+        "rough encoder": (0.0, "float32", 1.5 * encoder),
+        "rough codes": (2.0 * N * M * D, kind, 2.0 * N * M),
         "largest codes": (0.0, "float32", 2.0 * N * M),
         # the decoder once, its gradient once, and the batch
         "decoder, all gradients": (3 * gathered, "float32", 2 * atoms + batch),
@@ -90,18 +98,22 @@ def work(group: FiniteGroup) -> dict[str, tuple[float, str, float]]:
 
 
 def main() -> None:
+    rough = fastest_kind()
+    if rough is None:
+        raise SystemExit("This processor makes exact products as fast as rough ones.")
+    print(processor())
     bounds = limits()
     print(", ".join(f"{name} {value:.0f}" for name, value in bounds.items()), "(GFLOP/s, GB/s)")
     phases = Phases()
     phases.watch(Feed, "_read", "reading")
     phases.watch(Feed, "_prepare", "centring")
-    phases.watch(RoughEncoder, "refresh", "encoder to bfloat16")
-    phases.watch(RoughEncoder, "screen", "rough codes")
+    phases.watch(rough, "refresh", "rough encoder")
+    phases.watch(rough, "preactivations", "rough codes")
     phases.watch(_sparse_step, "squared_error", "decoder, all gradients")
     phases.watch(_sparse_step, "transposed_product", "encoder's gradient")
-    phases.watch(_sparse_step, "largest_codes", "codes")
+    phases.watch(_largest, "largest_codes", "codes")
     phases.watch(_trainer, "clip_gradients", "norm of gradients")
-    phases.watch(torch.optim.Adam, "step", "Adam")
+    phases.watch(_trainer.Adam, "step", "Adam")
     phases.watch(_trainer.Trainer, "train_on", "step")
     for group in (Dihedral(32), Trivial()):
         phases.seconds.clear()
@@ -114,7 +126,7 @@ def main() -> None:
         found = {name: float(np.median(values)) for name, values in phases.seconds.items()}
         found["largest codes"] = found.pop("codes") - found["rough codes"]
         rows = []
-        for name, (flops, kind, traffic) in work(group).items():
+        for name, (flops, kind, traffic) in work(group, rough.numbers).items():
             rates = flops / found[name] / 1e9, traffic / found[name] / 1e9
             rows.append(
                 [

@@ -223,8 +223,9 @@ def main() -> None:
             )  # fmt: skip
             results.setdefault(name, []).append(json.loads(process.stdout))
             print(name, results[name][-1], flush=True)
-    from measuring import ratio, spread
+    from measuring import processor, ratio, spread
 
+    print(processor())
     for name, found in results.items():
         line = f"{name}:"
         for what in ("training", "encoding"):

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from dense_loop import DenseLoop
-from measuring import GIGA, peak_bytes, ratio, spread, step_times, take_turns
+from measuring import GIGA, peak_bytes, processor, ratio, spread, step_times, take_turns
 
 from sklearn_groupcross import GroupCrosscoder, OrbitDataset, load_network
 from sklearn_groupcross.groups import FiniteGroup, Trivial, parse_group
@@ -107,6 +107,7 @@ def main() -> None:
 
     times = take_turns({name: lambda name=name: run(name) for name in fits}, options.rounds)
     loop = fitted["dense loop"]
+    print(processor())
     print(f"{group!r}, {len(train)} orbits to train on, {n_steps} steps of {BATCH} at most")
     for name, model in fitted.items():
         codes = model.transform(test)

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measuring import processor
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, OrbitStore
 from sklearn_groupcross.orbits import StoredImage
@@ -68,6 +69,7 @@ def main() -> None:
     parser.add_argument("--orbits", type=int, default=40_000)
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
+    print(processor())
     path = options.folder / "verify_on_read.orbits"
     write(path, options.orbits)
     size = sum(file.stat().st_size for file in path.iterdir())
