@@ -141,3 +141,19 @@ def test_the_last_thread_that_leaves_gives_the_host_its_precision_back(host_prec
     leave.set()
     thread.join()
     assert precision() == host_precision
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_convolutions_of_cuda_are_full_unless_tf32_is_wanted(wanted):
+    """What torch would do on CUDA, which need not be there to be told."""
+    cudnn = torch.backends.cudnn
+
+    def allows_tf32():
+        return cudnn.conv.fp32_precision == "tf32" if hasattr(cudnn, "conv") else cudnn.allow_tf32
+
+    before = allows_tf32()
+    with _ambient.tf32_convolutions(torch.device("cuda"), wanted=wanted):
+        assert allows_tf32() is wanted
+    assert allows_tf32() is before
+    with _ambient.tf32_convolutions(torch.device("cpu"), wanted=not before):
+        assert allows_tf32() is before

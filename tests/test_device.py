@@ -24,6 +24,7 @@ def test_the_cpu_is_always_there(device):
         ("cuda:1", 1, "torch finds 1 of CUDA here, counted from 0"),
         ("abacus", 1, "Unknown device 'abacus': expected 'auto', 'cpu' or 'cuda'"),
         ("meta", 1, "holds no numbers"),
+        ("mps", 1, "Apple's GPU, has no float64, .*: take device='cpu'"),
         ("vulkan", 1, "torch cannot use it here; 'auto' takes what there is"),
     ],
 )

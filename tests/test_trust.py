@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sklearn_groupcross"
 #: What opens pickles or runs text, and where that is looked after: docs/guide/trust says so too.
 ALLOWED = {
-    "crosscoder/_compiled.py": {"pickle.loads"},  # numba's cache, which is trusted as the package
+    "_compiled.py": {"pickle.loads"},  # numba's cache, which is trusted as the package
     "networks/_weights_file.py": {"torch.load"},  # after `check_pickle`, and with weights_only
 }
 OPENS = {
@@ -79,7 +79,7 @@ def hook(event, arguments):
         while frame is not None:
             callers.append(frame.f_code.co_filename.replace("\\\\", "/"))
             frame = frame.f_back
-        of_cache = any(caller.endswith("crosscoder/_compiled.py") for caller in callers)
+        of_cache = any(caller.endswith("_compiled.py") for caller in callers)
         seen.add("numba's cache" if of_cache else ".".join(arguments))
 
 sys.addaudithook(hook)

@@ -211,6 +211,7 @@ class TestDask:
         for name in ("split0_test_score", "split1_test_score"):
             np.testing.assert_array_equal(alone[name], by_two[name])
 
+    @pytest.mark.slow
     def test_a_death(self, cluster, tmp_path):
         """Dask itself gives the task to another worker; when it gives up, so do we."""
         with joblib.parallel_config(backend="dask"):
