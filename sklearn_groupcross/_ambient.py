@@ -154,6 +154,26 @@ def tf32_products(device: torch.device, *, wanted: bool) -> AbstractContextManag
     return _products.tf32() if wanted and device.type == "cuda" else nullcontext()
 
 
+@contextmanager
+def tf32_convolutions(device: torch.device, *, wanted: bool) -> Iterator[None]:
+    """Let a CUDA device convolve float32 in TF32 or not; torch lets it, unless it is told.
+
+    As with products, threads that want different things at once get what the last one asked for.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn: Any = torch.backends.cudnn
+    is_new = hasattr(cudnn, "conv")  # torch 2.9; the old way fails where the new one has been used
+    part, name = (cudnn.conv, "fp32_precision") if is_new else (cudnn, "allow_tf32")
+    before = getattr(part, name)
+    setattr(part, name, ("tf32" if wanted else "ieee") if is_new else wanted)
+    try:
+        yield
+    finally:
+        setattr(part, name, before)
+
+
 class _Precision(NamedTuple):
     """What torch's two ways of saying it say: the old one, None where they contradict, the new."""
 
