@@ -201,6 +201,7 @@ class TestDask:
             np.testing.assert_array_equal(one.encoder_, other.encoder_)
             assert one.history_ == other.history_
 
+    @pytest.mark.slow
     def test_grid_search_over_penalties(self, cluster, store, estimator):
         search = GridSearchCV(
             estimator, {"l1": [0.03, 0.1, 0.3]}, cv=GroupKFold(2), refit=False, n_jobs=2

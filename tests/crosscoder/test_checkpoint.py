@@ -165,12 +165,14 @@ KILLED = """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="processes are forked and killed by signals")
-def test_kill_9_at_ten_random_moments(orbits, tmp_path):
-    """Ten lives of one run, each ended by SIGKILL, the eleventh by its end: the same bits."""
+@pytest.mark.parametrize("n_lives", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_kill_9_at_random_moments(orbits, tmp_path, n_lives):
+    """Some lives of one run are each ended by SIGKILL, one more by its end: the same bits."""
     np.save(tmp_path / "orbits.npy", orbits)
     options = {"activation": "batch_topk", "k": 3, "device": "cpu"}
     whole = build(**options).fit(np.load(tmp_path / "orbits.npy"))
-    moments = np.sort(np.random.default_rng(0).choice(np.arange(2, 56), size=10, replace=False))
+    drawn = np.random.default_rng(0).choice(np.arange(2, 56), size=n_lives, replace=False)
+    moments = np.sort(drawn)
     script = textwrap.dedent(KILLED)
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path), ",".join(map(str, moments))],
@@ -179,7 +181,7 @@ def test_kill_9_at_ten_random_moments(orbits, tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=True,
     )
-    assert done.stdout.split() == [str(int(signal.SIGKILL))] * 10
+    assert done.stdout.split() == [str(int(signal.SIGKILL))] * n_lives
     resumed = build(tmp_path / "checkpoints", **options).fit(orbits)
     assert_same_run(resumed, whole)
 

@@ -333,6 +333,7 @@ def test_who_calls_for_several_processes_is_warned_and_once(
     assert len(list((tmp_path / "store").glob("chunk-*.jsonl"))) == 6
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_writes_the_same_store(folder, tmp_path):
     dataset(folder).extract(tmp_path / "one", chunk_bytes=CHUNK)
     with (

@@ -140,6 +140,7 @@ class TestProcesses:
         found = Parallel(n_jobs=2)(delayed(sums)(view, rows) for rows in parts)
         np.testing.assert_array_equal(np.concatenate(found), sums(store, slice(None, None, -1)))
 
+    @pytest.mark.slow
     def test_two_extract(self, remote, tmp_path, small_network, smooth_images):
         dataset = OrbitDataset(
             smooth_images, network=small_network, group=Dihedral(2), n_positions=4

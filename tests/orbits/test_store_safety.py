@@ -27,6 +27,7 @@ def in_processes(what, path):
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_killed_ten_times_and_resumed_it_is_the_same_to_the_byte(tmp_path):
     printed = in_processes("killed", tmp_path / "store")
     counts, whole = [int(n) for n in printed[::2]], printed[1::2]

@@ -94,7 +94,10 @@ def test_norms_bound_what_rounding_changed(size, seed):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "+sse2"}, {"NUMBA_DISABLE_JIT": "1"}],
+    [
+        {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "+sse2"},
+        pytest.param({"NUMBA_DISABLE_JIT": "1"}, marks=pytest.mark.slow),
+    ],
 )
 def test_numba_may_be_told_to_use_less(settings):
     """What numba does not compile for would end the process."""

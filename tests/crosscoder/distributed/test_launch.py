@@ -93,7 +93,7 @@ def test_the_cases_reach_what_they_are_for():
         assert max(build(**CASES[case]).fit(orbits()).history_["dead"]) > 0
 
 
-@pytest.mark.parametrize("parallel", ["data", "atoms"])
+@pytest.mark.parametrize("parallel", ["data", pytest.param("atoms", marks=pytest.mark.slow)])
 def test_a_killed_process_is_named_and_the_run_goes_on_to_the_same_bits(tmp_path, parallel):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
