@@ -354,6 +354,8 @@ class GroupCrosscoder(ShowsWhatWasLearned, Resumable, FittedCrosscoder):
         UserWarning
             If all samples are equal, `k` is given and has no effect, or atoms fire too rarely for
             what each has to learn.
+        RuntimeWarning
+            If `precision` is ``"bfloat16"`` on a CPU without instructions for its products.
         """
         if self.k is not None and not ACTIVATIONS[self.activation].uses_k:
             warn_caller(

@@ -208,5 +208,5 @@ def _warn_of_slow_products(precision: str, device: torch.device) -> None:
             "precision='bfloat16' on a CPU without instructions for bfloat16 products "
             f"({instruction_sets()}): steps that multiply by all atoms may take 8 times as long "
             "as in float32. Take 'auto', which is bfloat16 on GPUs that have it, or 'float32'.",
-            UserWarning,
+            RuntimeWarning,
         )

@@ -95,11 +95,10 @@ class OrbitDataset(Dataset[Tensor]):
         smaller than the number of images leaves the last ones without any, with a warning.
     radius : float, optional
         Radius in pixels of the disk about the image centre in which positions lie; a smaller one is
-        read faster. Default: the
-        largest for which no reading sees padding or, with `interpolation` ``"exact"``, what lies
-        beyond the image; less what an action's mask hides. Where fields are about as large as the
-        input, every reading sees padding: the default is then a disk within the layer's map, with a
-        warning; a radius of your own says that this is meant.
+        read faster. Default: the largest for which no reading sees padding or, with `interpolation`
+        ``"exact"``, what lies beyond the image; less what an action's mask hides. Where fields are
+        about as large as the input, every reading sees padding: the default is then a disk within
+        the layer's map, with a warning; a radius of your own says that this is meant.
     interpolation : {"bilinear", "exact"}, default="bilinear"
         ``"bilinear"`` passes every transformed image through the network once, and interpolates
         its map at all positions. ``"exact"`` turns the image about each position such that all

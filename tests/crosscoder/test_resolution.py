@@ -101,7 +101,7 @@ def test_slow_bfloat16_is_told(has_bfloat16, n_features, monkeypatch):
     monkeypatch.setattr(_resolution, "multiplies_bfloat16", lambda: has_bfloat16)
     monkeypatch.setattr(_resolution, "instruction_sets", lambda: "AVX2, FMA")
     warns = not has_bfloat16 and n_features == 5000  # small products take no time to speak of
-    expected = pytest.warns(UserWarning, match=r"bfloat16 products \(AVX2, FMA\)")
+    expected = pytest.warns(RuntimeWarning, match=r"bfloat16 products \(AVX2, FMA\)")
     with expected if warns else nullcontext():
         options = resolved(n_features=n_features, precision="bfloat16")
     assert options.precision == "bfloat16"
