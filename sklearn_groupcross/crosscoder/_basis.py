@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from scipy.linalg import hadamard
 from torch import Tensor
 
+from .._parallel import Item, share_out
 from ..groups import CompactFourier, FiniteGroup
 from ._spectra import Spectrum, needed_spectra
 
@@ -89,28 +90,40 @@ class OrbitBasis:
 
     def compress(self, stacks: Tensor) -> Tensor:
         """Coordinates (n, r) of orbit stacks (n, |G| d); what is outside of their span is lost."""
-        room = self._room(stacks)
-        return torch.cat(
-            [
-                self._mix(self._project(rows, room[: len(rows)]))
-                for rows in stacks.split(_ROWS_AT_ONCE)
-            ]
-        )
+        coordinates = stacks.new_empty(len(stacks), self.n_coordinates)
+
+        def project(parts: Iterator[slice]) -> None:
+            room = self._room(stacks)
+            for part in parts:
+                rows = stacks[part]
+                coordinates[part] = self._mix(self._project(rows, room[: len(rows)]))
+
+        _share_out(project, _parts(stacks), stacks.device)
+        return coordinates
 
     def expand(self, coordinates: Tensor, elements: slice = slice(None)) -> Tensor:
         """Orbit stacks (n, |G| d) with given coordinates (n, r), or blocks of some elements."""
-        columns, room = self.columns[elements], self._room(coordinates)
-        stacks = coordinates.new_empty(len(coordinates), len(columns), room.shape[2])
-        for out, some in zip(
-            stacks.split(_ROWS_AT_ONCE), coordinates.split(_ROWS_AT_ONCE), strict=True
-        ):
-            torch.matmul(columns, self._coefficients(some, room[: len(some)]), out=out)
+        columns = self.columns[elements]
+        stacks = coordinates.new_empty(len(coordinates), len(columns), self._n_channels)
+
+        def combine(parts: Iterator[slice]) -> None:
+            room = self._room(coordinates)
+            for part in parts:
+                rows = coordinates[part]
+                coefficients = self._coefficients(rows, room[: len(rows)])
+                torch.matmul(columns, coefficients, out=stacks[part])
+
+        _share_out(combine, _parts(coordinates), coordinates.device)
         return stacks.flatten(1)
+
+    @property
+    def _n_channels(self) -> int:
+        return self.axes[0].shape[1] // self.group.irreps[0].multiplicity
 
     def _room(self, rows: Tensor) -> Tensor:
         """Memory for the coefficients of some rows: to get it takes as long as a product."""
-        n_channels = self.axes[0].shape[1] // self.group.irreps[0].multiplicity
-        return rows.new_empty(min(len(rows), _ROWS_AT_ONCE), self.group.order, n_channels)
+        n = min(len(rows), _ROWS_AT_ONCE)
+        return rows.new_empty(n, self.group.order, self._n_channels)
 
     def translate(self, coordinates: Tensor, h: int) -> Tensor:
         """Coordinates (n, r) of ``R_h O``: each irrep's matrix of h mixes its columns."""
@@ -134,14 +147,15 @@ class OrbitBasis:
     def _project(self, stacks: Tensor, room: Tensor) -> Tensor:
         """Coefficients along the axes, (n, r), by way of those of all blocks, (n, |G|, d)."""
         n, start = len(stacks), 0
-        projected = stacks.new_empty(n, self.n_coordinates)
+        # the other way round, since few rows are multiplied faster than few columns
+        projected = stacks.new_empty(self.n_coordinates, n)
         coefficients = torch.matmul(self.columns.T, stacks.reshape(room.shape), out=room)
         for axes, part in zip(self.axes, _by_irrep(coefficients, self.group), strict=True):
             for column in part.unbind(1):
                 stop = start + len(axes)
-                torch.mm(column, axes.T, out=projected[:, start:stop])
+                torch.mm(axes, column.T, out=projected[start:stop])
                 start = stop
-        return projected
+        return projected.T
 
     def _coefficients(self, coordinates: Tensor, out: Tensor) -> Tensor:
         """Coefficients (n, |G|, d) of all irreps, b and then a within each."""
@@ -280,21 +294,36 @@ def _squares(stacks: Iterable[Tensor], group: FiniteGroup) -> tuple[list[Tensor]
         parts = _by_irrep(coefficients, group)
         if not squares:
             squares = [part.new_zeros(part.shape[2], part.shape[2]) for part in parts]
-        for square, part in zip(squares, parts, strict=True):
-            for rows in part.unbind(1):
-                _add_squares_(square, rows)
+        _share_out(_add_squares, zip(squares, parts, strict=True), chunk.device)
         n += len(chunk)
     return [(square.triu() + square.triu(1).T).cpu() for square in squares], n
 
 
-def _add_squares_(square: Tensor, rows: Tensor) -> None:
+def _add_squares(of_irreps: Iterator[tuple[Tensor, Tensor]]) -> None:
     """Add ``rows.T @ rows`` right of the diagonal, and here and there left of it.
 
     Sums over chunks are no less exact in float32 than the products are themselves.
     """
-    for start in range(0, len(square), _SQUARE_ROWS):
-        left = rows[:, start : start + _SQUARE_ROWS]
-        square[start : start + _SQUARE_ROWS, start:].addmm_(left.T, rows[:, start:])
+    for square, part in of_irreps:
+        for rows in part.unbind(1):
+            for start in range(0, len(square), _SQUARE_ROWS):
+                left = rows[:, start : start + _SQUARE_ROWS]
+                square[start : start + _SQUARE_ROWS, start:].addmm_(left.T, rows[:, start:])
+
+
+def _parts(rows: Tensor) -> list[slice]:
+    starts = range(0, len(rows), _ROWS_AT_ONCE)
+    return [slice(start, start + _ROWS_AT_ONCE) for start in starts]
+
+
+def _share_out(
+    work: Callable[[Iterator[Item]], None], items: Iterable[Item], device: torch.device
+) -> None:
+    """Let threads take items in turn; a GPU is asked by one."""
+    if device.type == "cpu":
+        share_out(work, items)
+    else:
+        work(iter(items))
 
 
 def _by_irrep(coefficients: Tensor, group: FiniteGroup) -> list[Tensor]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Barrier
 
 import torch
 from torch import Tensor
 
+from .._parallel import own_threads
 from ._active._sparse_step import revival
 from ._batches import Samples
 from ._trainer import Trainer
@@ -36,16 +36,7 @@ def side_by_side(trainers: list[Trainer]) -> Iterator[Steps]:
     if n_at_once == 1 or trainers[0].options.device.type != "cpu":
         yield Steps(trainers)
         return
-    with ThreadPoolExecutor(n_at_once, thread_name_prefix="dictionaries") as pool:
-        try:
-            barrier = Barrier(n_at_once)
-            for begun in [
-                pool.submit(_use_threads, n_threads // n_at_once, barrier) for _ in range(n_at_once)
-            ]:
-                begun.result()
-        finally:
-            # threads that the host begins meanwhile take the number that was set last
-            torch.set_num_threads(n_threads)
+    with own_threads(n_at_once, n_threads // n_at_once) as pool:
         yield Steps(trainers, pool)
 
 
@@ -57,13 +48,6 @@ def choose_n_at_once(n_trainers: int, n_threads: int) -> int:
         return n * each / (1 + _WAITING * (each - 1))
 
     return max(range(1, min(n_trainers, n_threads) + 1), key=speed)
-
-
-def _use_threads(n: int, barrier: Barrier) -> None:
-    """Let torch use n threads in this thread of a pool, once all of the pool are there."""
-    torch.get_num_threads()  # makes it take the number of the process, which it does but once
-    torch.set_num_threads(n)
-    barrier.wait()
 
 
 class Steps:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from .._parallel import share_out
 
 # Axes that are looked for at first. Half of them are trusted: those beyond converge slowly.
 _LEADING = 128
@@ -61,7 +63,7 @@ def needed_spectra(
     counts : list of int
         What `count` says of them.
     """
-    spectra = [leading_spectrum(square) for square in squares]
+    spectra = _each(leading_spectrum, squares)
     while True:
         counts = count(spectra)
         # of the axes that are needed and not exact the best: those before it are not enough,
@@ -74,7 +76,18 @@ def needed_spectra(
         if not missing:
             return spectra, counts
         i = missing[max(missing)]
-        spectra[i] = whole_spectrum(squares[i])
+        spectra[i] = _each(whole_spectrum, [squares[i]])[0]
+
+
+def _each(find: Callable[[Tensor], Spectrum], squares: Sequence[Tensor]) -> list[Spectrum]:
+    """Spectra of matrices, of each by one thread."""
+    found: dict[int, Spectrum] = {}
+
+    def work(numbers: Iterator[int]) -> None:
+        found.update((i, find(squares[i])) for i in numbers)
+
+    share_out(work, range(len(squares)))
+    return [found[i] for i in range(len(squares))]
 
 
 def whole_spectrum(square: Tensor) -> Spectrum:

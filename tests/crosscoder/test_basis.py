@@ -128,3 +128,22 @@ def test_large_components_keep_what_their_exact_axes_would(monkeypatch):
         assert found.kept == pytest.approx(exact.kept, abs=1e-3)
         lost = (stacks - found.basis.expand(found.basis.compress(stacks))).square().sum()
         assert found.lost * len(stacks) == pytest.approx(float(lost), rel=1e-4)
+
+
+def test_bits_do_not_depend_on_the_number_of_threads(monkeypatch):
+    monkeypatch.setattr(_spectra, "_LEADING", 32)
+    group, n_channels = Dihedral(8), 96
+    generator = torch.Generator().manual_seed(0)
+    stacks = torch.randn(400, group.order * n_channels, generator=generator)
+    stacks *= torch.linspace(0, 6, stacks.shape[1]).neg().exp()
+    before, found = torch.get_num_threads(), []
+    try:
+        for n_threads in (1, 2, 3):
+            torch.set_num_threads(n_threads)
+            basis = fit_basis(stacks.split(150), group, 0.9).basis
+            coordinates = basis.compress(stacks)
+            found.append([*basis.axes, coordinates, basis.expand(coordinates)])
+    finally:
+        torch.set_num_threads(before)
+    for others in found[1:]:
+        assert all(map(torch.equal, found[0], others))

@@ -87,7 +87,7 @@ def test_bits_are_those_of_one_after_the_other_and_of_a_single_fit(
     orbits, threads, steps_made, monkeypatch, options
 ):
     ensemble = crosscoder_ensemble(estimator(**options), orbits, N_SEEDS)
-    in_pool = [name for name in steps_made if name.startswith("dictionaries")]
+    in_pool = [name for name in steps_made if name.startswith("own threads")]
     # what has to be left to the caller's thread are the dense steps at the start
     assert len(in_pool) >= (0.4 if "l1" in options else 0.9) * len(steps_made)
     assert len(set(in_pool)) == choose_n_at_once(N_SEEDS, threads)
@@ -102,7 +102,7 @@ def test_a_path_has_the_bits_of_one_after_the_other(orbits, threads, steps_made,
     template = estimator(activation="relu", k=None, compression=0.99, max_epochs=12)
     penalties = [1.0, 1.3, 1.6, 2.0]
     path = crosscoder_path(template, orbits, penalties)
-    in_pool = [name for name in steps_made if name.startswith("dictionaries")]
+    in_pool = [name for name in steps_made if name.startswith("own threads")]
     # the first of a path is alone; of so few steps many resample
     assert len(in_pool) > 0.5 * (len(steps_made) - path[0].n_steps_)
     monkeypatch.setattr(_training, "side_by_side", one_after_the_other)
