@@ -29,8 +29,8 @@ class Rows:
     data : ndarray, Tensor or store
         Of shape (n_samples, order, n_channels) or (n_samples, order * n_channels), floating. A
         store is anything with a ``shape``, a ``dtype`` and rows by slice or by an array of
-        increasing indices. If it has ``read_blocks(rows, n_blocks)``, which gives the first blocks
-        alone, fewer columns are read by it.
+        increasing indices. If it has ``read_blocks(rows, n_blocks, first)``, which gives so many
+        blocks from the first on, fewer columns are read by it.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Rows:
             Increasing.
         columns : slice, optional
             Only these. Of an array or memory map whose rows lie side by side no others are then
-            read, nor of a store with ``read_blocks`` if they are of its first block.
+            read, nor of a store with ``read_blocks`` any other blocks.
         dtype : torch.dtype, default=torch.float32
         to_change : bool, default=True
             Whether the tensor may be written to; otherwise it may share the memory of the data.
@@ -96,7 +96,9 @@ class Rows:
         target = np.float64 if dtype == torch.float64 else np.float32
         is_there = may_be_shared and part.dtype == target and part.flags.c_contiguous
         if memory is not None and columns == slice(None) and not is_there:
-            return memory.copy_(as_tensor(part))  # numpy widens float16 seven times slower
+            return memory.copy_(as_tensor(part))
+        if part.dtype == np.float16:  # numpy widens it seven times slower
+            return as_tensor(part, dtype).contiguous()
         # An array gives a copy by itself for rows by index; of a store nobody knows.
         is_copy = isinstance(self._data, np.ndarray) and not isinstance(rows, slice)
         copy = None if is_copy or may_be_shared else True
@@ -117,10 +119,13 @@ class Rows:
                 # faster than an index, and other threads go on meanwhile
                 return np.asarray(flat.take(rows, axis=0))
             return np.asarray(flat[rows, columns])
-        n_channels = self._data.shape[-1]
-        start, stop, _ = columns.indices(self.shape[1])
-        if start == 0 and stop <= n_channels and hasattr(self._data, "read_blocks"):
-            return self._data.read_blocks(rows, 1)[:, 0, :stop]
+        if columns != slice(None) and hasattr(self._data, "read_blocks"):
+            n_channels = self._data.shape[-1]
+            start, stop, _ = columns.indices(self.shape[1])
+            first, last = start // n_channels, -(-stop // n_channels)
+            blocks = np.asarray(self._data.read_blocks(rows, last - first, first))
+            skipped = first * n_channels
+            return blocks.reshape(len(blocks), -1)[:, start - skipped : stop - skipped]
         return np.asarray(self._data[rows]).reshape(-1, self.shape[1])[:, columns]
 
     def read_parts(

@@ -104,7 +104,7 @@ class MappedChunks:
         return {**self.__dict__, "_maps": {}, "_unverified": {}}
 
     def read(
-        self, name: str, chunk: int, rows: NDArray[np.int64], n_lead: int
+        self, name: str, chunk: int, rows: NDArray[np.int64], blocks: slice
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Give an array from which rows of a chunk are to be copied.
 
@@ -114,8 +114,8 @@ class MappedChunks:
         chunk : int
         rows : ndarray of int
             Rows within the chunk, increasing.
-        n_lead : int
-            So many blocks of each row are wanted, from the first on; more may be there.
+        blocks : slice
+            Which are wanted of each row; the array has no others.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class MappedChunks:
         """
         if self._verify:
             self._verify_images(chunk, rows)
-        return self._map(name, chunk), rows
+        return self._map(name, chunk)[:, blocks], rows
 
     def _map(self, name: str, chunk: int) -> NDArray[Any]:
         key = (name, chunk)
@@ -252,13 +252,13 @@ class ChunkedArray:
                 continue
             local = ordered[start:stop] - self._starts[chunk]
             at: Any
-            source, at = self._chunks.read(self._name, chunk, local, shape[0])
+            source, at = self._chunks.read(self._name, chunk, local, parts[0])
             target: Any = slice(start, stop) if order is None else order[start:stop]
             if (at[1:] == at[:-1] + 1).all():
-                out[target] = source[(slice(at[0], at[-1] + 1), *parts)]
+                out[target] = source[(slice(at[0], at[-1] + 1), slice(None), *parts[1:])]
             elif order is None and shape == self._row_shape:
                 # take into place: fancy indexing would copy twice ("clip": "raise" would as well)
                 np.take(source, at, axis=0, out=out[target], mode="clip")
             else:
-                out[target] = source[(at, *parts)]
+                out[target] = source[(at, slice(None), *parts[1:])]
         return out

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from torch.utils.data import Dataset
 
 from .._html import card
+from .._integers import check_integer
 from ..groups import FiniteGroup
 from ._store_format import Manifest
 from ._store_mapping import ChunkedArray
@@ -116,20 +117,37 @@ class StoredOrbits(Dataset[NDArray[np.floating]]):
             raise ValueError("A store becomes an array only by reading: a copy cannot be avoided.")
         return np.asarray(self._read(self._rows()), dtype=dtype)
 
-    def read_blocks(self, index: ArrayLike | slice, n_blocks: int) -> NDArray[np.floating]:
-        """Read only the first blocks of rows.
+    def read_blocks(
+        self, index: ArrayLike | slice, n_blocks: int, first: int = 0
+    ) -> NDArray[np.floating]:
+        """Read only some blocks of rows.
 
         Parameters
         ----------
         index : slice or array-like of int, of shape (n,)
         n_blocks : int
-            1 is the identity block alone, which is all that an encoder of it needs.
+            1 is the identity block alone, which is all that an encoder of it needs. Of more than
+            there are, those that are there.
+        first : int, default=0
+            Number of the element that the first of them belongs to.
 
         Returns
         -------
         blocks : ndarray of shape (n_rows, n_blocks, n_channels)
+
+        Raises
+        ------
+        TypeError
+            If `n_blocks` or `first` is no whole number.
+        ValueError
+            If no block is asked for, or there is none of that number.
         """
-        return self._read(self._rows(index), min(n_blocks, self.group.order))
+        order = self.group.order
+        check_integer("n_blocks", n_blocks, 1)
+        check_integer("first", first, 0)
+        if first >= order:
+            raise ValueError(f"{self.group!r} has {order} elements; block {first} is of none.")
+        return self._read(self._rows(index), slice(first, min(first + n_blocks, order)))
 
     def layer(self, name: str) -> StoredOrbits:
         """See only the channels of one layer; nothing is read.
@@ -156,10 +174,10 @@ class StoredOrbits(Dataset[NDArray[np.floating]]):
             raise ValueError("These are the channels of one layer already; take it of the store.")
         return StoreView(self, self._selected(), range(*layers[name]))
 
-    def _read(self, rows: NDArray[np.int64], n_blocks: int | None = None) -> NDArray[np.floating]:
-        n_blocks = self.group.order if n_blocks is None else n_blocks
-        parts = (slice(0, n_blocks), slice(self._channels.start, self._channels.stop))
-        return self._orbits.gather(rows, parts, (n_blocks, len(self._channels)))
+    def _read(self, rows: NDArray[np.int64], blocks: slice | None = None) -> NDArray[np.floating]:
+        blocks = slice(0, self.group.order) if blocks is None else blocks
+        parts = (blocks, slice(self._channels.start, self._channels.stop))
+        return self._orbits.gather(rows, parts, (blocks.stop - blocks.start, len(self._channels)))
 
     def _rows(self, index: Any = slice(None)) -> NDArray[np.int64]:
         """Rows of the whole store that an index of this one means.

@@ -222,27 +222,28 @@ class RemoteChunk:
             or cache.has_room(self.n_bytes)
         )
 
-    def read_rows(self, name: str, rows: NDArray[np.int64], n_lead: int) -> NDArray[Any]:
-        """Read the first blocks of some rows, neighbours at once."""
+    def read_rows(self, name: str, rows: NDArray[np.int64], blocks: slice) -> NDArray[Any]:
+        """Read some blocks of some rows, neighbours at once."""
         dtype, row_shape = self._plan.row_shape(name)
         row_bytes = self._plan.span(name, 1, 0)[0]
-        lead_shape = (n_lead, *row_shape[1:])
-        lead_bytes = row_bytes // row_shape[0] * n_lead
-        offset = self._offset(name)
+        first, last, _ = blocks.indices(row_shape[0])
+        block_bytes = row_bytes // row_shape[0]
+        wanted_bytes = block_bytes * (last - first)
+        offset = self._offset(name) + block_bytes * first
         # where rows are whole, those that follow one another are one part of the file
         is_start = np.ones(len(rows), dtype=bool)
-        if lead_bytes == row_bytes:
+        if wanted_bytes == row_bytes:
             is_start[1:] = rows[1:] != rows[:-1] + 1
         starts = rows[is_start]
         lengths = np.diff(np.flatnonzero(np.append(is_start, True)))
         first_bytes = offset + starts * row_bytes
-        last_bytes = first_bytes + (lengths - 1) * row_bytes + lead_bytes
+        last_bytes = first_bytes + (lengths - 1) * row_bytes + wanted_bytes
         file: RemoteFile = getattr(self, name)
         parts = self._folder.read_ranges(file.name, first_bytes.tolist(), last_bytes.tolist())
         content = b"".join(parts)
-        if len(content) != len(rows) * lead_bytes:
+        if len(content) != len(rows) * wanted_bytes:
             raise ValueError(f"{file} is damaged: it ended while rows were read.")
-        return np.frombuffer(content, dtype).reshape(len(rows), *lead_shape)
+        return np.frombuffer(content, dtype).reshape(len(rows), last - first, *row_shape[1:])
 
     def _offset(self, name: str) -> int:
         if name not in self._offsets:
@@ -268,7 +269,7 @@ class FetchedChunks(MappedChunks):
         return {**super().__getstate__(), "_noted": set(), "_unchanged_at_first": set()}
 
     def read(
-        self, name: str, chunk: int, rows: NDArray[np.int64], n_lead: int
+        self, name: str, chunk: int, rows: NDArray[np.int64], blocks: slice
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         files = self.files[chunk]
         if chunk not in self._noted:
@@ -277,11 +278,11 @@ class FetchedChunks(MappedChunks):
             files.note(seal if isinstance(seal, bytes) else seal_of(self._unchanged(chunk)))
             self._noted.add(chunk)
         if self._is_whole or not files.is_better_in_parts(name, len(rows)):
-            return self._map(name, chunk), rows
+            return self._map(name, chunk)[:, blocks], rows
         if chunk not in self._unchanged_at_first:
             self._unchanged(chunk)
             self._unchanged_at_first.add(chunk)
-        return files.read_rows(name, rows, n_lead), np.arange(len(rows))
+        return files.read_rows(name, rows, blocks), np.arange(len(rows))
 
     def _map(self, name: str, chunk: int) -> NDArray[Any]:
         files, key = self.files[chunk], (name, chunk)

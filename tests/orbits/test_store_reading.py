@@ -67,11 +67,27 @@ def test_layers_are_channels(store, array):
     np.testing.assert_array_equal(high[rows], array[rows, :, 4:])
     np.testing.assert_array_equal(high[rows, ...], array[rows, :, 4:])
     np.testing.assert_array_equal(high.read_blocks(slice(10, 20), 1), array[10:20, :1, 4:])
+    np.testing.assert_array_equal(high.read_blocks(rows, 2, 3), array[rows, 3:5, 4:])
+    np.testing.assert_array_equal(high.read_blocks(rows, 9, 5), array[rows, 5:, 4:])
     assert store[rows, ...].layer("low").shape == (3, 6, 4)
     with pytest.raises(ValueError, match="no layer 'top'. Layers: low, high"):
         store.layer("top")
     with pytest.raises(ValueError, match="one layer already"):
         high.layer("low")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "error", "message"),
+    [
+        ((0,), ValueError, "n_blocks is at least 1"),
+        ((1, -1), ValueError, "first is at least 0"),
+        ((1, 6), ValueError, "has 6 elements; block 6 is of none"),
+        ((1.0,), TypeError, "n_blocks is a whole number"),
+    ],
+)
+def test_blocks_that_are_not_there_are_refused(store, blocks, error, message):
+    with pytest.raises(error, match=message):
+        store.read_blocks([0], *blocks)
 
 
 @pytest.mark.parametrize(

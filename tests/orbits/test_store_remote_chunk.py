@@ -78,6 +78,9 @@ class TestCache:
         np.testing.assert_array_equal(reader[rows], expected(store)[0][rows])
         assert not any(isinstance(entry, str) for entry in fetched)
         np.testing.assert_array_equal(reader.read_blocks(rows, 2), expected(store)[0][rows][:, :2])
+        np.testing.assert_array_equal(
+            reader.read_blocks(rows, 2, 3), expected(store)[0][rows][:, 3:5]
+        )
         np.testing.assert_array_equal(reader.positions, expected(store)[1])
         assert not (tmp_path / "cache").exists()
 

@@ -64,6 +64,25 @@ def test_every_container_gives_the_same_rows(array, tmp_path):
         assert rows.read(some, dtype=torch.float64).dtype == torch.float64
 
 
+class StoreOfBlocks(Store):
+    """A store that can read some blocks alone."""
+
+    def read_blocks(self, rows, n_blocks, first):
+        self.largest_read = max(self.largest_read, n_blocks)
+        return self._array[rows, first : first + n_blocks]
+
+
+@pytest.mark.parametrize(
+    ("columns", "n_blocks"), [(slice(5), 1), (slice(10, 15), 1), (slice(7, 12), 2), (slice(3), 1)]
+)
+def test_of_a_store_of_blocks_no_others_are_read(array, columns, n_blocks):
+    """Training on translated orbits reads the block that becomes the identity's."""
+    store, rows = StoreOfBlocks(array), np.array([2, 3, 17])
+    block = Rows(store).read(rows, columns=columns)
+    np.testing.assert_array_equal(block, array.reshape(30, 20)[rows, columns])
+    assert store.largest_read == n_blocks
+
+
 @pytest.mark.parametrize("rows", [slice(0, 3), np.array([0, 2])], ids=["slice", "index"])
 @pytest.mark.parametrize("columns", [slice(None), slice(5), slice(5, 10)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
