@@ -17,7 +17,7 @@ from .._stacks._moments import Moments, warn_of_one_sample
 from .._stacks._rows import Rows, check_finite
 from ._activations import Activation
 from ._active._rough_encoders import RoughEncoder
-from ._active._sparse_codes import rebuild
+from ._active._sparse_codes import add_products_, rebuild
 from ._parameters import Parameters
 
 # Threads that change from one job to the next lose time, so that parts of the samples are long;
@@ -60,6 +60,11 @@ class FittedDictionary:
     def decode(self, codes: Tensor) -> Tensor:
         """Orbit stacks (n, |G| d), blocks side by side, of codes (n, m)."""
         return rebuild(codes, self.parameters)
+
+    @staticmethod
+    def add_products_(sums: Tensor, codes: Tensor, stacks: Tensor) -> None:
+        """Add ``codes.T @ stacks`` to sums (m, w), of codes (n, m) and orbit stacks (n, w)."""
+        add_products_(sums, codes, stacks)
 
 
 def encode(

@@ -65,7 +65,7 @@ class TopK(Largest):
         rough: RoughEncoder | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
-        if rough is None:
+        if inputs.device.type != "cpu":
             codes = kept_largest(parameters.preactivations(inputs), self.k, of_batch=False)
             return codes if out is None else out.copy_(codes)
         out = inputs.new_zeros(len(inputs), self.n_atoms) if out is None else out

@@ -283,14 +283,19 @@ def largest_of_chunks(bits, top, first, last):
 
 
 @compiled
-def _kth_largest(integers, k):
-    """The k-th largest of at least k integers, or 0 if it is negative."""
+def _kth_largest(integers, k, or_below):
+    """The k-th largest of at least k integers, or 0 if it is negative.
+
+    With `or_below`, any number that exactly k of them exceed will do, which is found sooner.
+    """
     low, high = 0, max(0, integers.max())
     while low < high:  # counting is done by vector instructions, sorting is not
         middle = (low + high + 1) >> 1
         count = 0
         for entry in range(len(integers)):
             count += integers[entry] >= middle
+        if or_below and count == k:
+            return middle - 1
         if count >= k:
             low = middle
         else:
@@ -383,7 +388,7 @@ def products_at(inputs, weights, bias, indptr, indices, out, first, last):
 def mark_largest(values, k, keep):
     """Mark the k largest of float32 values where they are positive; of equal ones the first."""
     bits = values.view(np.int32)  # in the order of the values, where they are positive
-    limit = _kth_largest(bits, k) if len(bits) > k else 0
+    limit = _kth_largest(bits, k, True) if len(bits) > k else 0
     n_marked = 0
     for entry in range(len(bits)):
         keep[entry] = bits[entry] > limit
@@ -393,6 +398,35 @@ def mark_largest(values, k, keep):
             if n_marked < k and bits[entry] == limit:
                 keep[entry] = True
                 n_marked += 1
+
+
+@compiled
+def largest_of_values(values, k, indices, data, first, last):
+    """The k largest of float32 values (n, m) in each row, where they are positive.
+
+    Parameters
+    ----------
+    values : (n, m), float32
+    k : int
+    indices, data : (n * k,)
+        Take them, k places for each row; places left over hold column 0 and value 0. NaN in
+        a row is passed on in its first place.
+    """
+    keep = np.empty(values.shape[1], np.bool_)
+    for row in range(first, last):
+        mark_largest(values[row], k, keep)
+        place = row * k
+        for entry in range(len(keep)):
+            if keep[entry]:
+                indices[place], data[place] = entry, values[row, entry]
+                place += 1
+        for empty in range(place, (row + 1) * k):
+            indices[empty], data[empty] = 0, 0
+        bits, n_undefined = values[row].view(np.int32), 0
+        for entry in range(len(bits)):
+            n_undefined += (bits[entry] & 0x7FFFFFFF) > 0x7F800000
+        if n_undefined:  # most are negative, and would be left out
+            indices[row * k], data[row * k] = 0, np.nan
 
 
 @compiled
@@ -421,7 +455,7 @@ def largest_of_rows(  # the steps of a row follow one another while it is in the
     for row in range(first, last):
         _largest_of_chunks(bits[row], top)
         # k chunks have as large a number as that, so that k codes have
-        cut = _cut(_kth_largest(top, k), errors[row], errors[row])
+        cut = _cut(_kth_largest(top, k, False), errors[row], errors[row])
         n = _candidates_of_row(bits[row], top, cut, found, 0, room)
         counts[row] = n
         if n < 0:

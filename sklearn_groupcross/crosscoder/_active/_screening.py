@@ -51,7 +51,7 @@ def largest_codes(
         codes = screen.largest_of_batch(k) if of_batch else screen.largest(k)
     if codes is not None:
         return codes
-    return SparseCodes.largest(parameters.preactivations(inputs), k, of_batch=of_batch)
+    return SparseCodes.largest(parameters.preactivations(inputs), k, run, of_batch=of_batch)
 
 
 class Screen:

@@ -72,9 +72,14 @@ class SparseCodes:
         return cls((n, m), indptr, indices, data)
 
     @classmethod
-    def largest(cls, values: Tensor, k: int, *, of_batch: bool) -> SparseCodes:
+    def largest(cls, values: Tensor, k: int, run: Run, *, of_batch: bool) -> SparseCodes:
         """The k largest of each row of values (n, m), on the CPU, or n·k of all; see `largest`."""
         n, m = values.shape
+        if not of_batch and values.dtype == torch.float32:
+            # in half the time of torch's
+            indices, data = np.empty(n * k, np.int64), np.empty(n * k, np.float32)
+            run(kernels.largest_of_values, n, values.detach().numpy(), k, indices, data)
+            return cls((n, m), np.arange(n + 1) * k, indices, data)
         kept, places = largest(values, k, of_batch=of_batch)
         rows, indices = np.divmod(places.numpy(), m)
         return cls((n, m), np.searchsorted(rows, np.arange(n + 1)), indices, kept.numpy())
@@ -145,6 +150,18 @@ def rebuild(codes: Tensor, parameters: Parameters, dtype: torch.dtype | None = N
     with sharing() as run:
         entries = SparseCodes.nonzero(codes, run)
         return decode(entries, parameters.decoder.detach(), parameters.flat_bias(), run)
+
+
+@torch.no_grad()
+def add_products_(sums: Tensor, codes: Tensor, stacks: Tensor) -> None:
+    """Add ``codes.T @ stacks`` (m, w), of codes (n, m), from those that are not zero if few are."""
+    share = codes.count_nonzero().float() / max(1, codes.numel())
+    if not is_faster_without_zeros(share, sums):
+        sums.addmm_(codes.T, stacks)
+        return
+    with sharing() as run:
+        entries = SparseCodes.nonzero(codes.contiguous(), run)
+        transposed_product(entries, entries.data, stacks, Tiles(), run, add_to=sums)
 
 
 def decode(codes: SparseCodes, decoder: Tensor, bias: Tensor, run: Run) -> Tensor:
@@ -241,16 +258,30 @@ def squared_error(
 
 
 def transposed_product(
-    codes: SparseCodes, values: _Floats, dense: Tensor, tiles: Tiles, run: Run
+    codes: SparseCodes,
+    values: _Floats,
+    dense: Tensor,
+    tiles: Tiles,
+    run: Run,
+    *,
+    add_to: Tensor | None = None,
 ) -> Tensor:
-    """``Sᵀ D`` for S with the entries of `codes` and other values (nnz,), and D of shape (n, w)."""
+    """``Sᵀ D`` for S with the entries of `codes` and other values (nnz,), and D of shape (n, w).
+
+    It is added to a tensor (m, w) if there is one.
+    """
     n, m = codes.shape
     right = dense.numpy()
-    out = np.empty((m, right.shape[1]), right.dtype)
+    width, dtype = right.shape[1], right.dtype
+    out = np.empty((m, width), dtype) if add_to is None else add_to.numpy()
     column_indptr, rows, places = codes.by_atom
-    by_atom, none = (column_indptr, rows, values[places]), np.empty(0, right.dtype)
-    for low, high in Tiles.of(right.shape[1]):
-        tile = tiles.rows("right", n, high - low, right.dtype)
+    by_atom = column_indptr, rows, values[places]
+    once = np.empty(0, dtype) if add_to is None else np.ones(m, dtype)
+    for low, high in Tiles.of(width):
+        tile = before = tiles.rows("right", n, high - low, dtype)
         run(kernels.copy_tile, n, right, low, high, tile)
-        run(kernels.gradient_tile, m, *by_atom, tile, tile, none, low, high, out)
+        if add_to is not None:
+            before = tiles.rows("before", m, high - low, dtype)
+            run(kernels.copy_tile, m, out, low, high, before)
+        run(kernels.gradient_tile, m, *by_atom, tile, before, once, low, high, out)
     return torch.from_numpy(out)

@@ -63,9 +63,9 @@ def test_they_are_the_largest_exact_ones(kind, n, m, d, k, seed, bias, scale, of
     with sharing() as run:
         screen = screened(kind, parameters.encoder, parameters.encoder_bias, inputs, run)
         found = screen.largest_of_batch(k) if of_batch else screen.largest(k)
+        expected = dense(SparseCodes.largest(values, k, run, of_batch=of_batch))
     if found is None:  # too many came near: exact products decide
         return
-    expected = dense(SparseCodes.largest(values, k, of_batch=of_batch))
     error = 1e-5 * (inputs.norm(dim=1)[:, None] * parameters.encoder.norm(dim=1) + abs(bias) + 1)
     got = dense(found)
     # where two are equal to rounding, either may be taken

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from sklearn_groupcross._parallel import sharing
 from sklearn_groupcross.crosscoder._active import _kernels as kernels
+from sklearn_groupcross.crosscoder._active import _sparse_codes
 from sklearn_groupcross.crosscoder._active._sparse_codes import (
     SparseCodes,
     Tiles,
+    add_products_,
     decode,
     squared_error,
     transposed_product,
@@ -122,6 +124,18 @@ def test_transposed_products_are_those_of_the_dense_matrix(codes, width):
     assert_close(found, dense(codes, values).T @ right.double(), MOST * codes.shape[0], size)
 
 
+@given(codes=sparse_codes(), width=WIDTHS, leaves_out=st.booleans())
+def test_products_are_added_to_what_is_there(codes, width, leaves_out):
+    matrix, right = dense(codes).float(), normals(codes.shape[0], width)
+    before = normals(codes.shape[1], width, seed=1)
+    sums = before.clone()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_sparse_codes, "is_faster_without_zeros", lambda *_: leaves_out)
+        add_products_(sums, matrix, right)
+    size = before.abs() + sizes(codes).T @ right.abs().double()
+    assert_close(sums, before + matrix.double().T @ right.double(), codes.shape[0] + 1, size)
+
+
 @given(codes=sparse_codes())
 def test_entries_by_atom_keep_the_order_of_rows(codes):
     column_indptr, rows, places = codes.by_atom
@@ -136,15 +150,19 @@ def test_entries_by_atom_keep_the_order_of_rows(codes):
 @given(n=st.integers(1, 9), m=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
 def test_what_is_kept_is_what_exceeds_or_is_largest(n, m, seed):
     values, thresholds = normals(n, m, seed=seed), normals(m, seed=seed + 1)
+    k = 1 + seed % m
     with sharing() as run:
         above = SparseCodes.above(values, thresholds, run)
+        of_rows = [
+            SparseCodes.largest(some, k, run, of_batch=False) for some in (values, values.double())
+        ]
+        of_batch = SparseCodes.largest(values, k, run, of_batch=True)
     assert torch.equal(dense(above), torch.where(values > thresholds, values, 0.0).double())
-    k = 1 + seed % m
     kept = torch.zeros(n, m).scatter(1, values.topk(k).indices, 1.0) * values.relu()
-    assert torch.equal(dense(SparseCodes.largest(values, k, of_batch=False)), kept.double())
+    assert all(torch.equal(dense(codes), kept.double()) for codes in of_rows)
     limit = values.flatten().topk(n * k).values[-1]
     kept = torch.where(values >= limit, values.relu(), 0.0)
-    assert torch.equal(dense(SparseCodes.largest(values, k, of_batch=True)), kept.double())
+    assert torch.equal(dense(of_batch), kept.double())
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
@@ -197,3 +215,13 @@ def test_an_error_in_a_thread_is_raised():
 
     with pytest.raises(ArithmeticError, match="of a thread"), sharing() as run:
         run(fails, 5)
+
+
+@pytest.mark.parametrize("number", [np.nan, -np.nan])
+def test_what_is_not_defined_is_not_left_out_of_the_largest(number):
+    """A run that diverges is noticed by its loss."""
+    values = torch.tensor([[1.0, 2.0, -1.0], [3.0, float(number), 1.0], [-np.inf, -1.0, np.inf]])
+    with sharing() as run:
+        codes = SparseCodes.largest(values, 2, run, of_batch=False)
+    assert dense(codes).isnan().any(dim=1).tolist() == [False, True, False]
+    assert dense(codes)[2].tolist() == [0.0, 0.0, np.inf]
