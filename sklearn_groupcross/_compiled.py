@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,36 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     loop: Any = numba.njit(nogil=True, fastmath=_REORDERED, error_model="numpy")(function)
     if hasattr(loop, "_cache"):  # not with NUMBA_DISABLE_JIT
-        try:
-            loop._cache = _Kept(function)
-        except RuntimeError:  # no folder can be written to
-            loop._cache = _NotKept()
+        loop._cache = _cache_of(function)
     return loop
+
+
+@contextmanager
+def keeping(loops: Iterable[Any]) -> Iterator[None]:
+    """Keep on disk, as `compiled` does, what is compiled meanwhile of others' loops.
+
+    Parameters
+    ----------
+    loops : iterable of object
+        What numba has decorated, and nobody keeps; anything else is passed over. Of loops that one
+        function was made into by several options no more than one: on disk they are the same.
+    """
+    not_kept = [loop for loop in loops if type(getattr(loop, "_cache", None)) is NullCache]
+    caches = [loop._cache for loop in not_kept]
+    for loop in not_kept:
+        loop._cache = _cache_of(loop.py_func)
+    try:
+        yield
+    finally:
+        for loop, cache in zip(not_kept, caches, strict=True):
+            loop._cache = cache
+
+
+def _cache_of(function: Callable[..., Any]) -> Any:
+    try:
+        return _Kept(function)
+    except RuntimeError:  # no folder can be written to
+        return _NotKept()
 
 
 class _Kept(FunctionCache):

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import warnings
 
+import numba
 import numpy as np
 import pytest
 
 from sklearn_groupcross import _compiled
-from sklearn_groupcross._compiled import compiled
+from sklearn_groupcross._compiled import compiled, keeping
 
 SOURCE = """
 def add(values, out):
@@ -163,3 +164,17 @@ def test_a_loop_of_the_package_whose_files_are_cut_off(tmp_path):
     again = run()
     assert again[0] == first[0]
     assert again[1].count("RuntimeWarning: The cache of compiled loops") == 1
+
+
+def test_loops_of_others_are_kept_while_that_is_asked_for(make, tmp_path):
+    for n_hits in (0, 1):
+        loop = numba.njit(make().py_func)
+        before = loop._cache
+        with keeping([loop, make(), make().py_func, None]):
+            assert call(loop) == [1, 2, 3]
+        assert loop._cache is before
+        assert hits(loop) == n_hits
+        assert len(files(tmp_path, "nbc")) == 1
+    loop = numba.njit(make().py_func)
+    assert call(loop) == [1, 2, 3]
+    assert hits(loop) == 0

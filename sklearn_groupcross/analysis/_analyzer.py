@@ -22,6 +22,7 @@ from .._stacks._validation import check_group_parameter
 from .._whole import all_or_nothing
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup, with_names
+from ..model_selection import Statistics
 from ._atoms import check_is_no_orbits, resolve_atoms
 from ._clustering import METHODS
 from ._compatibility import Symmetries
@@ -30,8 +31,7 @@ from ._evidence import ProfileEvidence
 from ._family_names import Kin, pooled
 from ._features_table import features_table
 from ._finding import Finding
-from ._found_again import found_again
-from ._grouping import describe_grouping, group_features
+from ._grouping import compare_features, describe_grouping, group_features
 from ._kinds import WORDS, NamedKinds, add_families, find_kinds, keep_carried
 from ._naming import (
     Rates,
@@ -44,8 +44,8 @@ from ._naming import (
 from ._notebook import analysis_html
 from ._on_demand import OnDemand
 from ._responses import not_stated
-from ._similarity import self_profiles, unit_atoms
-from ._spectra import irrep_power
+from ._similarity import unit_atoms
+from ._spectra import profiles_and_power
 from ._tuning import AngleTuning, angle_tuning
 
 
@@ -305,16 +305,25 @@ class SymmetryAnalyzer(ShowsWhatWasLearned, OnDemand, ClusterMixin, BaseEstimato
         self.components_, group = resolve_atoms(X, self.group, "X")
         self.group_ = with_names(group, getattr(orbits, "group", None))
         self.group_.subgroups()  # a group too large for names is refused before the work
-        self.found_again_ = np.full(len(self.components_), np.nan)
-        if others is not None:
-            self.found_again_ = found_again(X, others, group=self.group_, device=self.device)
         self.n_features_in_ = self.components_.shape[1]
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._forget_pairs()
         self.dead_ = ~np.asarray(self.components_.any(axis=1))
+        device = resolve_device(self.device)
         atoms = unit_atoms(self.components_, self.group_.order)
-        self.profiles_ = self_profiles(atoms, self.group_)
-        self.spectra_ = irrep_power(atoms, self.group_)
+        comparison = compare_features(
+            atoms,
+            others,
+            self.group_,
+            method=self.family_method,
+            family_distance=self.family_distance,
+            max_features_in_full=self.max_features_in_full,
+            device=device,
+            random_state=self._seed,
+            progress=bool(self.verbose),
+        )
+        self.found_again_ = comparison.found_again
+        self.profiles_, self.spectra_ = profiles_and_power(atoms, self.group_)
         self.kinds_, remarks = find_kinds(self.profiles_, self.group_, self.kind_words)
         self.kinds_[self.dead_], remarks[self.dead_] = "dead", ""
         self.tuning_ = self._tuning()
@@ -335,18 +344,10 @@ class SymmetryAnalyzer(ShowsWhatWasLearned, OnDemand, ClusterMixin, BaseEstimato
         self.own_stabilizers_ = names.stabilizers
         self.evidence_: ProfileEvidence | None = names.evidence
         symmetries = Symmetries(self.group_, names.profiles, self.own_stabilizers_)
-        device = resolve_device(self.device)
         grouping = group_features(
-            atoms,
-            symmetries,
-            method=self.family_method,
-            family_distance=self.family_distance,
-            max_features_in_full=self.max_features_in_full,
-            device=device,
-            random_state=self._seed,
-            progress=bool(self.verbose),
+            atoms, comparison, symmetries, method=self.family_method, device=device
         )
-        self.labels_, self.family_distance_ = grouping.labels, grouping.family_distance
+        self.labels_, self.family_distance_ = grouping.labels, comparison.family_distance
         self.atom_stabilizers_, self.confidence_ = name_families(
             self.group_, names, self.profiles_, grouping.kin, rates
         )
@@ -372,8 +373,8 @@ class SymmetryAnalyzer(ShowsWhatWasLearned, OnDemand, ClusterMixin, BaseEstimato
             of_families,
             device,
         )
-        if grouping.distances is not None:
-            self._distances, self._alignment = grouping.distances, grouping.alignment
+        if comparison.distances is not None:
+            self._distances, self._alignment = comparison.distances, comparison.alignment
         self.features_table_ = features_table(
             self.group_,
             self.stabilizers_,
@@ -401,6 +402,7 @@ class SymmetryAnalyzer(ShowsWhatWasLearned, OnDemand, ClusterMixin, BaseEstimato
         orbits: Any = None,
         *,
         others: Sequence[Any] = (),
+        statistics: Statistics | None = None,
     ) -> list[Finding]:
         """Name what looks wrong with the dictionary, its data or both: see `diagnose`.
 
@@ -410,7 +412,10 @@ class SymmetryAnalyzer(ShowsWhatWasLearned, OnDemand, ClusterMixin, BaseEstimato
             The one that was analysed; for its training and its reconstructions.
         orbits : array-like of shape (n_samples, order, n_channels) or flat, optional
         others : sequence of GroupCrosscoder or array-like of shape (n, order * n_channels)
-            Dictionaries that other seeds gave of the same data.
+            Dictionaries that other seeds gave of the same data. Default: those given to `fit`.
+        statistics : Statistics, optional
+            Of the crosscoder on these orbits, where they are known already: of
+            `~sklearn_groupcross.model_selection.collect_statistics` with ``keep_rows=True``.
 
         Returns
         -------
@@ -418,7 +423,14 @@ class SymmetryAnalyzer(ShowsWhatWasLearned, OnDemand, ClusterMixin, BaseEstimato
             Empty when all is well.
         """
         check_is_fitted(self)
-        return diagnose(self, crosscoder, orbits, others=others, random_state=self._seed)
+        return diagnose(
+            self,
+            crosscoder,
+            orbits,
+            others=others,
+            statistics=statistics,
+            random_state=self._seed,
+        )
 
     def explore(self, *material: Any, **options: Any) -> Any:
         """Show the explorer of this analysis in a notebook.

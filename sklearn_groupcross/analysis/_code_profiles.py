@@ -26,7 +26,7 @@ from ..crosscoder import (
     dictionary_of,
     flatten_orbits,
 )
-from ..groups import FiniteGroup
+from ..groups import CompactFourier, FiniteGroup
 
 FloatArray = NDArray[np.float64]
 
@@ -242,9 +242,12 @@ class _Sums:
         self._products = np.zeros((n_bags, m, group.order))
         self._n_orbits, self._n_pairs = np.zeros((2, n_bags), dtype=np.int64)
         self._n_firings, self._n_images = np.zeros((2, m), dtype=np.int64)
-        # row g: where, of the products of block g with all others, those with block hg stand
-        self._places = torch.from_numpy(group.cayley_table.T.astype(np.int64))
+        self._table = group.cayley_table
         self._strongest = np.zeros((m, _N_STRONGEST, group.order))
+        self._fourier = CompactFourier(group)
+        # blocks in the order of inverses: what moves from g to hg there moves from g to gh
+        forward = self._fourier.forward[:, group.inverses]
+        self._forward = torch.tensor(forward, dtype=torch.float64, device="cpu")
 
     def add(self, bag: int, parts: Iterator[Tensor], n_orbits: int) -> None:
         """Add the orbits of one image."""
@@ -253,20 +256,21 @@ class _Sums:
         n_firings = np.zeros(m, dtype=np.int64)
         strongest = np.zeros((m, self._strongest.shape[2]))
         for codes in parts:
-            fires = codes.any(dim=1)
-            some = fires.any(dim=0).nonzero()[:, 0]
-            by_feature = codes[:, :, some].double().permute(2, 1, 0).contiguous()
-            gram = by_feature @ by_feature.transpose(1, 2)
-            places = self._places.to(gram.device).expand(gram.shape)
-            products = gram.gather(2, places).sum(dim=1)
-            of_orbits = by_feature.sum(dim=1)
-            index = some.cpu().numpy()
-            self._products[bag, index] += products.cpu().numpy()
-            self._squares[bag, index] += by_feature.square().sum(dim=(1, 2)).cpu().numpy()
-            total[index] += of_orbits.sum(dim=1).cpu().numpy()
-            total_squares[index] += of_orbits.square().sum(dim=1).cpu().numpy()
-            n_firings += fires.sum(dim=0).cpu().numpy()
-            found = self._around_strongest(by_feature)
+            # most features fire on no block of most orbits: only those that do are looked at
+            feature, orbit = codes.any(dim=1).T.nonzero(as_tuple=True)
+            fired = codes.transpose(1, 2)[orbit, feature].cpu().double()
+            index, starts, counts = np.unique(
+                feature.cpu().numpy(), return_index=True, return_counts=True
+            )
+            if len(index) == 0:
+                continue
+            self._products[bag, index] += self._correlate(fired, starts)
+            self._squares[bag, index] += _by_feature(fired.square().sum(dim=1), starts)
+            of_orbits = fired.sum(dim=1)
+            total[index] += _by_feature(of_orbits, starts)
+            total_squares[index] += _by_feature(of_orbits.square(), starts)
+            n_firings[index] += counts
+            found = self._around_strongest(fired, starts, counts)
             larger = found[:, 0] > strongest[index, 0]
             strongest[index[larger]] = found[larger]
         self._sums[bag] += total
@@ -278,15 +282,26 @@ class _Sums:
         self._n_images += n_firings > 0
         self._keep(strongest)
 
-    def _around_strongest(self, codes: Tensor) -> FloatArray:
-        """Codes on h·y, (k, order), of the strongest y of each feature in (k, order, n_rows)."""
-        n_rows = codes.shape[2]
-        best = codes.flatten(1).argmax(dim=1)
-        features = torch.arange(len(codes), dtype=torch.int64, device=codes.device)
-        orbits = codes[features, :, best % n_rows]
-        around = orbits.gather(1, self._places.to(codes.device)[best // n_rows])
-        found: FloatArray = around.cpu().numpy()
-        return found
+    def _correlate(self, fired: Tensor, starts: NDArray[np.intp]) -> FloatArray:
+        """Sums over orbits of ``Σ_g f[g] f[hg]``, (k, order), of codes (n, order), by feature."""
+        parts = (self._forward @ fired.T).split(self._fourier.sizes)
+        products = []
+        for part, (n_rows, n_columns) in zip(parts, self._fourier.shapes, strict=True):
+            rows = part.reshape(n_rows, n_columns, -1)
+            of_columns = (rows[:, :, None] * rows[:, None]).sum(dim=0)
+            products.append(_by_feature(of_columns.flatten(0, 1), starts))
+        correlations: FloatArray = (self._fourier.correlations @ np.concatenate(products)).T
+        return correlations
+
+    def _around_strongest(
+        self, fired: Tensor, starts: NDArray[np.intp], counts: NDArray[np.intp]
+    ) -> FloatArray:
+        """Codes on h·y, (k, order), of the strongest y of each feature, of codes (n, order)."""
+        peaks, blocks = (values.numpy() for values in fired.max(dim=1))
+        is_largest = peaks == np.maximum.reduceat(peaks, starts).repeat(counts)
+        places = np.flatnonzero(is_largest)
+        first = places[np.searchsorted(places, starts)]
+        return np.take_along_axis(fired.numpy()[first], self._table[:, blocks[first]].T, axis=1)
 
     def _keep(self, strongest: FloatArray) -> None:
         """Take an image's strongest inputs among those of all images."""
@@ -317,6 +332,12 @@ class _Sums:
             self._n_pairs,
             self._strongest,
         )
+
+
+def _by_feature(values: Tensor, starts: NDArray[np.intp]) -> FloatArray:
+    """Sums of values (..., n), over the entries of each feature, which stand side by side."""
+    sums: FloatArray = np.add.reduceat(values.numpy(), starts, axis=-1)
+    return sums
 
 
 def _checked_rows(crosscoder: GroupCrosscoder, orbits: ArrayLike) -> Rows:

@@ -14,7 +14,7 @@ from .._ambient import own_state
 from .._plain import as_numpy, as_plain
 from ..crosscoder import codes_of_activations, flatten_orbits
 from ..groups import FiniteGroup
-from ..model_selection import collect_statistics
+from ..model_selection import Statistics, collect_statistics
 from ._data_signatures import find_poor_reconstruction, find_unequal_blocks
 from ._finding import Finding
 from ._fit_signatures import (
@@ -23,6 +23,7 @@ from ._fit_signatures import (
     find_few_firings,
     find_gap,
 )
+from ._found_again import found_again
 from ._signatures import (
     find_flat_profiles,
     find_no_clusters,
@@ -45,6 +46,7 @@ def diagnose(
     orbits: ArrayLike | None = None,
     *,
     others: Sequence[Any] = (),
+    statistics: Statistics | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> list[Finding]:
     """Name what looks wrong with a dictionary, its data or both.
@@ -63,7 +65,11 @@ def diagnose(
     orbits : array-like of shape (n_samples, order, n_channels) or flat, optional
         As the crosscoder reads them; better such as it was not trained on.
     others : sequence of GroupCrosscoder or array-like of shape (n, order * n_channels)
-        Dictionaries that other seeds gave of the same data, to be found again in.
+        Dictionaries that other seeds gave of the same data, to be found again in. Default: those
+        that the analysis was fitted with.
+    statistics : Statistics, optional
+        Of the crosscoder on these orbits, where they are known already: of
+        `~sklearn_groupcross.model_selection.collect_statistics` with ``keep_rows=True``.
     random_state : int, RandomState instance or None, default=0
         Of the shuffled controls.
 
@@ -75,7 +81,8 @@ def diagnose(
     Raises
     ------
     ValueError
-        If the crosscoder has other atoms than were analysed, or the orbits do not fit the group.
+        If the crosscoder has other atoms than were analysed, the orbits do not fit the group, or
+        statistics hold no rows.
 
     References
     ----------
@@ -101,7 +108,9 @@ def diagnose(
         findings.append(find_few_firings(_last_step(crosscoder, components)))
     if orbits is not None:
         if crosscoder is not None:
-            found, never_fired = _reconstruct(crosscoder, orbits)
+            if statistics is None:
+                statistics = collect_statistics(crosscoder, orbits, keep_rows=True)
+            found, never_fired = _reconstruct(statistics)
             silent |= never_fired
             findings += found
         some = _some_orbits(orbits, group)
@@ -120,7 +129,8 @@ def diagnose(
         # atoms of unrelated blocks show that these are in order by being one another's translates
         if partners.share <= _MOST:
             findings.append(find_unaligned_blocks(alive, group, random_state))
-    findings.append(find_disagreement(components, others, group))
+    again = found_again(components, others, group=group) if others else analysis.found_again_
+    findings.append(find_disagreement(again))
     return [finding for finding in findings if finding is not None]
 
 
@@ -142,11 +152,10 @@ def _last_step(crosscoder: Any, components: NDArray[np.floating]) -> Any:
     return fitted
 
 
-def _reconstruct(
-    crosscoder: Any, orbits: ArrayLike
-) -> tuple[list[Finding | None], NDArray[np.bool_]]:
+def _reconstruct(statistics: Statistics) -> tuple[list[Finding | None], NDArray[np.bool_]]:
     """Whether reconstructions are poor, here or alone, and which atoms never fire."""
-    statistics = collect_statistics(crosscoder, orbits, keep_rows=True)
+    if len(statistics.rows) == 0:
+        raise ValueError("statistics hold no rows: collect_statistics(..., keep_rows=True).")
     fitted = statistics.crosscoder
     shape = (len(statistics.rows), fitted.group_.order, -1)
     reconstructions = fitted.inverse_transform(statistics.row_codes)

@@ -39,7 +39,10 @@ def name_dictionaries(dictionaries: Sequence[Any] | Mapping[str, Any], name: str
 
 
 def resolve_dictionaries(
-    dictionaries: Mapping[str, Any], group: FiniteGroup | str | None
+    dictionaries: Mapping[str, Any],
+    group: FiniteGroup | str | None,
+    *,
+    resolved: Mapping[str, NDArray[np.floating]] | None = None,
 ) -> tuple[dict[str, NDArray[np.floating]], FiniteGroup]:
     """Unit atoms of dictionaries over one group and the same channels.
 
@@ -49,6 +52,8 @@ def resolve_dictionaries(
         At least one.
     group : FiniteGroup, str or None
         Needed if all are atoms.
+    resolved : mapping of names of ndarray of shape (m, order, d), optional
+        Unit atoms over the group, which come first among the others.
 
     Returns
     -------
@@ -64,7 +69,7 @@ def resolve_dictionaries(
     for name, dictionary in dictionaries.items():
         if known is None and isinstance(dictionary, GroupCrosscoder):
             _, known = resolve_atoms(dictionary, None, name)
-    atoms_of = {}
+    atoms_of = dict(resolved or {})
     for name, dictionary in dictionaries.items():
         components, known = resolve_atoms(dictionary, known, name)
         atoms_of[name] = unit_atoms(components, known.order)

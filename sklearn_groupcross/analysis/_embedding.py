@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn import config_context
 
+from .._compiled import keeping
 from .._progress import tqdm
 from ._neighbors import smallest_in_rows
 
@@ -19,7 +20,10 @@ MIN_FEATURES_FOR_A_MAP = 5
 # distance 0, would have the atoms of other families for their neighbourhood.
 _SMALLEST = 1e-6
 _ROWS_A_PASS = 256
-_STEP, _WAIT = "embedding", "importing and compiling UMAP (once)"
+# What numba compiles of UMAP for a map, in seconds; UMAP itself keeps none of it on disk.
+_LOOPS = ("smooth_knn_dist", "compute_membership_strengths")
+_LOOP_OF_LAYOUT = "_nb_optimize_layout_euclidean_single_epoch"
+_STEP, _WAIT = "embedding", "importing UMAP, and compiling it the first time"
 # Whether this process has waited for that.
 _compiled: list[bool] = []
 
@@ -29,8 +33,8 @@ def embed(
 ) -> NDArray[np.float32]:
     """UMAP of a distance matrix into the plane, reproducible for a seed.
 
-    The first map of a process waits for UMAP to be imported and compiled: numba keeps no compiled
-    code of it on disk. The bar names what is waited for.
+    The first map of a process waits for UMAP to be imported, and that of an installation for it to
+    be compiled: what numba has compiled is kept on disk. The bar names what is waited for.
 
     Parameters
     ----------
@@ -71,8 +75,10 @@ def _mapped(distances: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
         warnings.filterwarnings(
             "ignore", message="Tensorflow not installed", category=ImportWarning
         )
-        from umap import UMAP
-    with _kept_threads(), warnings.catch_warnings():
+        from umap import UMAP, layouts, umap_
+    loops = [getattr(umap_, name, None) for name in _LOOPS]
+    loops.append(getattr(layouts, _LOOP_OF_LAYOUT, None))
+    with _kept_threads(), keeping(loops), warnings.catch_warnings():
         # a precomputed metric has no inverse transform; we ask for none
         warnings.filterwarnings("ignore", message="using precomputed metric; inverse_transform")
         # nor a transform of further features

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ..groups import FiniteGroup
-from ._similarity import best_alignment
+from ._correlation import Spectra
+from ._similarity import nearest_cosines
 
 # Of strangers to a dictionary, so many find a feature of it nearer than the distance chosen.
 NULL_RATE = 0.02
@@ -19,8 +18,7 @@ _N_STRANGERS = 1000
 
 def choose_family_distance(
     atoms: NDArray[np.floating],
-    group: FiniteGroup,
-    device: torch.device,
+    spectra: Spectra,
     rng: np.random.Generator,
 ) -> float:
     """Distance at which a stranger, as smooth as the features, would rarely join one of them.
@@ -35,8 +33,8 @@ def choose_family_distance(
     ----------
     atoms : ndarray of shape (m, order, d)
         Unit atoms; zero for dead ones.
-    group : FiniteGroup
-    device : torch.device
+    spectra : Spectra
+        Of these.
     rng : numpy.random.Generator
 
     Returns
@@ -44,18 +42,18 @@ def choose_family_distance(
     distance : float
         0.6 where there are not two live atoms to compare.
     """
-    live = np.flatnonzero(atoms.any(axis=(1, 2)))
+    dead = ~np.asarray(atoms.any(axis=(1, 2)))
+    live = np.flatnonzero(~dead)
     if len(live) < 2:
         return LARGEST
-    known = atoms if len(live) == len(atoms) else atoms[live]
     nearest: list[float] = []
     while len(nearest) < _N_STRANGERS:
-        chosen = rng.permutation(len(live))[: _N_STRANGERS - len(nearest)]
-        strangers = known[chosen] * balanced_signs(known[chosen], rng)
-        similarity, _ = best_alignment(strangers, known, group, device)
+        chosen = live[rng.permutation(len(live))[: _N_STRANGERS - len(nearest)]]
+        strangers = atoms[chosen]
+        strangers *= balanced_signs(strangers, rng)
         # a stranger made of an atom keeps what that has in single channels
-        similarity[np.arange(len(chosen)), chosen] = -1.0
-        nearest.extend((1.0 - similarity.max(axis=1)).tolist())
+        cosines = nearest_cosines(strangers, spectra, chosen, dead)
+        nearest.extend((1.0 - cosines).tolist())
     return float(np.clip(np.quantile(nearest, NULL_RATE), SMALLEST, LARGEST))
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..crosscoder import FEWEST_FIRINGS, firings_per_number
-from ..groups import FiniteGroup
 from ._finding import Finding
-from ._matching import SHARED, match_dictionaries
+from ._matching import SHARED
 
 FloatArray = NDArray[np.floating]
 
@@ -125,9 +123,7 @@ def find_gap(crosscoder: Any, explained: float) -> Finding | None:
     )
 
 
-def find_disagreement(
-    components: FloatArray, others: Sequence[Any], group: FiniteGroup
-) -> Finding | None:
+def find_disagreement(shares: FloatArray) -> Finding | None:
     """Dictionaries of other seeds do not have the same features.
 
     The figure is the share of features that have a one-to-one partner of cosine 0.7 up to the
@@ -135,24 +131,15 @@ def find_disagreement(
 
     Parameters
     ----------
-    components : ndarray of shape (m, order * d)
-    others : sequence of GroupCrosscoder or array-like of shape (n, order * d)
-        Fitted to the same data with other seeds.
-    group : FiniteGroup
+    shares : ndarray of shape (m,)
+        Of `found_again`; NaN for dead features, and for all where nothing else is known.
 
     Returns
     -------
     finding : Finding or None
     """
-    live = components.any(axis=1)
-    if not others or not live.any():
-        return None
-    found = np.zeros((len(others), len(components)))
-    for row, other in zip(found, others, strict=True):
-        matching = match_dictionaries(components, other, group=group)
-        row[matching.pairs[matching.matched, 0]] = 1.0
-    again = found[:, live].mean(axis=0)
-    value = float(again.mean())
+    again = shares[~np.isnan(shares)]
+    value = float(again.mean()) if len(again) else 1.0
     if value >= FEWEST_FOUND_AGAIN:
         return None
     return Finding(

@@ -13,6 +13,7 @@ from .._ambient import own_state
 from .._device import resolve_device
 from .._shares import check_share
 from ..groups import FiniteGroup
+from ._correlation import Spectra
 from ._dictionaries import name_dictionaries, resolve_dictionaries
 from ._matching import SHARED, live_atoms, match_atoms
 
@@ -77,15 +78,56 @@ def found_again(
     array([0.5, 1. , 0.5, 0.5])
     """
     threshold = check_share("threshold", threshold, "a cosine")
-    named = {"the dictionary": dictionary} | name_dictionaries(others, "others")
-    if len(named) < 2:
-        raise ValueError("others holds no dictionary: found_again compares with one or more.")
+    named = {"the dictionary": dictionary} | _name(others)
     atoms_of, group = resolve_dictionaries(named, group)
     atoms, *rest = atoms_of.values()
     target = resolve_device(device)
+    spectra = Spectra(atoms, group, target) if up_to_group else None
+    return _shares(atoms, spectra, rest, group, target, threshold)
+
+
+def found_again_of_atoms(
+    atoms: NDArray[np.floating],
+    spectra: Spectra,
+    others: Sequence[Any] | Mapping[str, Any],
+    group: FiniteGroup,
+    device: torch.device,
+) -> NDArray[np.floating]:
+    """`found_again` of unit atoms (m, order, d) whose spectra are known, up to the group."""
+    resolved = {"the dictionary": atoms}
+    atoms_of, _ = resolve_dictionaries(_name(others), group, resolved=resolved)
+    _, *rest = atoms_of.values()
+    return _shares(atoms, spectra, rest, group, device, SHARED)
+
+
+def _name(others: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
+    named = name_dictionaries(others, "others")
+    if not named:
+        raise ValueError("others holds no dictionary: found_again compares with one or more.")
+    return named
+
+
+def _shares(
+    atoms: NDArray[np.floating],
+    spectra: Spectra | None,
+    others: Sequence[NDArray[np.floating]],
+    group: FiniteGroup,
+    device: torch.device,
+    threshold: float,
+) -> NDArray[np.floating]:
+    """Shares of others, by their unit atoms; another pose is another feature without spectra."""
+    up_to_group = spectra is not None
     matchings = [
-        match_atoms(atoms, other, group, target, up_to_group=up_to_group, threshold=threshold)
-        for other in rest
+        match_atoms(
+            atoms,
+            other,
+            group,
+            device,
+            up_to_group=up_to_group,
+            threshold=threshold,
+            spectra=spectra,
+        )
+        for other in others
     ]
     share = np.mean([matching.matched_first for matching in matchings], axis=0)
     return np.where(live_atoms(atoms), share, np.nan)

@@ -15,10 +15,11 @@ from .._device import resolve_device
 from .._integers import check_integer
 from .._progress import tqdm
 from .._stacks._belonging import image_of_each
+from .._stacks._coefficients import coefficients_by_column
 from .._stacks._rows import Rows, check_finite
 from .._stacks._validation import validate_rows
 from ..crosscoder import GroupCrosscoder, dictionary_of
-from ..groups import FiniteGroup
+from ..groups import CompactFourier, FiniteGroup
 from ._evidence import ProfileEvidence
 
 FloatArray = NDArray[np.floating]
@@ -27,6 +28,8 @@ FloatArray = NDArray[np.floating]
 MIN_EFFECTIVE_BAGS = 5
 # Sums of some features at a time, over all and over one bag: this many bytes of float32 each.
 _BYTES_OF_SUMS = 2**29
+# Of sums that are transformed at once: with their coefficients they stay in a core's cache.
+_CHUNK_BYTES = 2**21
 
 
 @own_state()
@@ -109,17 +112,19 @@ def gather_evidence(
     parts = [slice(i, min(i + step, m)) for i in range(0, m, step)]
     bar = tqdm(total=2 * n_bags * len(parts), desc="refitting atoms", disable=not progress)
     for part in parts:
-        total: Tensor | None = None
+        decoder = reader.decoder[part]
+        total = torch.zeros_like(decoder)
         for b, members in enumerate(bags):
-            sums, energy = reader.sums(members, part, image, fires)
-            total = sums if total is None else total + sums
-            weight[b, part] = energy[:, None]
+            weight[b, part] = reader.add_to(total, members, part, image, fires)[:, None]
             bar.update()
-        assert total is not None
+        energy = torch.from_numpy(weight[:, part, 0]).to(decoder)
+        total.addcmul_(energy.sum(dim=0)[:, None], decoder)
+        sums = torch.empty_like(decoder)
+        paired = PairedProfiles(total, group)
         for b, members in enumerate(bags):
-            sums, _ = reader.sums(members, part, image, fires)
-            within[b, part] = paired_profiles(sums, sums, group)
-            across[b, part] = paired_profiles(sums, total, group)
+            torch.mul(energy[b, :, None], decoder, out=sums)
+            reader.add_to(sums, members, part, image, fires)
+            within[b, part], across[b, part] = paired(sums)
             bar.update()
     bar.close()
     return _summarize(
@@ -127,20 +132,51 @@ def gather_evidence(
     )
 
 
-def paired_profiles(left: Tensor, right: Tensor, group: FiniteGroup) -> FloatArray:
-    """``(Σ_g ⟨A_i[g], B_i[gh]⟩ + Σ_g ⟨B_i[g], A_i[gh]⟩) / 2`` of pairs, (m, order), float64."""
-    elements = torch.arange(group.order, dtype=torch.int64, device=left.device)
-    # row h: where T[g, gh] stands in the flat matrix of all products of two blocks
-    table = torch.from_numpy(group.cayley_table.T.copy()).to(left.device)
-    places = elements * group.order + table
-    products = (left @ right.transpose(1, 2)).flatten(1).double()
-    profile = torch.stack([products[:, place].sum(dim=1) for place in places], dim=1)
-    backwards = torch.from_numpy(group.inverses.copy()).to(left.device)
-    return ((profile + profile[:, backwards]) / 2).cpu().numpy()
+class PairedProfiles:
+    """Profiles of pairs of stacks: of others with one another, and with some that stay.
+
+    ``(Σ_g ⟨A_i[g], B_i[gh]⟩ + Σ_g ⟨B_i[g], A_i[gh]⟩) / 2`` of A and B, through the Fourier domain.
+
+    Parameters
+    ----------
+    stay : Tensor of shape (m, order * d)
+    group : FiniteGroup
+    """
+
+    def __init__(self, stay: Tensor, group: FiniteGroup) -> None:
+        self._group, self._fourier = group, CompactFourier(group)
+        self._forward = torch.tensor(self._fourier.forward, dtype=stay.dtype, device=stay.device)
+        self._step = max(1, _CHUNK_BYTES // (stay.shape[1] * stay.element_size()))
+        self._stay = [self._coefficients(chunk) for chunk in stay.split(self._step)]
+
+    def __call__(self, others: Tensor) -> tuple[FloatArray, FloatArray]:
+        """Profiles (m, order), float64, of others with themselves, and with those that stay."""
+        within, across = [], []
+        for chunk, stay in zip(others.split(self._step), self._stay, strict=True):
+            coefficients = self._coefficients(chunk)
+            within.append(self._products(coefficients, coefficients))
+            across.append(self._products(coefficients, stay))
+        return self._profiles(within), self._profiles(across)
+
+    def _coefficients(self, stacks: Tensor) -> list[Tensor]:
+        """Of each irrep, (n, D, D / t * d): column, and rows with channels."""
+        blocks = stacks.reshape(len(stacks), self._group.order, -1)
+        parts = coefficients_by_column(blocks, self._forward, self._fourier)
+        return [part.flatten(2) for part in parts]
+
+    def _products(self, left: list[Tensor], right: list[Tensor]) -> Tensor:
+        """Of columns, (n, Σ D²), irrep after irrep."""
+        pairs = zip(left, right, strict=True)
+        return torch.cat([(a @ b.transpose(1, 2)).flatten(1) for a, b in pairs], dim=1)
+
+    def _profiles(self, products: list[Tensor]) -> FloatArray:
+        exact = torch.cat(products).double().cpu().numpy()
+        profiles: FloatArray = exact @ self._fourier.correlations.T
+        return (profiles + profiles[:, self._group.inverses]) / 2
 
 
 class _Reader:
-    """Sums over bags of ``f_i (R + f_i W_i)``: what least squares makes atoms of."""
+    """Sums over samples of ``f_i R``: what least squares adds to atoms."""
 
     def __init__(
         self, crosscoder: GroupCrosscoder, rows: Rows, device: torch.device, batch_size: int
@@ -148,33 +184,41 @@ class _Reader:
         self._dictionary = dictionary_of(crosscoder, np.dtype(np.float32), device)
         self._rows, self._device, self._batch_size = rows, device, batch_size
         self._n_read = crosscoder.encoder_.shape[1]
-        self._shape = (crosscoder.group_.order, crosscoder.n_channels_)
 
-    def sums(
+    @property
+    def decoder(self) -> Tensor:
+        """Atoms (m, order * d), on the device."""
+        return self._dictionary.parameters.decoder
+
+    def add_to(
         self,
+        sums: Tensor,
         members: NDArray[np.intp],
         part: slice,
         image: NDArray[np.intp],
         fires: NDArray[np.bool_],
-    ) -> tuple[Tensor, FloatArray]:
-        """Sums (features of the part, order, d), and of ``f_i²``; notes where features fire."""
-        decoder = self._dictionary.parameters.decoder[part]
-        sums = torch.zeros_like(decoder)
-        energy = torch.zeros(len(decoder), dtype=torch.float64, device=self._device)
+    ) -> FloatArray:
+        """Add to sums (features of the part, order * d); note where features fire.
+
+        Returns
+        -------
+        energy : ndarray of shape (features of the part,)
+            Sums of ``f_i²``.
+        """
+        energy = torch.zeros(len(sums), dtype=torch.float64, device=self._device)
         for start in range(0, len(members), self._batch_size):
             index = members[start : start + self._batch_size]
-            block = self._rows.read(index, dtype=decoder.dtype)
+            block = self._rows.read(index, dtype=sums.dtype)
             check_finite(block, index, "Input orbits")
             block = block.to(self._device)
             codes = self._dictionary.encode(block[:, : self._n_read])
-            residual = block - self._dictionary.decode(codes)
+            residual = block.sub_(self._dictionary.decode(codes))
             part_codes = codes[:, part]
-            sums += part_codes.T @ residual
+            self._dictionary.add_products_(sums, part_codes, residual)
             energy += part_codes.double().square().sum(dim=0)
             sample, feature = (a.cpu().numpy() for a in torch.nonzero(part_codes, as_tuple=True))
             fires[image[index[sample]], feature + part.start] = True
-        sums += energy[:, None].to(sums.dtype) * decoder
-        return sums.reshape(-1, *self._shape), energy.cpu().numpy()
+        return energy.cpu().numpy()
 
 
 def _summarize(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .._ambient import own_state
 from ..groups import FiniteGroup, PlanarGroup, as_group
-from ._tuning import BACK, LARGEST_STEP, angle_tuning, check_profiles, coarse_turns
+from ._tuning import BACK, LARGEST_STEP, check_profiles, coarse_turns, turn_periods
 
 #: Below this a feature has gone, half-way between the same and unrelated.
 GONE = 0.5
@@ -112,7 +112,7 @@ def find_kinds(
     plane = _plane(group, words)
     if plane is None:
         return NamedKinds(_kinds_of_any_group(profiles, group), _blank(len(profiles), ""))
-    periods, named = angle_tuning(profiles, plane).periods, measurable_kinds(plane, words)
+    periods, named = turn_periods(profiles, plane), measurable_kinds(plane, words)
     kinds = _blank(len(profiles), "other")
     remarks = _blank(len(profiles), "")
     remarks[periods == 0] = "no turn of the group changes it"

@@ -17,6 +17,8 @@ NEGLIGIBLE = 1e-9
 # With fewer atoms all products together take less than a second.
 _MIN_ATOMS = 512
 _N_OF_THEM = 256
+# So many vectors are summed at first: a Gram matrix of all takes most of the time.
+_SUMMED = 4
 # Share of all energy below which a direction holds nothing: what rounding in float32 leaves in one
 # is a hundred times less.
 _SMALLEST = 1e-13
@@ -57,12 +59,19 @@ def find_bases(parts: list[Tensor], weights: list[float]) -> Bases:
 
 
 def _basis(vectors: Tensor, smallest: float) -> Tensor | None:
-    """Basis of what vectors (n, width) span, if that is at most half of either."""
+    """Basis of what vectors (n, width) span, if that is at most half of either.
+
+    Sums of a few of them with random signs span as much, unless that is more than half of the sums.
+    """
     n, width = vectors.shape
     exact = vectors.double()
-    energies, axes = torch.linalg.eigh(exact @ exact.T)
-    rank = int((energies > smallest).sum())
-    if rank > min(n, width) // 2:
-        return None
-    spanned = torch.linalg.qr(exact.T @ axes[:, n - rank :])[0]
-    return spanned.to(vectors.dtype)
+    generator = torch.Generator("cpu").manual_seed(0)
+    signs = 1.0 - 2.0 * torch.randint(2, (n, 1), generator=generator, device="cpu")
+    sums = (exact * signs.to(exact)).reshape(n // _SUMMED, _SUMMED, width).sum(dim=1)
+    for given in (sums, exact):
+        energies, axes = torch.linalg.eigh(given @ given.T)
+        rank = int((energies > smallest).sum())
+        if rank <= min(len(given), width) // 2:
+            spanned = torch.linalg.qr(given.T @ axes[:, len(given) - rank :])[0]
+            return spanned.to(vectors.dtype)
+    return None

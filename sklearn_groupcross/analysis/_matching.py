@@ -16,6 +16,7 @@ from .._plain import as_tensor
 from .._shares import check_share
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup
+from ._correlation import Spectra
 from ._dictionaries import resolve_dictionaries
 from ._similarity import best_alignment
 
@@ -199,17 +200,25 @@ def match_atoms(
     *,
     up_to_group: bool,
     threshold: float,
+    spectra: Spectra | None = None,
 ) -> Matching:
-    """Match unit atoms of shapes (m, order, d) and (n, order, d), zeros among them or not."""
+    """Match unit atoms of shapes (m, order, d) and (n, order, d), zeros among them or not.
+
+    Spectra are those of the first, where it is matched several times.
+    """
     live_first, live_second = live_atoms(first), live_atoms(second)
     rows, columns = np.flatnonzero(live_first), np.flatnonzero(live_second)
     dtype = np.result_type(first, second)
-    left, right = first[rows].astype(dtype), second[columns].astype(dtype)
+    left, right = (atoms.astype(dtype, copy=False) for atoms in (first, second))
     if up_to_group:
-        similarity, alignment = best_alignment(left, right, group, device)
+        known = left if spectra is None or left.dtype != first.dtype else spectra
+        similarity, alignment = best_alignment(known, right, group, device)
     else:
         similarity = _cosines(left, right, device)
         alignment = np.full(similarity.shape, group.identity)
+    if not (live_first.all() and live_second.all()):
+        both = np.ix_(rows, columns)
+        similarity, alignment = similarity[both], alignment[both]
     i, j = linear_sum_assignment(similarity, maximize=True)
     best_first, best_second = np.full(len(first), np.nan), np.full(len(second), np.nan)
     if similarity.size:

@@ -157,8 +157,8 @@ class OnDemand:
     def embedding_(self) -> NDArray[np.float32]:
         """UMAP of the distances in the plane, of shape (m, 2).
 
-        Computed when it is first asked for: the first map of a process imports and compiles UMAP,
-        which takes many seconds, and with `verbose` its bar says so.
+        Computed when it is first asked for: the first map of a process imports UMAP, that of an
+        installation compiles it as well, which takes seconds, and with `verbose` its bar says so.
         """
         check_is_fitted(self)
         if "_embedding" not in vars(self):

@@ -24,6 +24,8 @@ SILENT = "some of its strongest inputs fall silent"
 # Share of transformed strongest inputs on which a feature has to fire still: most of them. Of names
 # that correlations carry this took none on the dictionaries that it was settled on.
 _MOST = 0.5
+# What is alike everywhere leads nowhere, but by rounding errors.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ class _Trial:
         firing = _firing(measured.strongest[features], self._candidates)
         self._alike = (bounds[:, :n] > threshold - margin) & (np.stack(smallest, 1) > threshold)
         self._alike &= firing >= _MOST
-        self._passes = self._alike & (bounds[:, n:] > 0)
+        self._passes = self._alike & (bounds[:, n:] > _ROUNDING)
         self._mean = figures[:, :n]
         self.inside = figures[:, n - 1]
         self.outside = figures[:, n - 1] - figures[:, 2 * n - 1]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ..groups import FiniteGroup
+from ._correlation import Spectra
 from ._finding import Finding
-from ._similarity import best_alignment
+from ._similarity import nearest_cosines
 
 FloatArray = NDArray[np.floating]
 
@@ -272,9 +273,9 @@ def find_wasted_atoms(atoms: FloatArray, dead: NDArray[np.bool_]) -> list[Findin
 
 def _nearest(atoms: FloatArray, queries: NDArray[np.int64], group: FiniteGroup) -> FloatArray:
     """Largest cosine of some atoms with any other, over all right translations."""
-    cosines, _ = best_alignment(atoms[queries], atoms, group, torch.device("cpu"))
-    cosines[np.arange(len(queries)), queries] = -np.inf
-    return cosines.max(axis=1)
+    none = np.zeros(len(atoms), dtype=bool)
+    spectra = Spectra(atoms, group, torch.device("cpu"))
+    return nearest_cosines(atoms[queries], spectra, queries, none)
 
 
 def _profile_variance(

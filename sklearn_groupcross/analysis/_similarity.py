@@ -7,16 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._plain import as_tensor
-from .._stacks._coefficients import coefficients_by_column
-from ..groups import CompactFourier, FiniteGroup
-from ._correlation import Spectra, check_atoms, tiles
+from ..groups import FiniteGroup
+from ._correlation import Spectra, check_atoms, settled, tiles
+from ._low_rank import Bases
 
 FloatArray = NDArray[np.floating]
 
-# Cosines as near to 1 as this are 1. Rounding leaves less between an atom and its translates (up to
-# 5 machine epsilons in float32; in float64 the irreps, found numerically, add their own 1e-14).
-_ROUNDING = {torch.float32: 4e-6, torch.float64: 1e-12}
 _CHUNK_BYTES = 4 * 2**20
 
 
@@ -38,8 +34,8 @@ def unit_atoms(components: FloatArray, order: int) -> FloatArray:
     step = max(1, _CHUNK_BYTES // max(1, components[:1].nbytes))
     for start in range(0, len(components), step):
         part = components[start : start + step]
-        peak = np.abs(part).max(axis=1, keepdims=True)
-        scaled = np.divide(part, peak, out=np.zeros_like(part, order="C"), where=peak > 0)
+        peak = np.maximum(part.max(axis=1), -part.min(axis=1))[:, None]
+        scaled = np.divide(part, np.where(peak > 0, peak, 1), order="C")
         # torch: the bits of a numpy sum may depend on where in memory the array happens to lie
         norms = torch.linalg.vector_norm(torch.from_numpy(scaled), dim=1, dtype=torch.float64)
         norms[norms == 0] = 1.0
@@ -48,8 +44,8 @@ def unit_atoms(components: FloatArray, order: int) -> FloatArray:
 
 
 def best_alignment(
-    first: FloatArray,
-    second: FloatArray | None,
+    first: FloatArray | Spectra,
+    second: FloatArray | Spectra | None,
     group: FiniteGroup,
     device: torch.device,
     *,
@@ -64,9 +60,10 @@ def best_alignment(
 
     Parameters
     ----------
-    first : ndarray of shape (m, order, d)
-        Unit atoms, V; zero for dead ones.
-    second : ndarray of shape (n, order, d) or None
+    first : ndarray of shape (m, order, d) or Spectra
+        Unit atoms, V; zero for dead ones. What is compared several times is given as its spectra,
+        in whose bases the other is then compared.
+    second : ndarray of shape (n, order, d), Spectra or None
         Unit atoms, W. None: `first` again, at half the cost.
     group : FiniteGroup
     device : torch.device
@@ -93,22 +90,25 @@ def best_alignment(
     ValueError
         If the atoms are not one block for each element, or differ in channels.
     """
-    right = None
-    if second is not None:
-        if first.dtype != second.dtype or first.shape[2] != second.shape[2]:
-            raise ValueError(
-                "Both dictionaries need the same dtype and number of channels; got "
-                f"{first.shape[2]} of {first.dtype} and {second.shape[2]} of {second.dtype}."
-            )
-        right = Spectra(second, group, device)
-    left = Spectra(first, group, device, None if right is None else right.bases)
+    if (
+        isinstance(first, np.ndarray)
+        and isinstance(second, np.ndarray)
+        and (first.dtype != second.dtype or first.shape[2] != second.shape[2])
+    ):
+        raise ValueError(
+            "Both dictionaries need the same dtype and number of channels; got "
+            f"{first.shape[2]} of {first.dtype} and {second.shape[2]} of {second.dtype}."
+        )
+    bases = first.bases if isinstance(first, Spectra) else None
+    right = None if second is None else _spectra(second, group, device, bases)
+    left = _spectra(first, group, device, None if right is None else right.bases)
     shape = (len(left), len(left if right is None else right))
-    similarity = np.empty(shape, dtype=first.dtype)
+    similarity = torch.empty(shape, dtype=left.dtype, device="cpu").numpy()
     alignment = np.empty(shape, dtype=_index_dtype(group))
     inverses = group.inverses.astype(alignment.dtype)
     for tile in tiles(left, right, size=tile_size, progress=progress):
         assert tile.element is not None
-        values = _settled(tile.maximum).cpu().numpy()
+        values = settled(tile.maximum).cpu().numpy()
         elements = tile.element.cpu().numpy().astype(alignment.dtype)
         if right is None and tile.rows == tile.columns:
             # both triangles hold the same maxima up to rounding: keep the upper
@@ -127,12 +127,48 @@ def best_alignment(
     return similarity, alignment
 
 
+def nearest_cosines(
+    atoms: FloatArray, spectra: Spectra, left_out: NDArray[np.integer], dead: NDArray[np.bool_]
+) -> FloatArray:
+    """Largest cosine of each of some atoms with those of a dictionary, over right translations.
+
+    Parameters
+    ----------
+    atoms : ndarray of shape (n, order, d)
+        Unit atoms.
+    spectra : Spectra
+        Of the m atoms of the dictionary.
+    left_out : ndarray of shape (n,), of int
+        For each atom, the one of the dictionary that is not looked at.
+    dead : ndarray of shape (m,), bool
+        Nor are these.
+
+    Returns
+    -------
+    cosines : ndarray of shape (n,)
+        In the atoms' dtype; -inf where nothing is left.
+    """
+    device = spectra.device
+    found = torch.full((len(atoms),), -torch.inf, dtype=spectra.dtype, device=device)
+    own, silent = (torch.from_numpy(each).to(device) for each in (left_out, dead))
+    left = Spectra(atoms, spectra.group, device, spectra.bases)
+    for tile in tiles(left, spectra, elements=False):
+        values = settled(tile.maximum)
+        values[:, silent[tile.columns]] = -torch.inf
+        at = own[tile.rows] - tile.columns.start
+        rows = ((at >= 0) & (at < values.shape[1])).nonzero()[:, 0]
+        values[rows, at[rows]] = -torch.inf
+        found[tile.rows] = torch.maximum(found[tile.rows], values.amax(dim=1))
+    return found.cpu().numpy()
+
+
 def nearest_neighbors(
     atoms: FloatArray,
     group: FiniteGroup,
     k: int,
     device: torch.device,
     *,
+    spectra: Spectra | None = None,
     tile_size: int | None = None,
     progress: bool = False,
 ) -> tuple[FloatArray, NDArray[np.int64]]:
@@ -147,6 +183,8 @@ def nearest_neighbors(
         Fewer than there are live atoms.
     device : torch.device
         It holds one copy of the atoms, one tile, and k neighbours for each atom.
+    spectra : Spectra, optional
+        Of the atoms, where they are there already.
     tile_size : int, optional
         Rows and columns of a tile. Default: by a budget of memory.
     progress : bool, default=False
@@ -167,11 +205,11 @@ def nearest_neighbors(
     check_atoms(atoms, group)
     alive = np.asarray(atoms.any(axis=(1, 2)))
     check_n_neighbors(k, alive)
-    spectra = Spectra(atoms, group, device)
+    spectra = Spectra(atoms, group, device) if spectra is None else spectra
     dead = torch.from_numpy(~alive).to(device)
     nearest = _Nearest(len(atoms), k, spectra.dtype, device)
     for tile in tiles(spectra, size=tile_size, elements=False, progress=progress):
-        values = _settled(tile.maximum)
+        values = settled(tile.maximum)
         values[dead[tile.rows]] = -torch.inf
         values[:, dead[tile.columns]] = -torch.inf
         if tile.rows == tile.columns:
@@ -186,6 +224,12 @@ def nearest_neighbors(
     indices = nearest.index.cpu().numpy()
     distances[~alive], indices[~alive] = 1.0, -1
     return distances, indices
+
+
+def _spectra(
+    atoms: FloatArray | Spectra, group: FiniteGroup, device: torch.device, bases: Bases | None
+) -> Spectra:
+    return atoms if isinstance(atoms, Spectra) else Spectra(atoms, group, device, bases)
 
 
 def check_n_neighbors(k: int, alive: NDArray[np.bool_]) -> None:
@@ -226,46 +270,6 @@ class _Nearest:
         self.index[at] = torch.cat([self.index[at], index], dim=1).gather(1, order)
 
 
-def self_profiles(atoms: FloatArray, group: FiniteGroup) -> FloatArray:
-    """Cosine of every atom with its own translates.
-
-    Computed in float64, in groups of as many atoms whatever m is: a profile does not depend on
-    which atoms stand beside it.
-
-    Parameters
-    ----------
-    atoms : ndarray of shape (m, order, d)
-        Unit atoms; zero for dead ones.
-    group : FiniteGroup
-
-    Returns
-    -------
-    profiles : ndarray of shape (m, order)
-        ``c_ii(h)``, in [-1, 1], in the atoms' dtype: 1 at the identity and the same at h and h⁻¹.
-        Zero for dead atoms.
-    """
-    check_atoms(atoms, group)
-    m, order, d = atoms.shape
-    fourier = CompactFourier(group)
-    forward, synthesis = map(torch.from_numpy, (fourier.forward, fourier.correlations))
-    profiles = np.empty((m, order), dtype=atoms.dtype)
-    step = max(1, _CHUNK_BYTES // (order * d * 8))
-    chunk = torch.empty(step, order, d, dtype=torch.float64, device="cpu")
-    for start in range(0, m, step):
-        part = atoms[start : start + step]
-        chunk.zero_()
-        chunk[: len(part)] = as_tensor(part)
-        parts = coefficients_by_column(chunk, forward, fourier)
-        products = [
-            (columns @ columns.transpose(1, 2)).flatten(1)
-            for columns in (part.flatten(2) for part in parts)
-        ]
-        found = torch.cat(products, dim=1) @ synthesis.T
-        found = (found + found[:, torch.from_numpy(group.inverses.copy())]) / 2
-        profiles[start : start + step] = found[: len(part)].numpy()
-    return _settled(torch.from_numpy(profiles)).numpy()
-
-
 def transform_block(atom: FloatArray) -> FloatArray:
     """Cosine of every pair of blocks of one atom, ``T[g, h] = cos(W[g], W[h])``.
 
@@ -281,11 +285,6 @@ def transform_block(atom: FloatArray) -> FloatArray:
     norms = np.linalg.norm(atom, axis=1, keepdims=True)
     unit = np.divide(atom, norms, out=np.zeros_like(atom), where=norms > 0)
     return np.clip(unit @ unit.T, -1.0, 1.0)
-
-
-def _settled(cosines: Tensor) -> Tensor:
-    """Cosines in [-1, 1], and 1 where only rounding is between."""
-    return cosines.clamp(-1.0, 1.0).masked_fill_(cosines > 1.0 - _ROUNDING[cosines.dtype], 1.0)
 
 
 def _index_dtype(group: FiniteGroup) -> type[np.signedinteger]:

@@ -23,6 +23,7 @@ LARGEST_STEP = 45.0
 # soon as features are wide.
 _RETURNS = (6, 5, 4, 3, 2)
 _STEPS_A_DEGREE = 4
+_ROWS_A_PASS = 1024
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,27 @@ def angle_tuning(profiles: ArrayLike, group: FiniteGroup | str) -> AngleTuning:
     """
     group = as_group(group)
     values = check_profiles(profiles, group)
-    if not isinstance(group, PlanarGroup) or group.n_turns == 1:
-        nothing = np.full(len(values), np.nan)
-        return AngleTuning(nothing, nothing.copy(), nothing.copy())
-    rotations = values[:, : group.n_turns]
-    periods = _periods(rotations)
-    changes = periods > 0
-    half_widths = np.where(changes, _half_widths(rotations), np.nan)
-    axes = np.full(len(values), np.nan)
-    if group.has_mirrors and changes.any():
-        axes[changes] = _axes(values[changes, group.n_turns :], periods[changes])
+    periods = turn_periods(values, group)
+    half_widths, axes = np.full((2, len(values)), np.nan)
+    if not isinstance(group, PlanarGroup):
+        return AngleTuning(periods, half_widths, axes)
+    for start in range(0, len(values), _ROWS_A_PASS):
+        # curves have thousands of angles: of some features at a time
+        some = start + np.flatnonzero(periods[start : start + _ROWS_A_PASS] > 0)
+        if len(some) == 0:
+            continue
+        half_widths[some] = _half_widths(values[some, : group.n_turns])
+        if group.has_mirrors:
+            axes[some] = _axes(values[some, group.n_turns :], periods[some])
     return AngleTuning(periods, half_widths, axes)
+
+
+def turn_periods(profiles: ArrayLike, group: FiniteGroup) -> FloatArray:
+    """Periods of `angle_tuning` alone, of shape (m,); NaN where nothing turns."""
+    values = check_profiles(profiles, group)
+    if not isinstance(group, PlanarGroup) or group.n_turns == 1:
+        return np.full(len(values), np.nan)
+    return _periods(values[:, : group.n_turns])
 
 
 def check_profiles(profiles: ArrayLike, group: FiniteGroup) -> FloatArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
-from .._plain import as_plain
+from .._plain import as_plain, as_tensor
 from .._stacks._moments import Moments, warn_of_one_sample
 from ..crosscoder import GroupCrosscoder, codes_of_orbits
 
@@ -89,6 +89,18 @@ class Statistics:
     def dead_share(self) -> float:
         """Share of atoms without a positive code on any row."""
         return float(1.0 - self.fired.mean())
+
+    def without_rows(self) -> Statistics:
+        """Drop the sampled rows and codes, which take memory.
+
+        Returns
+        -------
+        statistics : Statistics
+            With no rows, and the same sums.
+        """
+        return replace(
+            self, codes=self.codes[:0], rows=self.rows[:0].copy(), row_codes=self.row_codes[:0]
+        )
 
 
 @own_state()
@@ -192,8 +204,8 @@ def _as_floats(X: Any, rows: slice) -> Any:
         wide = batch if batch.dtype in (torch.float32, torch.float64) else batch.float()
         return wide.detach().cpu().numpy()
     if isinstance(batch, np.ndarray) and batch.dtype == np.float16:
-        # scikit-learn's own checks would make float64 of it
-        return batch.astype(np.float32)
+        # scikit-learn's own checks would make float64 of it; numpy takes seven times as long
+        return as_tensor(batch, torch.float32).numpy()
     return batch
 
 

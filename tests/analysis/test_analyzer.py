@@ -360,8 +360,7 @@ def test_bad_atoms_are_refused(atoms):
 
 
 def test_a_group_too_large_for_names_is_refused_before_the_work(monkeypatch):
-    for name in ("self_profiles", "irrep_power"):
-        monkeypatch.setattr(f"sklearn_groupcross.analysis._analyzer.{name}", None)
+    monkeypatch.setattr("sklearn_groupcross.analysis._analyzer.profiles_and_power", None)
     with pytest.raises(ValueError, match="groups of at most 128 elements; this one has 130"):
         SymmetryAnalyzer(group=Dihedral(65)).fit(np.eye(4, 260))
 

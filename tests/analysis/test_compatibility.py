@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sklearn_groupcross import Dihedral
 from sklearn_groupcross.analysis._compatibility import TOLERANCE, Symmetries, symmetry_type
-from sklearn_groupcross.analysis._similarity import self_profiles
+from sklearn_groupcross.analysis._spectra import self_profiles
 from sklearn_groupcross.groups import Quaternion, find_stabilizers
 from sklearn_groupcross.testing import groups
 from tests.analysis.planted import compare, moved_copy, plant, units

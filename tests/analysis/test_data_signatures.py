@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.linear_model import RidgeCV
 
 from sklearn_groupcross.analysis._data_signatures import (
+    _ridge,
     find_poor_reconstruction,
     find_unequal_blocks,
 )
@@ -19,6 +21,18 @@ def test_reconstruction_is_held_against_a_linear_map():
     noise = rng.standard_normal(orbits.shape)  # where nothing predicts, a mean is the limit
     assert find_poor_reconstruction(noise, 0.5 * noise) is None
     assert find_poor_reconstruction(noise, -noise).value < 0
+
+
+@pytest.mark.parametrize(("n", "d"), [(100, 20), (50, 80)])
+def test_the_linear_map_is_that_of_scikit_learn(n, d):
+    rng = np.random.default_rng(d)
+    inputs = rng.standard_normal((2 * n, d)) * np.logspace(0, -2, d) + 5
+    targets = inputs @ rng.standard_normal((d, 30)) + rng.standard_normal((2 * n, 30))
+    penalties = np.logspace(-4, 3, 8)
+    expected = RidgeCV(alphas=penalties).fit(inputs[:n], targets[:n])
+    assert penalties[0] < expected.alpha_ < penalties[-1]
+    found = _ridge(inputs[:n], targets[:n], inputs[n:], penalties)
+    np.testing.assert_allclose(found, expected.predict(inputs[n:]), rtol=1e-9)
 
 
 def test_few_samples_are_given_the_benefit_of_the_doubt():

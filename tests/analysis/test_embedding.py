@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +47,32 @@ def test_too_few_features_are_refused():
         embed(two_clumps(4), seed=0)
 
 
+def test_what_umap_compiles_for_a_map_is_kept_on_disk(tmp_path):
+    """In processes that have just begun: the second finds what the first has compiled."""
+    program = """
+import numpy as np
+from sklearn_groupcross.analysis._embedding import embed
+points = embed(1.0 - np.eye(20), seed=0)
+from umap import layouts, umap_
+loops = [layouts._nb_optimize_layout_euclidean_single_epoch, umap_.smooth_knn_dist]
+loops.append(umap_.compute_membership_strengths)
+print([sum(loop.stats.cache_hits.values()) for loop in loops], points.tobytes().hex())
+"""
+    settings = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    results = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=settings,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split("] ")
+        for _ in range(2)
+    ]
+    assert [hits for hits, _ in results] == ["[0, 0, 0", "[1, 1, 1"]
+    assert results[0][1] == results[1][1]
+
+
 def test_the_first_map_of_a_process_says_what_is_waited_for(monkeypatch):
     told = []
 
@@ -54,5 +84,5 @@ def test_the_first_map_of_a_process_says_what_is_waited_for(monkeypatch):
     monkeypatch.setattr(_embedding, "_compiled", [])
     for _ in range(2):
         embed(two_clumps(6), seed=0, progress=True)
-    first = [("embedding", "importing and compiling UMAP (once)"), ("embedding", "")]
+    first = [("embedding", "importing UMAP, and compiling it the first time"), ("embedding", "")]
     assert told == [*first, ("embedding", "")]

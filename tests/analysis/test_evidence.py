@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 from sklearn_groupcross import Dihedral, make_orbits
 from sklearn_groupcross.analysis._family_names import Kin
-from sklearn_groupcross.analysis._jackknife import _summarize, paired_profiles
+from sklearn_groupcross.analysis._jackknife import PairedProfiles, _summarize
 from sklearn_groupcross.groups import score_subgroups
 from tests.groups.strategies import NON_ABELIAN
 
@@ -26,8 +26,8 @@ def evidence_of(atoms, group, noise, seed=0, weight=None):
     if weight is not None:
         bags *= torch.tensor(weight)[:, :, None, None]
     weight = np.ones(bags.shape[:2]) if weight is None else weight
-    within = np.stack([paired_profiles(bag, bag, group) for bag in bags])
-    across = np.stack([paired_profiles(bag, bags.sum(0), group) for bag in bags])
+    paired = PairedProfiles(bags.sum(0).flatten(1), group)
+    within, across = (np.stack(each) for each in zip(*map(paired, bags.flatten(2)), strict=True))
     images = 10 * (weight > 0).sum(axis=0)
     return _summarize(group, within, across, weight, images, seed=7)
 

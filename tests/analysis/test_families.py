@@ -11,7 +11,7 @@ from sklearn_groupcross import Dihedral
 from sklearn_groupcross.analysis import cluster_families, describe_families, families_table
 from sklearn_groupcross.analysis._families import find_kin
 from sklearn_groupcross.analysis._poses import all_poses, canonical_poses, list_elements
-from sklearn_groupcross.analysis._similarity import self_profiles
+from sklearn_groupcross.analysis._spectra import self_profiles
 from sklearn_groupcross.groups import Quaternion, find_stabilizers
 from sklearn_groupcross.testing import groups
 from tests.analysis.planted import compare, plant

@@ -6,6 +6,7 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from sklearn_groupcross import Dihedral, SymmetryAnalyzer, Trivial
+from sklearn_groupcross.analysis._correlation import Spectra
 from sklearn_groupcross.analysis._family_distance import (
     LARGEST,
     SMALLEST,
@@ -18,7 +19,8 @@ CPU = torch.device("cpu")
 
 
 def choose(blocks, group, seed=0):
-    return choose_family_distance(units(blocks), group, CPU, np.random.default_rng(seed))
+    atoms = units(blocks)
+    return choose_family_distance(atoms, Spectra(atoms, group, CPU), np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("smoothness", [0.0, 1.0])

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn_groupcross import Dihedral, SymmetryAnalyzer
 from sklearn_groupcross.analysis import cluster_families
 from sklearn_groupcross.analysis._family_names import Kin, hand_out, pooled
-from sklearn_groupcross.analysis._similarity import self_profiles
+from sklearn_groupcross.analysis._spectra import self_profiles
 from sklearn_groupcross.groups import find_stabilizers
 from sklearn_groupcross.testing import groups
 from tests.analysis.planted import compare, plant, units

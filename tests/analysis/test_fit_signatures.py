@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, SymmetryAnalyzer, make_orbits
-from sklearn_groupcross.analysis import diagnose
+from sklearn_groupcross.analysis import diagnose, found_again
 from sklearn_groupcross.analysis._fit_signatures import (
     find_disagreement,
     find_features_alone,
     find_few_firings,
     find_gap,
 )
+from sklearn_groupcross.model_selection import collect_statistics
 
 GROUP = Dihedral(4)
 
@@ -73,18 +74,22 @@ def test_a_gap_between_training_and_held_out():
 def test_seeds_that_disagree():
     one, other = (np.random.default_rng(seed).standard_normal((20, 8 * 16)) for seed in (0, 1))
     translated = other.reshape(20, 8, 16)[:, GROUP.right_translation(3)].reshape(20, -1)
-    assert find_disagreement(other, [translated], GROUP) is None
-    finding = find_disagreement(one, [translated, other], GROUP)
+
+    def disagreement(atoms, others):
+        return find_disagreement(found_again(atoms, others, group=GROUP))
+
+    assert disagreement(other, [translated]) is None
+    finding = disagreement(one, [translated, other])
     assert finding.name == "seeds disagree"
     assert finding.value == 0
     half = np.concatenate([one[:10], other[:10]])
-    finding = find_disagreement(half, [translated, one, other[10:]], GROUP)
+    finding = disagreement(half, [translated, one, other[10:]])
     assert finding.value == pytest.approx(1 / 3)
     np.testing.assert_allclose(finding.evidence["found_again"], 1 / 3)
     one[:15] = 0  # dead atoms are not missed
-    assert find_disagreement(one, [one[15:]], GROUP) is None
-    assert find_disagreement(one, [], GROUP) is None
-    assert find_disagreement(np.zeros_like(one), [other], GROUP) is None
+    assert disagreement(one, [one[15:]]) is None
+    assert disagreement(np.zeros_like(one), [other]) is None
+    assert find_disagreement(np.full(20, np.nan)) is None  # nothing to be found again in
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +114,12 @@ def test_an_overfitted_dictionary_shows_all_of_it(planted):
     assert {"too few firings", "training and held-out differ", "seeds disagree"} <= set(
         names(found)
     )
+    # what the analysis knows of others, and of orbits, is not asked again
+    again = SymmetryAnalyzer().fit(one, others=[other])
+    statistics = collect_statistics(one, held_out, keep_rows=True)
+    assert again.diagnose(one, held_out, statistics=statistics) == found
+    with pytest.raises(ValueError, match="statistics hold no rows"):
+        again.diagnose(one, held_out, statistics=statistics.without_rows())
 
 
 def test_a_healthy_dictionary_shows_none(planted):

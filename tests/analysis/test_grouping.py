@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from sklearn_groupcross import Dihedral, make_orbits
-from sklearn_groupcross.analysis import name_kinds
+from sklearn_groupcross.analysis import found_again, name_kinds
 from sklearn_groupcross.analysis._compatibility import Symmetries
-from sklearn_groupcross.analysis._grouping import describe_grouping, group_features
-from sklearn_groupcross.analysis._similarity import best_alignment, self_profiles, unit_atoms
+from sklearn_groupcross.analysis._grouping import (
+    compare_features,
+    describe_grouping,
+    group_features,
+)
+from sklearn_groupcross.analysis._similarity import best_alignment, unit_atoms
+from sklearn_groupcross.analysis._spectra import self_profiles
 from sklearn_groupcross.groups import find_stabilizers
 
 GROUP, CPU = Dihedral(4), torch.device("cpu")
@@ -31,11 +37,16 @@ def units(components):
     return unit_atoms(components.reshape(len(components), -1), GROUP.order)
 
 
+def compared(components, others=None, **options):
+    return compare_features(units(components), others, GROUP, **{**OPTIONS, **options})
+
+
 def grouped(components, **options):
     atoms = units(components)
     profiles = self_profiles(atoms, GROUP)
     symmetries = Symmetries(GROUP, profiles, find_stabilizers(GROUP, profiles))
-    return group_features(atoms, symmetries, **{**OPTIONS, **options})
+    comparison = compared(components, **options)
+    return group_features(atoms, comparison, symmetries, method="auto", device=CPU)
 
 
 def described(grouping, components):
@@ -46,10 +57,12 @@ def described(grouping, components):
 
 
 def test_planted_families_are_found_with_their_distances(planted):
-    grouping = grouped(planted.components)
+    grouping, comparison = grouped(planted.components), compared(planted.components)
     similarity, alignment = best_alignment(units(planted.components), None, GROUP, CPU)
-    np.testing.assert_array_equal(grouping.distances, 1 - similarity)
-    np.testing.assert_array_equal(grouping.alignment, alignment)
+    np.testing.assert_array_equal(grouping.neighbors, 1 - similarity)
+    np.testing.assert_array_equal(comparison.distances, 1 - similarity)
+    np.testing.assert_array_equal(comparison.alignment, alignment)
+    assert np.isnan(comparison.found_again).all()
     families, table = described(grouping, planted.components)
     assert len(families) == len(table) == len(grouping.kin)
     for family, kin in zip(families, grouping.kin, strict=True):
@@ -64,8 +77,8 @@ def test_planted_families_are_found_with_their_distances(planted):
 
 def test_without_all_pairs_the_graph_finds_the_same(planted):
     full, near = grouped(planted.components), grouped(planted.components, max_features_in_full=3)
-    assert near.distances is None
-    assert near.alignment is None
+    assert sparse.issparse(near.neighbors)
+    assert compared(planted.components, max_features_in_full=3).distances is None
     np.testing.assert_array_equal(near.labels, full.labels)
     for one, other in zip(near.kin, full.kin, strict=True):
         assert one.members.tolist() == other.members.tolist()
@@ -82,9 +95,20 @@ def test_near_features_of_other_symmetry_stay_apart(max_features_in_full):
     other = make_orbits(2, stabilizers="trivial", n_active=1, random_state=1, **options)
     near = symmetric.components + 0.8 * other.components
     components = np.concatenate([symmetric.components, near])
-    assert 1 - grouped(components).distances[0, 1] > 0.7
+    assert 1 - grouped(components).neighbors[0, 1] > 0.7
     grouping = grouped(components, max_features_in_full=max_features_in_full)
     assert (grouping.labels == -1).all()
+
+
+def test_others_are_matched_in_the_coordinates_of_the_dictionary(planted):
+    components = planted.components.astype(np.float64)
+    components[2] = 0
+    others = [components[::-1].copy(), components[:9].astype(np.float32)]
+    others[0][:3] = 0
+    found = compared(components, others).found_again
+    np.testing.assert_array_equal(found, found_again(components, others, group=GROUP))
+    assert {0.5, 1.0} <= set(found[~np.isnan(found)])
+    assert np.flatnonzero(np.isnan(found)).tolist() == [2]
 
 
 @pytest.mark.parametrize("n_alive", [0, 1])
@@ -98,4 +122,4 @@ def test_nothing_to_compare(planted, n_alive):
 
 def test_a_method_of_all_pairs_is_refused_where_they_are_too_many(planted):
     with pytest.raises(ValueError, match="'average' needs the distances of all pairs of"):
-        grouped(planted.components, method="average", max_features_in_full=3)
+        compared(planted.components, method="average", max_features_in_full=3)

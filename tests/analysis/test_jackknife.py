@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, make_orbits
 from sklearn_groupcross.analysis import _bounds, _jackknife
-from sklearn_groupcross.analysis._jackknife import gather_evidence, paired_profiles
+from sklearn_groupcross.analysis._jackknife import PairedProfiles, gather_evidence
 from tests.analysis.test_evidence import evidence_of
 from tests.groups.strategies import GROUPS
 
@@ -16,14 +16,17 @@ GROUP = Dihedral(4)
 N_BAGS = 20
 
 
-@given(GROUPS, st.integers(0, 99))
-def test_paired_profiles_equal_the_definition(group, seed):
+@given(GROUPS, st.integers(0, 99), st.sampled_from([1, 2**21]))
+def test_paired_profiles_equal_the_definition(group, seed, n_bytes):
     left, right = torch.tensor(np.random.default_rng(seed).standard_normal((2, 3, group.order, 2)))
-    profile = paired_profiles(left, right, group)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_jackknife, "_CHUNK_BYTES", n_bytes)
+        within, across = PairedProfiles(right.flatten(1), group)(left.flatten(1))
     for h in range(group.order):
         move = torch.tensor(group.right_translation(h).copy())
-        expected = ((left * right[:, move]) + (right * left[:, move])).sum(dim=(1, 2)) / 2
-        np.testing.assert_allclose(profile[:, h], expected, atol=1e-9)
+        for profile, other in ((within, left), (across, right)):
+            expected = ((left * other[:, move]) + (other * left[:, move])).sum(dim=(1, 2)) / 2
+            np.testing.assert_allclose(profile[:, h], expected, atol=1e-9)
 
 
 def test_features_without_evidence_say_why():

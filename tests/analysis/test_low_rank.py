@@ -54,6 +54,20 @@ def test_strangers_are_compared_in_the_coordinates_of_the_dictionary():
         found, _ = best_alignment(first, second, group, CPU)
         exact, _ = best_alignment(first.astype(np.float64), second.astype(np.float64), group, CPU)
         np.testing.assert_allclose(found, exact, atol=2e-6)
+        known = Spectra(first, group, CPU), Spectra(second, group, CPU)
+        np.testing.assert_allclose(
+            best_alignment(known[0], second, group, CPU)[0], exact, atol=2e-6
+        )
+        np.testing.assert_array_equal(best_alignment(first, known[1], group, CPU)[0], found)
+
+
+@pytest.mark.parametrize("n_axes", [5, 30])
+def test_many_axes_are_found_as_well(n_axes):
+    """More than half of the sums that are looked at first, of irreps of one column; and fewer."""
+    group = Dihedral(4)
+    atoms = atoms_in_few_coordinates(group, m=600, d=64, n_axes=n_axes)
+    ranks = {basis.shape[1] for basis in Spectra(atoms, group, CPU).bases if basis is not None}
+    assert ranks == {n_axes, 0}
 
 
 @pytest.mark.parametrize("share", [1e-3, 1.0])

@@ -11,7 +11,7 @@ from sklearn_groupcross.analysis._signatures import (
     find_partners,
     find_unaligned_blocks,
 )
-from sklearn_groupcross.analysis._similarity import self_profiles
+from sklearn_groupcross.analysis._spectra import self_profiles
 from sklearn_groupcross.groups import RotationGroup
 from tests.analysis.planted import units
 

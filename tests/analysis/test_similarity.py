@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering
 from sklearn.metrics import silhouette_score
 
+from sklearn_groupcross.analysis import _correlation
+from sklearn_groupcross.analysis._correlation import Spectra
 from sklearn_groupcross.analysis._embedding import embed
 from sklearn_groupcross.analysis._similarity import (
     best_alignment,
+    nearest_cosines,
     nearest_neighbors,
-    self_profiles,
     transform_block,
     unit_atoms,
 )
+from sklearn_groupcross.analysis._spectra import self_profiles
 from sklearn_groupcross.groups import (
     Alternating,
     Cyclic,
@@ -342,3 +345,20 @@ def test_atoms_that_do_not_fit_are_refused():
         best_alignment(atoms, random_atoms(group, d=3), group, CPU)
     with pytest.raises(ValueError, match=r"4 of float64 and 4 of float32"):
         best_alignment(atoms, atoms.astype(np.float32), group, CPU)
+
+
+@given(GROUPS, st.integers(0, 99), st.sampled_from([1, 2**27]))
+def test_nearest_cosines_leave_out_one_atom_each_and_the_dead(group, seed, n_bytes):
+    atoms = random_atoms(group, m=9, seed=seed)
+    atoms[[2, 5]] = 0
+    queries = np.array([7, 2, 0])
+    expected, _ = best_alignment(atoms[queries], atoms, group, CPU)
+    expected[np.arange(3), queries] = -np.inf
+    expected[:, [2, 5]] = -np.inf
+    dead = ~atoms.any(axis=(1, 2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_correlation, "_TILE_BYTES", {"cpu": n_bytes})
+        found = nearest_cosines(atoms[queries], Spectra(atoms, group, CPU), queries, dead)
+    np.testing.assert_allclose(found, expected.max(axis=1), atol=1e-12)
+    alone = nearest_cosines(atoms[:1], Spectra(atoms[:1], group, CPU), np.zeros(1, int), dead[:1])
+    assert alone.tolist() == [-np.inf]

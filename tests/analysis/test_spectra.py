@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_groupcross.analysis import _spectra
-from sklearn_groupcross.analysis._spectra import irrep_power
+from sklearn_groupcross.analysis._similarity import unit_atoms
+from sklearn_groupcross.analysis._spectra import irrep_power, profiles_and_power, self_profiles
 from sklearn_groupcross.groups import Dihedral
 from tests.groups.strategies import GROUPS
 
@@ -28,6 +29,19 @@ def test_spectra_equal_projections_and_ignore_translation_and_scale(group, data)
         part = np.tensordot(atoms, group.isotypic_projection(rho), axes=(1, 1))
         expected = (part**2).sum((1, 2)) / (atoms**2).sum((1, 2))
         np.testing.assert_allclose(share, expected, atol=1e-9)
+
+
+@given(GROUPS, st.integers(0, 99))
+def test_profiles_and_power_come_of_the_same_products(group, seed):
+    atoms = unit_atoms(random_atoms(group, seed=seed).reshape(4, -1), group.order)
+    atoms[1] = 0
+    profiles, power = profiles_and_power(atoms, group)
+    np.testing.assert_array_equal(profiles, self_profiles(atoms, group))
+    np.testing.assert_allclose(power, irrep_power(atoms, group), atol=1e-12)
+    for rho, share in zip(group.irreps, power.T, strict=True):
+        # what the projection leaves of a profile at the identity
+        weights = rho.weight * rho.character
+        np.testing.assert_allclose(share, profiles @ weights, atol=1e-9)
 
 
 def test_what_the_half_turn_fixes_has_no_power_where_it_acts_as_minus_one():

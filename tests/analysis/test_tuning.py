@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from sklearn_groupcross import Cyclic, Dihedral, SymmetryAnalyzer, Trivial
-from sklearn_groupcross.analysis import angle_tuning, name_kinds
-from sklearn_groupcross.analysis._similarity import self_profiles, unit_atoms
+from sklearn_groupcross.analysis import _tuning, angle_tuning, name_kinds
+from sklearn_groupcross.analysis._similarity import unit_atoms
+from sklearn_groupcross.analysis._spectra import self_profiles
 from sklearn_groupcross.analysis._tuning import coarse_turns
 from sklearn_groupcross.groups import Quaternion
 
@@ -113,3 +114,22 @@ def test_what_are_no_profiles(profiles, message):
     for read in (angle_tuning, name_kinds):
         with pytest.raises(ValueError, match=message):
             read(profiles, Dihedral(4))
+
+
+def test_some_features_at_a_time_read_the_same(monkeypatch):
+    group = Dihedral(16)
+    profiles = np.stack([self_profiles(random_units(group, i), group)[0] for i in range(7)])
+    profiles[2] = 1
+    whole = angle_tuning(profiles, group)
+    assert whole.periods[2] == 0
+    assert np.isfinite(whole.half_widths).sum() == 6
+    monkeypatch.setattr(_tuning, "_ROWS_A_PASS", 2)
+    for one, other in zip(
+        vars(whole).values(), vars(angle_tuning(profiles, group)).values(), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-9)
+
+
+def random_units(group, seed):
+    atoms = atoms_over_angles(group, 360, 10.0 * seed, seed=seed)[None]
+    return unit_atoms((atoms - atoms.mean(axis=1, keepdims=True)).reshape(1, -1), group.order)

@@ -36,6 +36,16 @@ def test_counts_are_those_of_all_codes(fitted, test_orbits, monkeypatch, n_bytes
     assert statistics.dead_share == pytest.approx((~active.any(axis=0)).mean())
 
 
+def test_rows_can_be_dropped(fitted, test_orbits):
+    statistics = collect_statistics(fitted, test_orbits, keep_rows=True)
+    without = statistics.without_rows()
+    assert len(statistics.rows) > 0
+    assert len(without.rows) == without.codes.shape[0] == without.row_codes.shape[0] == 0
+    assert without.rows.base is None  # or else all of them would stay in memory
+    assert without.explained_variance == statistics.explained_variance
+    assert without.codes.shape[1] == statistics.codes.shape[1]
+
+
 def test_a_run_is_measured_by_one_pass_over_each_part(fitted, train_orbits, test_orbits):
     parts = Counted(train_orbits), Counted(test_orbits)
     figures = _measure(fitted, *parts, progress=False)
