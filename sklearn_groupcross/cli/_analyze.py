@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from .._device import resolve_device
 from .._files import written_whole
 from .._stacks._validation import check_constraints
 from ..analysis import SymmetryAnalyzer
+from ..crosscoder import GroupCrosscoder
 from ..orbits import OrbitStore
 from ._arguments import as_json, check_installed, in_words
 from ._figures import FIGURES, figures_in, figures_of
@@ -113,9 +114,15 @@ def analyzer_of(options: argparse.Namespace) -> SymmetryAnalyzer:
     return analyzer
 
 
-def measured_as(subject: Subject, options: argparse.Namespace) -> Measured:
-    """Measure a subject as options say."""
-    return measure(subject.models, analyzer_of(options), subject.orbits(), bags=options.bags)
+def measured_as(
+    subject: Subject,
+    options: argparse.Namespace,
+    crosscoders: Sequence[GroupCrosscoder] | None = None,
+) -> Measured:
+    """Measure a subject as options say; its crosscoders are loaded unless they are there."""
+    if crosscoders is None:
+        crosscoders = [GroupCrosscoder.load(model) for model in subject.models]
+    return measure(crosscoders, analyzer_of(options), subject.orbits(), bags=options.bags)
 
 
 def described(subject: Subject) -> tuple[dict[str, Any], str]:

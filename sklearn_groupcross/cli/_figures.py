@@ -65,6 +65,6 @@ def _displays(
         yield f"profile-{medoid}", partial(SelfProfileDisplay.from_estimator, analysis, medoid)
     if findings:
         yield "diagnosis", partial(DiagnosisDisplay.from_findings, findings)
-    # the map comes last: importing and compiling UMAP alone takes many seconds
+    # the map comes last: UMAP alone may take many seconds to be imported and compiled
     if n_alive and len(analysis.dead_) >= MIN_FEATURES_FOR_A_MAP and not options.no_map:
         yield "map", partial(FeatureMapDisplay.from_estimator, analysis)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,18 +93,18 @@ class Measured:
 
 @own_state()
 def measure(
-    models: Sequence[Path],
+    crosscoders: Sequence[GroupCrosscoder],
     analyzer: SymmetryAnalyzer,
     orbits: Orbits | None,
     *,
     bags: str = "images",
     progress: bool = True,
 ) -> Measured:
-    """Analyse the first of some models in the light of orbits and of the others.
+    """Analyse the first of some crosscoders in the light of orbits and of the others.
 
     Parameters
     ----------
-    models : sequence of Path
+    crosscoders : sequence of GroupCrosscoder
     analyzer : SymmetryAnalyzer
         Not fitted.
     orbits : Orbits or None
@@ -118,7 +117,7 @@ def measure(
     -------
     measured : Measured
     """
-    crosscoder, *others = (GroupCrosscoder.load(model) for model in models)
+    crosscoder, *others = crosscoders
     if orbits is None:
         analysis = analyzer.fit(crosscoder, others=others or None)
         return Measured(
@@ -139,8 +138,8 @@ def measure(
         features,
         orbits,
         training,
-        unseen,
-        analysis.diagnose(crosscoder, orbits.measured, others=others),
+        unseen.without_rows(),
+        analysis.diagnose(crosscoder, orbits.measured, statistics=unseen),
     )
 
 
@@ -216,7 +215,7 @@ def _measure(
         if training is not None:
             seen = collect_statistics(crosscoder, training)
             bar.update()
-        unseen = collect_statistics(crosscoder, held_out)
+        unseen = collect_statistics(crosscoder, held_out, keep_rows=True)
         bar.update()
     return seen, unseen
 

@@ -107,7 +107,7 @@ def report_on(
     folder.begin(REPORT_STAGE, settings, inputs, [REPORT])
     found = measured()
     first = shown_of(found, subject, dataset)
-    second = other_of(subject, options, dataset)
+    second = other_of(found, subject, options, dataset)
     say(f"report: {'without' if first['dataset'] is None else 'with'} patches")
 
     def write(path: Path) -> None:
@@ -129,8 +129,8 @@ def report_on(
 
 def describe_rows(folder: RunFolder) -> list[str]:
     """Say what there is of a report on its way."""
-    n_rows = len(list(folder.work.glob(f"{_STATES}*/*/feature-*.kept")))
-    return [f"{n_rows} features of the report"] if n_rows else []
+    n_parts = len(list(folder.work.glob(f"{_STATES}*/*/*.kept")))
+    return [f"{n_parts} parts of the report"] if n_parts else []
 
 
 def images_of(options: argparse.Namespace, store: Path | str) -> OrbitDataset | None:

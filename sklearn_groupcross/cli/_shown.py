@@ -83,7 +83,7 @@ def shown_of(found: Measured, subject: Subject, dataset: OrbitDataset | None) ->
 
 
 def other_of(
-    subject: Subject, options: argparse.Namespace, dataset: OrbitDataset | None
+    found: Measured, subject: Subject, options: argparse.Namespace, dataset: OrbitDataset | None
 ) -> dict[str, Any] | None:
     """The same of the first other model, to be shown beside it; None if there is none."""
     if len(subject.models) < 2:
@@ -91,7 +91,8 @@ def other_of(
     first, second, *rest = subject.models
     turned = replace(subject, models=(second, first, *rest))
     say(f"report: comparing with {second.name}")
-    return shown_of(measured_as(turned, options), turned, dataset)
+    crosscoders = [found.others[0], found.crosscoder, *found.others[1:]]
+    return shown_of(measured_as(turned, options, crosscoders), turned, dataset)
 
 
 def check_visualizing(options: argparse.Namespace, dataset: OrbitDataset | None) -> None:

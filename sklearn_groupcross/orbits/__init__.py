@@ -13,7 +13,7 @@ from ._store_locating import is_store
 from ._store_reading import StoredOrbits
 from ._store_verify import StoreReport
 from ._store_writer import ChunkWriter
-from ._surroundings import activations_around
+from ._surroundings import activations_around, patches_around
 
 __all__ = [
     "Arc",
@@ -36,6 +36,7 @@ __all__ = [
     "extract_orbits",
     "is_store",
     "make_orbits",
+    "patches_around",
     "probe_orbits",
     "stack_orbits",
 ]

@@ -1,4 +1,4 @@
-"""Activations around the positions at which orbits are read, as they are where these are shown."""
+"""What is around the positions at which orbits are read: pixels, and activations."""
 
 from __future__ import annotations
 
@@ -17,6 +17,58 @@ if TYPE_CHECKING:
     from ._dataset import OrbitDataset
 
 _FLOAT32: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+
+
+@own_state()
+def patches_around(
+    dataset: OrbitDataset,
+    images: Sequence[int],
+    positions: Sequence[Any] | NDArray[np.floating],
+    elements: Sequence[int],
+    *,
+    size: int | None = None,
+) -> NDArray[np.float32]:
+    """Cut out what lies about each position, as one element transforms it.
+
+    Each image is decoded once, whatever is cut out of it. `OrbitDataset.patches_at` does the same
+    for every position and every element.
+
+    Parameters
+    ----------
+    dataset : OrbitDataset
+    images : sequence of int, of length n
+        Number of the image of every position.
+    positions : sequence of array-like of shape (2,)
+        (column, row) in pixels from the image centre.
+    elements : sequence of int, of length n
+        By which each is transformed.
+    size : int, optional
+        As `OrbitDataset.patches`.
+
+    Returns
+    -------
+    patches : ndarray of shape (n, size, size, n_channels), float32
+        Of the network's channels: RGB in [0, 1].
+    """
+    size = min(*dataset.field.size, dataset.field.input_size) if size is None else size
+    shape = len(images), size, size, dataset.network.n_channels
+    cut = np.empty(shape, dtype=np.float32)
+    for index, of_image in _by_image(images, elements).items():
+        image = dataset.images.load(index, dataset.source_size)
+        for element, rows in of_image.items():
+            at = torch.stack([torch.as_tensor(positions[row], **_FLOAT32) for row in rows])
+            alike = image.expand(len(rows), -1, -1, -1)
+            views = dataset.action.transform_about(alike, at, size, [element])[:, 0]
+            cut[rows] = views.permute(0, 2, 3, 1).clamp(0, 1).numpy()
+    return cut
+
+
+def _by_image(images: Sequence[int], elements: Sequence[int]) -> dict[int, dict[int, list[int]]]:
+    """Places of all pairs, by image and then by element, in the order in which they first come."""
+    places: dict[int, dict[int, list[int]]] = {}
+    for place, (image, element) in enumerate(zip(images, elements, strict=True)):
+        places.setdefault(int(image), {}).setdefault(int(element), []).append(place)
+    return places
 
 
 @own_state()

@@ -15,9 +15,12 @@ from ._excitation import Columns
 from ._families import describe_families
 from ._group_words import describe_group, plainest
 from ._packing import Atlas, Words, as_int8, packed
+from ._placing import Places
 from ._sentence import what_was_found
 
 _N_NEIGHBORS = 8
+# Features whose distances from all others are copied and sorted at a time.
+_SORTED = 256
 #: Cosines of a transform block are shown in so many steps to each side: enough for the eye.
 _STEPS = 16
 #: What training records, in words.
@@ -180,12 +183,8 @@ def _neighbors(analysis: SymmetryAnalyzer, rows: NDArray[np.int64]) -> dict[str,
     if n_neighbors < 1:
         return None
     if hasattr(analysis, "distances_"):
-        among = np.ix_(rows, rows)
-        distances = analysis.distances_[among].copy()
-        np.fill_diagonal(distances, np.inf)
-        nearest = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
-        near = np.take_along_axis(distances, nearest, axis=1)
-        element = np.take_along_axis(analysis.alignment_[among], nearest, axis=1)
+        nearest, near = _from_distances(analysis, rows, n_neighbors)
+        element = analysis.alignment_[rows[:, None], rows[nearest]]
         fixed = [analysis.atom_stabilizers_[i].subgroup for i in rows]
         element = plainest(
             analysis.group_,
@@ -201,6 +200,21 @@ def _neighbors(analysis: SymmetryAnalyzer, rows: NDArray[np.int64]) -> dict[str,
         "similarity": packed(as_int8(1 - near)),
         "element": packed(element.astype(np.int32)),
     }
+
+
+def _from_distances(
+    analysis: SymmetryAnalyzer, rows: NDArray[np.int64], n_neighbors: int
+) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    """Neighbours where all distances are there, of which some rows are sorted at a time."""
+    nearest = np.empty((len(rows), n_neighbors), dtype=np.int64)
+    near = np.empty(nearest.shape, dtype=analysis.distances_.dtype)
+    for start in range(0, len(rows), _SORTED):
+        own = np.arange(start, min(start + _SORTED, len(rows)))
+        distances = analysis.distances_[np.ix_(rows[own], rows)]
+        distances[own - start, own] = np.inf
+        nearest[own] = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
+        near[own] = np.take_along_axis(distances, nearest[own], axis=1)
+    return nearest, near
 
 
 def _from_graph(
@@ -233,20 +247,22 @@ def blocks_atlas(analysis: SymmetryAnalyzer, features: Sequence[int], name: str)
 
 
 def shown_of(
-    excitations: Sequence[Mapping[str, NDArray[Any]]],
+    excitations: Mapping[str, NDArray[Any]],
+    places: Places,
     where: NDArray[np.uint8] | None,
     names: Sequence[Sequence[str]],
     columns: Columns,
     css: Sequence[tuple[int, str]],
-    atlas: Atlas,
     words: Words,
 ) -> dict[str, Any]:
-    """Put together what excites features; pictures go into the atlas.
+    """Put together what excites features.
 
     Parameters
     ----------
-    excitations : sequence of mapping
-        One a feature: see `collect_excitation`.
+    excitations : mapping of str to ndarray
+        See `collect_excitations`.
+    places : Places
+        Of pictures, and of views under the elements that are drawn for those of the columns.
     where : ndarray of shape (n_features, n_columns, cells, cells) or None
         See `maps_of_firing`.
     names : sequence of sequence of str
@@ -254,36 +270,25 @@ def shown_of(
     columns : Columns
     css : sequence of (int, str)
         Of every element of the group: the one that is drawn, and what CSS does besides.
-    atlas : Atlas
     words : Words
 
     Returns
     -------
     content : dict
-        ``shown``, ``views``, ``responses``, ``codes`` and ``pictures`` of the page.
+        ``shown``, ``views``, ``responses`` and ``codes`` of the page.
     """
-    n, c = len(excitations), len(columns)
     of_columns = [css[element] for element in columns.elements]
-    drawn = list(dict.fromkeys(element for element, _ in of_columns))
-    pictures = np.full((n, c), -1, dtype=np.int32)
-    views = np.full((n, len(of_columns)), -1, dtype=np.int32)
-    for row, found in enumerate(excitations):
-        there = np.flatnonzero(found["samples"] >= 0)
-        if len(found["pictures"]):
-            pictures[row, there] = [atlas.add(found["pictures"][column]) for column in there]
-        if len(found["views"]):
-            numbers = [atlas.add(view) for view in found["views"]]
-            views[row] = [numbers[drawn.index(element)] for element, _ in of_columns]
-        elif drawn == [0]:
-            views[row] = pictures[row, 0]
-    image = np.array([words.numbers(of_row) for of_row in names], dtype=np.int32).reshape(n, c)
+    drawn = columns.drawn(css)
+    views = places.views[:, [drawn.index(element) for element, _ in of_columns]]
+    image = np.array([words.numbers(of_row) for of_row in names], dtype=np.int32)
+    floats = {n: excitations[n].astype(np.float32) for n in ("codes", "mean", "spread", "largest")}
+    integers = {n: excitations[n].astype(np.int32) for n in ("n_responses", "counts", "n_silent")}
     return {
-        "pictures": atlas.describe() if len(atlas) else None,
         "shown": {
             "words": columns.words(),
-            "picture": packed(pictures),
-            "code": packed(_stacked(excitations, "codes", (0, c)).astype(np.float32)),
-            "image": packed(image),
+            "picture": packed(places.pictures),
+            "code": packed(floats["codes"]),
+            "image": packed(image.reshape(places.pictures.shape)),
             "firing": None
             if where is None
             else {"shape": list(where.shape[2:]), "values": packed(where)},
@@ -298,24 +303,16 @@ def shown_of(
             else None,
         },
         "responses": {
-            "mean": packed(_stacked(excitations, "mean", (0, 0))),
-            "spread": packed(_stacked(excitations, "spread", (0, 0))),
-            "n": packed(_stacked(excitations, "n_responses", (0, 1))[:, 0].astype(np.int32)),
+            "mean": packed(floats["mean"]),
+            "spread": packed(floats["spread"]),
+            "n": packed(integers["n_responses"]),
         },
         "codes": {
-            "largest": packed(_stacked(excitations, "largest", (0, 1))[:, 0].astype(np.float32)),
-            "counts": packed(_stacked(excitations, "counts", (0, 0)).astype(np.int32)),
-            "n_silent": packed(_stacked(excitations, "n_silent", (0, 1))[:, 0].astype(np.int32)),
+            "largest": packed(floats["largest"]),
+            "counts": packed(integers["counts"]),
+            "n_silent": packed(integers["n_silent"]),
         },
     }
-
-
-def _stacked(
-    excitations: Sequence[Mapping[str, NDArray[Any]]], name: str, of_none: tuple[int, int]
-) -> NDArray[Any]:
-    if not excitations:
-        return np.zeros(of_none)
-    return np.stack([found[name] for found in excitations])
 
 
 def _tables(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
-"""What excites a feature: which inputs, how strongly, and what elements change."""
+"""What excites features: which inputs, how strongly, and what elements change."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,15 @@ from numpy.typing import NDArray
 from ..analysis import KINDS, SymmetryAnalyzer
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup, PlanarGroup
-from ._codes import codes_under
-from ._pictures import Pictures
+from ._kept import Arrays
+from ._responses import measure_responses
 from ._strongest import StrongestBlocks
 
 #: Inputs by whose firings responses are averaged, each from another image.
 _N_RESPONSES = 12
 _N_BINS = 24
+# Features whose codes are taken out of those of all together: they lie far from one another.
+_AT_ONCE = 64
 _ORDINALS = ("strongest", "2nd strongest", "3rd strongest")
 
 
@@ -44,6 +47,10 @@ class Columns:
 
     def __len__(self) -> int:
         return self.n_strongest + len(self.quantiles)
+
+    def drawn(self, css: Sequence[tuple[int, str]]) -> list[int]:
+        """Elements by which pictures are drawn, where CSS does the rest: see `Pictures.by_css`."""
+        return list(dict.fromkeys(css[element][0] for element in self.elements))
 
     def words(self) -> list[str]:
         """What each of them is."""
@@ -77,14 +84,21 @@ def in_order(analysis: SymmetryAnalyzer, frequencies: NDArray[np.floating]) -> l
     return [queue[rank] for rank in ranks for queue in queues.values() if rank < len(queue)]
 
 
+def ranked(codes: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Samples on which one feature fires, by its codes (n_samples,), the largest first."""
+    firing = np.flatnonzero(codes > 0)
+    return firing[np.argsort(-codes[firing], kind="stable")]
+
+
 def choose_samples(
-    codes: NDArray[np.floating], image_ids: NDArray[np.int64], columns: Columns
+    by_code: NDArray[np.intp], image_ids: NDArray[np.int64], columns: Columns
 ) -> list[int]:
     """Inputs to show of a feature, each of another image if there are enough; -1 for none.
 
     Parameters
     ----------
-    codes : ndarray of shape (n_samples,)
+    by_code : ndarray of shape (n_firing,)
+        See `ranked`.
     image_ids : ndarray of shape (n_samples,)
     columns : Columns
 
@@ -92,150 +106,101 @@ def choose_samples(
     -------
     samples : list of int, of length ``len(columns)``
     """
-    firing = np.flatnonzero(codes > 0)
-    by_code = firing[np.argsort(-codes[firing], kind="stable")]
-    chosen = strongest_samples(codes, image_ids, columns.n_strongest)
-    used = {int(image_ids[sample]) for sample in chosen}
+    chosen = strongest_samples(by_code, image_ids, columns.n_strongest)
+    used = [int(image_ids[sample]) for sample in chosen]
     chosen += [-1] * (columns.n_strongest - len(chosen))
     for quantile in columns.quantiles:
         wanted = round((1 - quantile) * (len(by_code) - 1))
-        nearest = by_code[np.argsort(np.abs(np.arange(len(by_code)) - wanted), kind="stable")]
-        fresh = (int(sample) for sample in nearest if int(image_ids[sample]) not in used)
-        other = (int(sample) for sample in nearest if int(sample) not in chosen)
-        chosen.append(next(fresh, next(other, -1)))
-        used.add(int(image_ids[chosen[-1]]))
+        sample = _nearest(by_code, wanted, ~np.isin(image_ids[by_code], used))
+        if sample < 0:
+            sample = _nearest(by_code, wanted, ~np.isin(by_code, chosen))
+        if sample >= 0:
+            used.append(int(image_ids[sample]))
+        chosen.append(sample)
     return chosen
 
 
+def _nearest(by_code: NDArray[np.intp], rank: int, allowed: NDArray[np.bool_]) -> int:
+    """The sample of the rank nearest to one, among those that are allowed; -1 if none is."""
+    ranks = np.flatnonzero(allowed)
+    return int(by_code[ranks[np.abs(ranks - rank).argmin()]]) if len(ranks) else -1
+
+
 def strongest_samples(
-    codes: NDArray[np.floating], image_ids: NDArray[np.int64], n_samples: int
+    by_code: NDArray[np.intp], image_ids: NDArray[np.int64], n_samples: int
 ) -> list[int]:
-    """Samples with the largest codes of one feature, at most one an image."""
+    """The first samples of those `ranked`, at most one an image."""
     chosen: dict[int, int] = {}
-    for sample in np.argsort(-codes, kind="stable"):
-        if codes[sample] <= 0 or len(chosen) == n_samples:
+    for sample in by_code:
+        if len(chosen) == n_samples:
             break
         chosen.setdefault(int(image_ids[sample]), int(sample))
     return list(chosen.values())
 
 
-def collect_excitation(
-    feature: int,
+def collect_excitations(
+    features: Sequence[int],
     *,
     crosscoder: GroupCrosscoder,
-    pictures: Pictures,
     orbits: Any,
     strongest: StrongestBlocks,
-    column: int,
     image_ids: NDArray[np.int64],
     columns: Columns,
-) -> dict[str, NDArray[Any]]:
-    """Collect what the page shows of one feature.
+    progress: bool = False,
+) -> Arrays:
+    """Collect what the page shows of features, but for pictures.
 
     Parameters
     ----------
-    feature : int
+    features : sequence of int
+        Those of the columns of `strongest`.
     crosscoder : GroupCrosscoder
-    pictures : Pictures
     orbits : ndarray or StoredOrbits of shape (n_samples, order, n_channels)
     strongest : StrongestBlocks
-    column : int
-        That of the feature in `strongest`.
     image_ids : ndarray of shape (n_samples,)
     columns : Columns
+    progress : bool, default=False
 
     Returns
     -------
-    excitation : dict of str to ndarray
-        ``samples``, the ``elements`` that transform them and ``codes`` (n_columns,), -1 and NaN
-        where there is none; ``pictures`` (n_columns, side, side, 3) and ``views`` (n_elements,
-        side, side, 3), bytes, of no length where nothing can be shown; ``mean`` and ``spread``
-        (order,) of the codes on strongest inputs under every element, relative to that under the
-        identity; ``n_responses``, ``counts`` (24,), ``largest`` and ``n_silent``.
+    excitations : dict of str to ndarray
+        ``samples``, the ``elements`` that transform them and ``codes`` (n_features, n_columns), -1
+        and NaN where there is none; ``mean`` and ``spread`` (n_features, order) of the codes on
+        strongest inputs under every element, relative to that under the identity, and of how many
+        inputs they are, ``n_responses``; ``counts`` (n_features, 24), ``largest`` and ``n_silent``.
     """
-    codes, blocks = strongest.codes[:, column], strongest.blocks[:, column]
-    chosen = choose_samples(codes, image_ids[strongest.rows], columns)
-    there = [sample for sample in chosen if sample >= 0]
-    samples, elements = strongest.rows[there].tolist(), blocks[there].tolist()
-    relative = np.full(len(columns), np.nan, dtype=np.float32)
-    filled = np.flatnonzero(np.array(chosen) >= 0)
-    if there:
-        relative[filled] = codes[there] / codes[there[0]]
-    numbers, under = np.full((2, len(columns)), -1, dtype=np.int64)
-    numbers[filled], under[filled] = samples, elements
-    mean, spread, n_responses = _responses(
-        feature, crosscoder, orbits, strongest, codes, blocks, image_ids, pictures
+    n = len(features)
+    samples = np.full((n, len(columns)), -1, dtype=np.int64)
+    elements, relative = samples.copy(), np.full(samples.shape, np.nan, dtype=np.float32)
+    counts, largest = np.zeros((n, _N_BINS), dtype=np.int64), np.zeros(n)
+    n_silent = np.zeros(n, dtype=np.int64)
+    best: list[list[int]] = []
+    ids = image_ids[strongest.rows]
+    for row in range(n):
+        if row % _AT_ONCE == 0:
+            codes_of_some = strongest.codes[:, row : row + _AT_ONCE].T.copy()
+        codes, blocks = codes_of_some[row % _AT_ONCE], strongest.blocks[:, row]
+        by_code = ranked(codes)
+        chosen = np.array(choose_samples(by_code, ids, columns))
+        filled = chosen >= 0
+        there = chosen[filled]
+        samples[row, filled], elements[row, filled] = strongest.rows[there], blocks[there]
+        relative[row, filled] = codes[there] / codes[there[:1]]
+        counts[row], largest[row] = _histogram(codes)
+        n_silent[row] = len(codes) - len(by_code)
+        best.append(strongest_samples(by_code, ids, _N_RESPONSES))
+    responses = measure_responses(
+        features, best, crosscoder=crosscoder, orbits=orbits, strongest=strongest, progress=progress
     )
-    counts, largest = _histogram(codes)
-    side = pictures.tile
-    shown = _in_columns(pictures.of(samples, elements), filled, (len(columns), side, side, 3))
-    views = _views(crosscoder.group_, pictures, samples, elements, columns)
     return {
-        "samples": numbers,
-        "elements": under,
+        "samples": samples,
+        "elements": elements,
         "codes": relative,
-        "pictures": shown,
-        "views": views,
-        "mean": mean,
-        "spread": spread,
-        "n_responses": np.array([n_responses]),
         "counts": counts,
-        "largest": np.array([largest]),
-        "n_silent": np.array([int((codes <= 0).sum())]),
+        "largest": largest,
+        "n_silent": n_silent,
+        **responses,
     }
-
-
-def _in_columns(values: Any, filled: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    if len(values) == 0:
-        return np.zeros(0, dtype=np.uint8)
-    placed = np.zeros(shape, dtype=np.uint8)
-    placed[filled] = np.stack(list(values))
-    return placed
-
-
-def _views(
-    group: FiniteGroup,
-    pictures: Pictures,
-    samples: list[int],
-    elements: list[int],
-    columns: Columns,
-) -> NDArray[np.uint8]:
-    """The strongest under elements, as far as CSS does not make these of its own picture."""
-    drawn = list(dict.fromkeys(pictures.by_css(element)[0] for element in columns.elements))
-    if not samples or drawn == [0]:
-        return np.zeros(0, dtype=np.uint8)
-    # block g of the orbit of x is the identity block of that of y = g·x, and block hg that of h·y
-    moved = group.cayley_table[drawn, elements[0]].tolist()
-    made = pictures.of(samples[:1] * len(moved), moved)
-    return np.stack(list(made)) if len(made) else np.zeros(0, dtype=np.uint8)
-
-
-def _responses(
-    feature: int,
-    crosscoder: GroupCrosscoder,
-    orbits: Any,
-    strongest: StrongestBlocks,
-    codes: NDArray[np.floating],
-    blocks: NDArray[np.int64],
-    image_ids: NDArray[np.int64],
-    pictures: Pictures,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
-    """Codes on the strongest inputs under every element: mean, deviation, and of how many."""
-    group = crosscoder.group_
-    best = strongest_samples(codes, image_ids[strongest.rows], _N_RESPONSES)
-    if not best:
-        nothing = np.full(group.order, np.nan, dtype=np.float32)
-        return nothing, nothing.copy(), 0
-    stacks = np.asarray(orbits[strongest.rows[best]])
-    codes_of = codes_under(crosscoder, stacks, range(group.order))[:, :, feature]
-    # of h·y, where y = g·x is the strongest input of the orbit of x
-    of_all = np.take_along_axis(codes_of, group.cayley_table[:, blocks[best]].T, axis=1)
-    relative = of_all / of_all[:, :1]
-    return (
-        relative.mean(axis=0).astype(np.float32),
-        relative.std(axis=0).astype(np.float32),
-        len(best),
-    )
 
 
 def _histogram(codes: NDArray[np.floating]) -> tuple[NDArray[np.int64], float]:

@@ -33,7 +33,6 @@ class Kept:
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
         self._folder = None if folder is None else Path(folder)
-        self._used: set[Path] = set()
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
 
@@ -42,23 +41,24 @@ class Kept:
         if self._folder is None:
             return make()
         path = self._folder / f"{name}{SUFFIX}"
-        self._used.add(path)
         with suppress(OSError, SafetensorError):  # not there, or of another kind
-            content = path.read_bytes()
+            with open(path, "rb") as file:
+                digest, data = file.read(_DIGEST_SIZE), file.read()
             # a bit that has changed since would be shown as if it were so
-            if content[:_DIGEST_SIZE] == _digest(content[_DIGEST_SIZE:]):
-                return load(content[_DIGEST_SIZE:])
+            if digest == _digest(data):
+                return load(data)
         made = make()
         data = save(made)
-        with written_whole(path) as temporary:
-            temporary.write_bytes(_digest(data) + data)
+        with written_whole(path) as temporary, open(temporary, "wb") as file:
+            file.write(_digest(data))
+            file.write(data)
         return made
 
     def remove(self) -> None:
         """Forget it all, since the report is written; what others keep there stays."""
         if self._folder is None:
             return
-        for path in self._used:
+        for path in self._folder.glob(f"*{SUFFIX}"):
             with suppress(OSError):
                 path.unlink()
         for folder in (self._folder, self._folder.parent):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -13,12 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from .._plain import as_numpy
 from ..actions import Action, ImageAction, ImageProductAction
 from ..groups import FiniteGroup, PlanarGroup
-from ..orbits import activations_around
+from ..orbits import activations_around, patches_around
 from ..plotting import as_rgb
 from ._drawing import Draw, Picture, draw_image, draw_points, draw_signal, resized
 
 #: Side of pictures in pixels: of patches, and of what is drawn.
 PATCH_PIXELS, DRAWN_PIXELS = 64, 96
+# Inputs that are transformed by all elements at a time.
+_AT_ONCE = 8
 #: Cells of a map of where a feature fires in a patch, on each side.
 N_CELLS = 13
 
@@ -48,7 +50,10 @@ class Pictures(Protocol):
     shows_transformed: bool
 
     def of(self, samples: Sequence[int], elements: Sequence[int]) -> Sequence[Picture]:
-        """Pictures of samples, each transformed by an element; empty where there are none."""
+        """Pictures of samples, each transformed by an element; empty where there are none.
+
+        It is fast if samples of one image stand together.
+        """
         ...
 
     def by_css(self, element: int) -> tuple[int, str]:
@@ -120,8 +125,11 @@ class Patches(NoPictures):
 
     def __init__(self, patches: HasPatches) -> None:
         self._patches = patches
+        self._image_ids = np.asarray(patches.image_ids)
         # of those that are cut from a store's images, the dataset over these
         self._dataset: Any = getattr(patches, "dataset", patches)
+        is_known = hasattr(self._dataset, "fields")
+        self._locate: Any = getattr(patches, "locate", None) if is_known else None
         self._action = getattr(self._dataset, "action", None)
         warp = self._warp()
         self.is_round = warp is not None and not warp.mask
@@ -136,10 +144,14 @@ class Patches(NoPictures):
 
     def of(self, samples: Sequence[int], elements: Sequence[int]) -> Sequence[Picture]:
         """See `Pictures`."""
-        return [
-            resized(as_rgb(self._patches.patches([sample], elements=[element])[0, 0]), self.tile)
-            for sample, element in zip(samples, elements, strict=True)
-        ]
+        cut: Iterable[NDArray[np.float32]]
+        if self._locate is None:
+            pairs = zip(samples, elements, strict=True)
+            cut = (self._patches.patches([s], elements=[g])[0, 0] for s, g in pairs)
+        else:
+            images, positions = self._locate(samples)
+            cut = patches_around(self._dataset, images, positions, elements)
+        return [resized(as_rgb(patch), self.tile) for patch in cut]
 
     def by_css(self, element: int) -> tuple[int, str]:
         """See `Pictures`."""
@@ -157,16 +169,16 @@ class Patches(NoPictures):
     def around(self, samples: Sequence[int], elements: Sequence[int]) -> NDArray[np.float32] | None:
         """See `Pictures`."""
         dataset = self._dataset
-        if not (hasattr(dataset, "fields") and hasattr(self._patches, "locate")):
+        if self._locate is None:
             return None
-        images, positions = self._patches.locate(samples)
+        images, positions = self._locate(samples)
         size = min(*dataset.field.size, dataset.field.input_size)
         return activations_around(dataset, images, positions, elements, size=size, n_cells=N_CELLS)
 
     def name_of(self, sample: int) -> str:
         """See `Pictures`."""
         images = getattr(self._dataset, "images", None)
-        return "" if images is None else str(images.name(int(self._patches.image_ids[sample])))
+        return "" if images is None else str(images.name(int(self._image_ids[sample])))
 
 
 class Inputs(NoPictures):
@@ -207,9 +219,13 @@ class Inputs(NoPictures):
         if self._action is None:
             # what cannot be transformed is shown as it is
             return [self._draw(self._inputs[s]) for s in samples] if not any(elements) else []
-        views = self._action.transform(torch.from_numpy(self._inputs[list(samples)].copy()))
-        of_each = zip(views, elements, strict=True)
-        return [self._draw(view[element].numpy()) for view, element in of_each]
+        drawn: list[Picture] = []
+        for start in range(0, len(samples), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            inputs = torch.from_numpy(self._inputs[list(samples[part])].copy())
+            views = zip(self._action.transform(inputs), elements[part], strict=True)
+            drawn += [self._draw(view[element].numpy()) for view, element in views]
+        return drawn
 
 
 def turned_by_css(group: FiniteGroup, element: int) -> str:

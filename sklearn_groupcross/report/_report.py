@@ -14,17 +14,17 @@ import numpy as np
 from .._ambient import own_state
 from .._files import written_whole
 from .._integers import check_integer
-from .._progress import tqdm
 from .._version import __version__
 from ..analysis import SymmetryAnalyzer
 from ..crosscoder import GroupCrosscoder
 from ._comparison import MATCHED_BY, compare
 from ._contents import NOTHING_SHOWN, blocks_atlas, describe_dictionary, shown_of
-from ._excitation import Columns, choose_elements, collect_excitation, in_order
+from ._excitation import Columns, choose_elements, collect_excitations, in_order
 from ._kept import Arrays, Kept
 from ._packing import Atlas, Words
 from ._page import assemble
 from ._pictures import HasPatches
+from ._placing import place_pictures
 from ._strongest import StrongestBlocks, strongest_blocks
 from ._subject import Material, ReportSubject, fingerprint, resolve_subject
 from ._where import maps_of_firing
@@ -80,7 +80,7 @@ def write_report(
         Pictures of the strongest inputs of a feature, each from another image or source. Default:
         5, and three weaker ones; 4 alone with more than 2048 features.
     keep_in : path, optional
-        A folder for what is done, feature by feature, so that a call that is stopped goes on when
+        A folder for what is done, part by part, so that a call that is stopped goes on when
         it is repeated with the same arguments. It is made; at the end what was kept is removed,
         and the folder if nothing else is in it.
     progress : bool, default=False
@@ -190,26 +190,9 @@ def _run(
     ending = str(number) if number else ""
     if material.orbits is not None and subject.crosscoder is not None:
         atlas = Atlas(f"pictures{ending}", pictures.tile)
-        found = _excitations(material, kept, features, columns, progress)
-        names = [
-            [pictures.name_of(int(s)) if s >= 0 else "" for s in of_feature["samples"]]
-            for of_feature in found
-        ]
-        css = [pictures.by_css(element) for element in range(analysis.group_.order)]
-        where = None
-        if columns.shows_where:
-            where = maps_of_firing(
-                features,
-                found,
-                subject.crosscoder,
-                pictures,
-                material.image_ids,
-                kept,
-                progress=progress,
-            )
-        shown = shown_of(found, where, names, columns, css, atlas, words)
-        if shown["pictures"] is not None:
-            shown["pictures"]["round"] = pictures.is_round
+        shown = _shown(
+            material, subject.crosscoder, kept, features, columns, atlas, words, progress
+        )
         atlases.append(atlas)
     blocks = blocks_atlas(analysis, features, f"blocks{ending}")
     described = describe_dictionary(
@@ -234,39 +217,62 @@ def _run(
     return run, [*atlases, blocks]
 
 
-def _excitations(
-    material: Material, kept: Kept, features: list[int], columns: Columns, progress: bool
-) -> list[Arrays]:
-    """What excites each feature, kept as it is found."""
-    crosscoder, pictures = material.subject.crosscoder, material.pictures
-    assert crosscoder is not None
-    strongest = StrongestBlocks(
-        **kept.arrays(
-            "strongest",
-            lambda: strongest_blocks(
-                crosscoder,
-                material.orbits,
-                features,
-                transformed=pictures.shows_transformed,
-                progress=progress,
-            )._asdict(),
-        )
+def _shown(
+    material: Material,
+    crosscoder: GroupCrosscoder,
+    kept: Kept,
+    features: list[int],
+    columns: Columns,
+    atlas: Atlas,
+    words: Words,
+    progress: bool,
+) -> dict[str, Any]:
+    """What excites features, as the page has it, kept as found; pictures go into the atlas."""
+    pictures, image_ids = material.pictures, material.image_ids
+    group = crosscoder.group_
+    found = kept.arrays(
+        "excitations",
+        partial(_excitations, material, crosscoder, kept, features, columns, progress),
     )
-
-    def excitation(column: int) -> Arrays:
-        return collect_excitation(
-            features[column],
-            crosscoder=crosscoder,
-            pictures=pictures,
-            orbits=material.orbits,
-            strongest=strongest,
-            column=column,
-            image_ids=material.image_ids,
-            columns=columns,
+    css = [pictures.by_css(element) for element in range(group.order)]
+    places = place_pictures(
+        found, columns.drawn(css), group, pictures, image_ids, atlas, kept, progress=progress
+    )
+    where = None
+    if columns.shows_where:
+        where = maps_of_firing(
+            features, found, crosscoder, pictures, image_ids, kept, progress=progress
         )
-
-    bar = tqdm(features, desc="writing report", unit="feature", disable=not progress)
-    return [
-        kept.arrays(f"feature-{feature}", partial(excitation, column))
-        for column, feature in enumerate(bar)
+    names = [
+        [pictures.name_of(s) if s >= 0 else "" for s in of_row]
+        for of_row in found["samples"].tolist()
     ]
+    about = {**atlas.describe(), "round": pictures.is_round} if len(atlas) else None
+    return {"pictures": about, **shown_of(found, places, where, names, columns, css, words)}
+
+
+def _excitations(
+    material: Material,
+    crosscoder: GroupCrosscoder,
+    kept: Kept,
+    features: list[int],
+    columns: Columns,
+    progress: bool,
+) -> Arrays:
+    """What excites features, but for pictures."""
+
+    def strongest() -> Arrays:
+        transformed = material.pictures.shows_transformed
+        return strongest_blocks(
+            crosscoder, material.orbits, features, transformed=transformed, progress=progress
+        )._asdict()
+
+    return collect_excitations(
+        features,
+        crosscoder=crosscoder,
+        orbits=material.orbits,
+        strongest=StrongestBlocks(**kept.arrays("strongest", strongest)),
+        image_ids=material.image_ids,
+        columns=columns,
+        progress=progress,
+    )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._progress import tqdm
 from ..crosscoder import GroupCrosscoder
-from ._codes import codes_under
+from ._codes import codes_in_parts
 
 # With more orbits, as many of them, evenly spaced, are read: each is encoded once an element.
 _MAX_ORBITS = 20_000
-# Codes of all blocks of some orbits at a time: this many bytes of float32.
-_BYTES_OF_CODES = 2**27
 
 
 class StrongestBlocks(NamedTuple):
@@ -26,18 +24,19 @@ class StrongestBlocks(NamedTuple):
         The orbits that were read.
     codes : ndarray of shape (n, n_features)
         The largest code of each feature on any block.
-    blocks : ndarray of shape (n, n_features), int64
-        On which block, which is the element that transforms the input.
+    blocks : ndarray of shape (n, n_features), of unsigned integers
+        On which block, the first of several, which is the element that transforms the input. In the
+        smallest type, since with the codes they are the largest thing that a report holds.
     """
 
     rows: NDArray[np.int64]
     codes: NDArray[np.floating]
-    blocks: NDArray[np.int64]
+    blocks: NDArray[np.unsignedinteger]
 
 
 def strongest_blocks(
     crosscoder: GroupCrosscoder,
-    orbits: NDArray[np.floating],
+    orbits: Any,
     features: list[int],
     *,
     transformed: bool = True,
@@ -51,7 +50,7 @@ def strongest_blocks(
     Parameters
     ----------
     crosscoder : GroupCrosscoder
-    orbits : ndarray of shape (n_samples, order, n_channels)
+    orbits : ndarray or StoredOrbits of shape (n_samples, order, n_channels)
     features : list of int
     transformed : bool, default=True
         Otherwise inputs are looked at as they are alone: the identity's block.
@@ -62,16 +61,30 @@ def strongest_blocks(
     strongest : StrongestBlocks
     """
     n_orbits, order, _ = orbits.shape
-    order = order if transformed else 1
     rows = np.unique(np.linspace(0, n_orbits - 1, min(_MAX_ORBITS, n_orbits)).astype(np.int64))
-    step = max(1, _BYTES_OF_CODES // (4 * order * len(crosscoder.components_)))
     codes = np.empty((len(rows), len(features)), dtype=np.float32)
-    blocks = np.empty(codes.shape, dtype=np.int64)
-    starts = range(0, len(rows), step)
-    for start in tqdm(starts, desc="finding strongest inputs", disable=not progress):
-        part = slice(start, start + step)
-        stacks = np.asarray(orbits[rows[part]])
-        of_part = codes_under(crosscoder, stacks, range(order))[:, :, features]
-        blocks[part] = of_part.argmax(axis=1)
-        codes[part] = of_part.max(axis=1)
+    blocks = np.empty(codes.shape, dtype=np.min_scalar_type(order - 1))
+    in_parts = codes_in_parts(
+        crosscoder,
+        orbits,
+        rows,
+        order if transformed else 1,
+        description="finding strongest inputs",
+        progress=progress,
+    )
+    for part, of_elements in in_parts:
+        largest, where = _largest(of_elements, blocks.dtype)
+        codes[part], blocks[part] = largest[:, features], where[:, features]
     return StrongestBlocks(rows, codes, blocks)
+
+
+def _largest(
+    of_elements: Iterator[NDArray[Any]], dtype: np.dtype[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The largest of arrays that come one after another, at each place, and which had it first."""
+    largest = next(of_elements)
+    where = np.zeros(largest.shape, dtype=dtype)
+    for number, values in enumerate(of_elements, start=1):
+        np.copyto(where, number, where=values > largest)
+        np.maximum(largest, values, out=largest)
+    return largest, where

@@ -161,7 +161,7 @@ def fingerprint(material: Material, *settings: Any) -> str:
         parts.append(np.asarray(as_numpy(subject.inputs, "inputs")))
     for part in parts:
         digest.update(f"{part.dtype} {part.shape}".encode())
-        digest.update(np.ascontiguousarray(part).tobytes())
+        digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()[:12]
 
 

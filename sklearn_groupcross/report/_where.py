@@ -14,13 +14,13 @@ from ._kept import Arrays, Kept
 from ._pictures import N_CELLS, Pictures
 
 # Pictures whose surroundings are read together, and encoded together: 42 MB of 480 channels, and
-# 11 MB of codes of 1024 features.
+# 11 MB of codes of 1024 features at most.
 _READ, _ENCODED = 128, 16
 
 
 def maps_of_firing(
     features: Sequence[int],
-    excitations: Sequence[Arrays],
+    excitations: Arrays,
     crosscoder: GroupCrosscoder,
     pictures: Pictures,
     image_ids: NDArray[np.int64],
@@ -36,8 +36,8 @@ def maps_of_firing(
     Parameters
     ----------
     features : sequence of int
-    excitations : sequence of dict
-        One a feature: see `collect_excitation`.
+    excitations : dict of str to ndarray
+        See `collect_excitations`.
     crosscoder : GroupCrosscoder
     pictures : Pictures
     image_ids : ndarray of shape (n_samples,)
@@ -52,8 +52,7 @@ def maps_of_firing(
     """
     if reads_whole_orbits(crosscoder) or not features:
         return None
-    samples = np.stack([found["samples"] for found in excitations])
-    elements = np.stack([found["elements"] for found in excitations])
+    samples, elements = excitations["samples"], excitations["elements"]
     rows, columns = np.nonzero(samples >= 0)
     maps = np.zeros((*samples.shape, N_CELLS, N_CELLS), dtype=np.uint8)
     one = rows[:1], columns[:1]
@@ -82,13 +81,17 @@ def _maps(
 ) -> NDArray[np.uint8]:
     around = pictures.around(samples.tolist(), elements.tolist())
     assert around is not None
-    known = np.asarray(np.isfinite(around).all(axis=-1))
-    codes = np.zeros(known.shape, dtype=np.float32)
+    # a code is positive where its pre-activation is: the others need not be chosen from all
+    weights, bias = crosscoder.encoder_[features], crosscoder.encoder_intercept_[features]
+    with np.errstate(invalid="ignore"):  # beyond the map
+        own = np.matmul(around, weights[:, None, :, None])[..., 0] + bias[:, None, None]
+        fires = own > 0
+    codes = np.zeros(fires.shape, dtype=np.float32)
     for start in range(0, len(around), _ENCODED):
         part = slice(start, start + _ENCODED)
-        of_feature = np.broadcast_to(features[part, None, None], known[part].shape)[known[part]]
-        found = codes_of_activations(crosscoder, around[part][known[part]])
-        codes[part][known[part]] = found[np.arange(len(found)), of_feature]
+        of_feature = np.broadcast_to(features[part, None, None], fires[part].shape)[fires[part]]
+        found = codes_of_activations(crosscoder, around[part][fires[part]])
+        codes[part][fires[part]] = found[np.arange(len(found)), of_feature]
     largest = codes.max(axis=(1, 2), keepdims=True)
     scaled = np.divide(codes, largest, out=np.zeros_like(codes), where=largest > 0)
     return np.round(scaled * 255).astype(np.uint8)

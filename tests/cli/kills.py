@@ -34,7 +34,8 @@ STAGES = [
     (SymmetryAnalyzer, "fit", 1),
     (pd.DataFrame, "to_csv", 2),
     (_report, "write_report", 1),
-    (pages, "collect_excitation", 3),
+    (pages, "place_pictures", 1),
+    (pages, "maps_of_firing", 1),
     (_results, "_move_into_place", 1),
 ]
 #: Where what is new takes the place of what is old.

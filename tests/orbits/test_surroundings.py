@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sklearn_groupcross import Dihedral, OrbitDataset
-from sklearn_groupcross.orbits import activations_around
+from sklearn_groupcross.orbits import activations_around, patches_around
 
 
 def test_cells_are_the_units_that_look_there(small_dataset):
@@ -81,3 +81,14 @@ def test_one_pass_serves_all_that_is_read_from_an_image(small_dataset, monkeypat
     )
     np.testing.assert_allclose(together, np.stack(alone), rtol=1e-4, atol=1e-5)
     assert passed == [2, 1]
+
+
+def test_each_patch_is_that_of_its_position_and_its_element(small_dataset):
+    images, elements = [2, 0, 2, 2], [5, 0, 5, 1]
+    positions = np.random.default_rng(0).uniform(-9, 9, (4, 2)).astype(np.float32)
+    cut = patches_around(small_dataset, images, positions, elements)
+    for row, (image, element) in enumerate(zip(images, elements, strict=True)):
+        alone = small_dataset.patches_at([image], positions[row : row + 1], elements=[element])
+        np.testing.assert_array_equal(cut[row], alone[0, 0])
+    assert patches_around(small_dataset, [0], [positions[0]], [0], size=9).shape == (1, 9, 9, 3)
+    assert patches_around(small_dataset, [], [], [], size=9).shape == (0, 9, 9, 3)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from sklearn_groupcross import SymmetryAnalyzer
 from sklearn_groupcross.plotting import block_to_rgb
+from sklearn_groupcross.report import _contents
 from sklearn_groupcross.report._contents import blocks_atlas, describe_dictionary
 from sklearn_groupcross.report._packing import Words
 from tests.report.page import unpacked
@@ -46,7 +47,11 @@ def test_columns_are_those_of_the_table(analysis, small_crosscoder):
     assert sum(kind["count"] for kind in content["kinds"]) == 3
 
 
-def test_neighbors_are_the_nearest_of_those_shown(analysis, small_crosscoder):
+@pytest.mark.parametrize("at_a_time", [256, 5])
+def test_neighbors_are_the_nearest_of_those_shown(
+    analysis, small_crosscoder, monkeypatch, at_a_time
+):
+    monkeypatch.setattr(_contents, "_SORTED", at_a_time)
     features = list(range(0, 24, 2))
     content, _ = describe(analysis, small_crosscoder, features)
     rows = unpacked(content["neighbors"]["row"])

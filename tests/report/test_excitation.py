@@ -5,30 +5,29 @@ import pytest
 
 from sklearn_groupcross import Cyclic, Dihedral
 from sklearn_groupcross.groups import Quaternion
+from sklearn_groupcross.report import _excitation
 from sklearn_groupcross.report._excitation import (
     Columns,
     choose_elements,
     choose_samples,
-    collect_excitation,
+    collect_excitations,
     in_order,
+    ranked,
     strongest_samples,
 )
-from sklearn_groupcross.report._pictures import NoPictures, Patches
 from sklearn_groupcross.report._strongest import StrongestBlocks, strongest_blocks
 
 COLUMNS = Columns(n_strongest=3, quantiles=(0.5,), elements=(0, 3, 5), shows_where=True)
 
 
-def collect(crosscoder, dataset, orbits, feature, strongest=None, pictures=None):
-    return collect_excitation(
-        feature,
+def collect(crosscoder, dataset, orbits, features, strongest=None):
+    if strongest is None:
+        strongest = strongest_blocks(crosscoder, orbits, features)
+    return collect_excitations(
+        features,
         crosscoder=crosscoder,
-        pictures=Patches(dataset) if pictures is None else pictures,
         orbits=orbits,
-        strongest=strongest_blocks(crosscoder, orbits, [feature])
-        if strongest is None
-        else strongest,
-        column=0,
+        strongest=strongest,
         image_ids=dataset.image_ids,
         columns=COLUMNS,
     )
@@ -39,35 +38,10 @@ def feature(small_crosscoder, orbits):
     return int(small_crosscoder.transform(orbits).sum(0).argmax())
 
 
-def test_responses_are_mean_codes_of_transformed_inputs(
-    small_crosscoder, small_dataset, orbits, feature
-):
-    group = small_dataset.group
-    found = collect(small_crosscoder, small_dataset, orbits, feature)
-    # the orbit of g·x has the identity block O[g]: transform the permuted orbit instead
-    codes = np.stack(
-        [
-            small_crosscoder.transform(orbits[:, group.right_translation(g)])[:, feature]
-            for g in range(group.order)
-        ],
-        axis=1,
-    )
-    best = strongest_samples(codes.max(axis=1), small_dataset.image_ids, 12)
-    assert found["n_responses"] == len(best) == len(small_dataset)
-    relative = []
-    for sample in best:
-        at = int(codes[sample].argmax())
-        moved = [codes[sample, group.cayley_table[h, at]] for h in range(group.order)]
-        relative.append(np.array(moved) / codes[sample, at])
-    np.testing.assert_allclose(found["mean"], np.mean(relative, axis=0), atol=1e-4)
-    np.testing.assert_allclose(found["spread"], np.std(relative, axis=0), atol=1e-4)
-    assert found["mean"][0] == pytest.approx(1.0)
-    assert found["spread"][0] == pytest.approx(0.0)
-
-
 def test_what_is_shown_excites_as_the_page_says(small_crosscoder, small_dataset, orbits, feature):
     strongest = strongest_blocks(small_crosscoder, orbits, [feature])
-    found = collect(small_crosscoder, small_dataset, orbits, feature, strongest)
+    found = collect(small_crosscoder, small_dataset, orbits, [feature], strongest)
+    found = {name: array[0] for name, array in found.items()}
     codes = strongest.codes[:, 0]
     assert codes[found["samples"][0]] == codes.max() == found["largest"]
     np.testing.assert_allclose(found["codes"], codes[found["samples"]] / codes.max(), rtol=1e-5)
@@ -76,31 +50,29 @@ def test_what_is_shown_excites_as_the_page_says(small_crosscoder, small_dataset,
     weaker = (codes[codes > 0] < codes[found["samples"][3]]).mean()
     assert abs(weaker - 0.5) < 0.2
     assert found["counts"].sum() + found["n_silent"] == len(orbits)
-    expected = Patches(small_dataset).of(
-        found["samples"], strongest.blocks[found["samples"], 0].tolist()
-    )
-    np.testing.assert_array_equal(found["pictures"], np.stack(expected))
-    # turned views are the page's own: nothing is drawn for them
-    assert len(found["views"]) == 0
     blocks = strongest.blocks[found["samples"], 0]
     np.testing.assert_array_equal(found["elements"], blocks)
 
 
-def test_of_what_has_no_pictures_there_are_numbers(
-    small_crosscoder, small_dataset, orbits, feature
+def test_features_together_are_what_each_is_alone(
+    small_crosscoder, small_dataset, orbits, monkeypatch
 ):
-    found = collect(small_crosscoder, small_dataset, orbits, feature, pictures=NoPictures())
-    assert [len(found[name]) for name in ("pictures", "views")] == [0, 0]
-    assert (found["samples"] >= 0).all()
-    assert np.isfinite(found["mean"]).all()
+    features = [5, 0, 17, 3, 11]
+    monkeypatch.setattr(_excitation, "_AT_ONCE", 2)
+    together = collect(small_crosscoder, small_dataset, orbits, features)
+    for row, feature in enumerate(features):
+        alone = collect(small_crosscoder, small_dataset, orbits, [feature])
+        assert alone.keys() == together.keys()
+        for name, (of_feature,) in alone.items():
+            np.testing.assert_allclose(together[name][row], of_feature, rtol=1e-5, atol=1e-6)
 
 
 def test_of_a_feature_that_nothing_excites_there_is_nothing(
     small_crosscoder, small_dataset, orbits
 ):
     nothing = np.zeros((len(orbits), 1))
-    strongest = StrongestBlocks(np.arange(len(orbits)), nothing, nothing.astype(np.int64))
-    found = collect(small_crosscoder, small_dataset, orbits, 0, strongest)
+    strongest = StrongestBlocks(np.arange(len(orbits)), nothing, nothing.astype(np.uint8))
+    found = collect(small_crosscoder, small_dataset, orbits, [0], strongest)
     assert (found["samples"] == -1).all()
     assert np.isnan(found["codes"]).all()
     assert np.isnan(found["mean"]).all()
@@ -109,21 +81,22 @@ def test_of_a_feature_that_nothing_excites_there_is_nothing(
 
 
 def test_strongest_samples_come_from_different_images():
-    codes = np.array([5.0, 4.0, 3.0, 2.0, 0.0])
-    assert strongest_samples(codes, np.array([0, 0, 1, 2, 3]), 4) == [0, 2, 3]
-    assert strongest_samples(codes, np.arange(5), 2) == [0, 1]
+    by_code = ranked(np.array([4.0, 5.0, 3.0, 2.0, 0.0]))
+    assert by_code.tolist() == [1, 0, 2, 3]
+    assert strongest_samples(by_code, np.array([0, 0, 1, 2, 3]), 4) == [1, 2, 3]
+    assert strongest_samples(by_code, np.arange(5), 2) == [1, 0]
 
 
 def test_weaker_samples_come_from_other_images_where_there_are_any():
-    codes = np.arange(20, 0, -1).astype(float)
+    by_code = ranked(np.arange(20, 0, -1).astype(float))
     two = Columns(2, (0.5,), (0,), shows_where=False)
-    assert choose_samples(codes, np.arange(20), two) == [0, 1, 10]
+    assert choose_samples(by_code, np.arange(20), two) == [0, 1, 10]
     # the one in the middle is of an image that is shown: the nearest of another is taken
     images = np.arange(20)
     images[[9, 10]] = 0
-    assert choose_samples(codes, images, two) == [0, 1, 11]
-    assert choose_samples(codes, np.zeros(20, int), two) == [0, -1, 10]
-    assert choose_samples(np.array([3.0, 0.0]), np.arange(2), two) == [0, -1, -1]
+    assert choose_samples(by_code, images, two) == [0, 1, 11]
+    assert choose_samples(by_code, np.zeros(20, int), two) == [0, -1, 10]
+    assert choose_samples(ranked(np.array([3.0, 0.0])), np.arange(2), two) == [0, -1, -1]
 
 
 def test_rare_kinds_are_not_lost(analysis):

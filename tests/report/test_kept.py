@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sklearn_groupcross.report import _report, write_report
+from sklearn_groupcross.report import _placing, _report, write_report
 from sklearn_groupcross.report._kept import SUFFIX, Kept
+from sklearn_groupcross.report._pictures import Patches
 
 FOUND = {"rows": np.arange(3), "codes": np.ones((3, 2), np.float32), "none": np.zeros(0, np.uint8)}
 
@@ -96,30 +97,33 @@ def test_a_report_that_is_stopped_goes_on(
         return (tmp_path / name).read_bytes()
 
     whole = write("whole.html")
-    collect, done = _report.collect_excitation, []
+    monkeypatch.setattr(_placing, "_PICTURES", 16)
+    of, done = Patches.of, []
 
-    def until_the_third(feature, **settings):
-        if len(done) == 3:
+    def until_the_third(self, samples, elements):
+        if len(done) == 2:
             raise KeyboardInterrupt
-        done.append(feature)
-        return collect(feature, **settings)
+        done.append(samples)
+        return of(self, samples, elements)
 
-    monkeypatch.setattr(_report, "collect_excitation", until_the_third)
+    monkeypatch.setattr(Patches, "of", until_the_third)
     folder = tmp_path / "kept"
     with pytest.raises(KeyboardInterrupt):
         write("report.html", keep_in=folder)
     assert not (tmp_path / "report.html").exists()
-    names = {path.name for path in folder.glob(f"*/feature-*{SUFFIX}")}
-    assert names == {f"feature-{feature}{SUFFIX}" for feature in done}
+    names = {path.name for path in folder.glob(f"*/*{SUFFIX}")}
+    parts = {f"pictures-0-{start}{SUFFIX}" for start in (0, 16)}
+    assert names == {f"strongest{SUFFIX}", f"excitations{SUFFIX}", *parts}
     before = list(done)
 
-    def the_rest(feature, **settings):
-        assert feature not in before
-        done.append(feature)
-        return collect(feature, **settings)
+    def the_rest(self, samples, elements):
+        assert samples not in before
+        done.append(samples)
+        return of(self, samples, elements)
 
-    monkeypatch.setattr(_report, "collect_excitation", the_rest)
+    monkeypatch.setattr(Patches, "of", the_rest)
     monkeypatch.setattr(_report, "strongest_blocks", never)
+    monkeypatch.setattr(_report, "collect_excitations", never)
     assert write("report.html", keep_in=folder) == whole
-    assert len(done) > 3
+    assert len(done) > 2
     assert not folder.exists()

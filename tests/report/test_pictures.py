@@ -7,7 +7,8 @@ from PIL import Image
 
 from sklearn_groupcross import Cyclic, Dihedral, OrbitDataset
 from sklearn_groupcross.actions import HueAction, ImageAction, TimeShiftAction
-from sklearn_groupcross.report._drawing import draw_signal
+from sklearn_groupcross.plotting import as_rgb
+from sklearn_groupcross.report._drawing import draw_signal, resized
 from sklearn_groupcross.report._pictures import (
     DRAWN_PIXELS,
     N_CELLS,
@@ -41,6 +42,26 @@ def test_patches_are_pictures_of_what_samples_look_at(small_dataset):
     assert (views[1] != first).any()
     assert pictures.name_of(0) == small_dataset.images.name(0)
     assert pictures.is_round
+
+
+def test_many_patches_are_those_of_each_alone_and_an_image_is_decoded_once(
+    small_dataset, monkeypatch
+):
+    pictures = Patches(small_dataset)
+    samples, elements = [3, 40, 4, 3, 41, 3], [0, 3, 3, 6, 3, 0]
+    alone = [
+        resized(as_rgb(small_dataset.patches([sample], elements=[element])[0, 0]), 64)
+        for sample, element in zip(samples, elements, strict=True)
+    ]
+    load, loaded = small_dataset.images.load, []
+
+    def noted(index, size):
+        loaded.append(index)
+        return load(index, size)
+
+    monkeypatch.setattr(small_dataset.images, "load", noted)
+    np.testing.assert_array_equal(pictures.of(samples, elements), alone)
+    assert sorted(loaded) == sorted(set(small_dataset.image_ids[samples]))
 
 
 @pytest.mark.parametrize("element", range(8))

@@ -5,7 +5,7 @@ import pytest
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder
 from sklearn_groupcross.report import _where
-from sklearn_groupcross.report._excitation import Columns, collect_excitation
+from sklearn_groupcross.report._excitation import Columns, collect_excitations
 from sklearn_groupcross.report._kept import Kept
 from sklearn_groupcross.report._pictures import N_CELLS, NoPictures, Patches
 from sklearn_groupcross.report._strongest import strongest_blocks
@@ -21,20 +21,14 @@ def features(small_crosscoder, orbits):
 
 @pytest.fixture(scope="module")
 def excitations(small_crosscoder, small_dataset, orbits, features):
-    strongest = strongest_blocks(small_crosscoder, orbits, features)
-    return [
-        collect_excitation(
-            feature,
-            crosscoder=small_crosscoder,
-            pictures=Patches(small_dataset),
-            orbits=orbits,
-            strongest=strongest,
-            column=column,
-            image_ids=small_dataset.image_ids,
-            columns=COLUMNS,
-        )
-        for column, feature in enumerate(features)
-    ]
+    return collect_excitations(
+        features,
+        crosscoder=small_crosscoder,
+        orbits=orbits,
+        strongest=strongest_blocks(small_crosscoder, orbits, features),
+        image_ids=small_dataset.image_ids,
+        columns=COLUMNS,
+    )
 
 
 class Counting(Patches):
@@ -57,8 +51,8 @@ def test_in_the_middle_of_what_is_shown_features_fire(
         Kept(None),
     )
     assert maps.shape == (3, 4, N_CELLS, N_CELLS)
-    for of_feature, found in zip(maps, excitations, strict=True):
-        there = found["samples"] >= 0
+    for of_feature, samples in zip(maps, excitations["samples"], strict=True):
+        there = samples >= 0
         assert (of_feature[there][:, 5:8, 5:8].max(axis=(1, 2)) > 0).all()
         assert (of_feature[there].max(axis=(1, 2)) == 255).all()
         assert not of_feature[~there].any()
@@ -70,15 +64,29 @@ def test_maps_are_those_of_every_picture_by_itself(
     ids = small_dataset.image_ids
     pictures = Patches(small_dataset)
     together = maps_of_firing(features, excitations, small_crosscoder, pictures, ids, Kept(None))
-    for row, found in enumerate(excitations):
-        for column in np.flatnonzero(found["samples"] >= 0):
-            one = {name: found[name][column : column + 1] for name in ("samples", "elements")}
-            alone = maps_of_firing(
-                features[row : row + 1], [one], small_crosscoder, pictures, ids, Kept(None)
-            )
-            # the network's batches differ, and with them rounding
-            difference = alone[0, 0].astype(int) - together[row, column]
-            assert np.abs(difference).max() <= 1
+    for row, column in np.argwhere(excitations["samples"] >= 0):
+        at = slice(row, row + 1), slice(column, column + 1)
+        one = {name: excitations[name][at] for name in ("samples", "elements")}
+        alone = maps_of_firing([features[row]], one, small_crosscoder, pictures, ids, Kept(None))
+        # the network's batches differ, and with them rounding
+        difference = alone[0, 0].astype(int) - together[row, column]
+        assert np.abs(difference).max() <= 1
+
+
+def test_cells_that_are_not_encoded_are_those_without_codes(
+    small_crosscoder, small_dataset, features, excitations
+):
+    pictures, ids = Patches(small_dataset), small_dataset.image_ids
+    maps = maps_of_firing(features, excitations, small_crosscoder, pictures, ids, Kept(None))
+    samples, elements = (excitations[name][:, 0].tolist() for name in ("samples", "elements"))
+    around = pictures.around(samples, elements)
+    codes = small_crosscoder.encode(np.nan_to_num(around).reshape(-1, around.shape[-1]))
+    codes = codes.reshape(*around.shape[:3], -1)
+    codes[~np.isfinite(around).all(axis=-1)] = 0
+    assert (codes == 0).any()
+    for row, feature in enumerate(features):
+        own = codes[row, ..., feature]
+        np.testing.assert_allclose(maps[row, 0] / 255, own / own.max(), atol=0.005)
 
 
 def test_passes_change_nothing_and_what_is_kept_is_not_read_again(
@@ -94,7 +102,7 @@ def test_passes_change_nothing_and_what_is_kept_is_not_read_again(
 
     maps = make(first)
     np.testing.assert_array_equal(make(second), maps)
-    n_shown = sum(int((found["samples"] >= 0).sum()) for found in excitations)
+    n_shown = int((excitations["samples"] >= 0).sum())
     assert len(first.asked) == n_shown + 1  # and one to see that it can be asked
     assert len(second.asked) == 1
     of_image = [int(ids[sample]) for sample, _ in first.asked[1:]]
@@ -111,6 +119,7 @@ def test_without_images_or_with_whole_orbits_there_are_none(
         Dihedral(4), n_features=5, encoder_input="orbit", max_epochs=1, random_state=0
     ).fit(orbits)
     pictures = Patches(small_dataset)
-    assert maps_of_firing([0], excitations[:1], whole, pictures, ids, Kept(None)) is None
-    silent = [{name: np.full(4, -1) for name in ("samples", "elements")}]
+    one = {name: array[:1] for name, array in excitations.items()}
+    assert maps_of_firing([0], one, whole, pictures, ids, Kept(None)) is None
+    silent = {name: np.full((1, 4), -1) for name in ("samples", "elements")}
     assert maps_of_firing([0], silent, small_crosscoder, pictures, ids, Kept(None)) is None
