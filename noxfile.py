@@ -28,6 +28,8 @@ nox.options.reuse_existing_virtualenvs = True
 TESTED = ".[test,lucent]"
 CHECKED = ".[lint,docs]"
 LOCK = "requirements/dev.txt"
+#: As README has it: neighbours, which share fixtures, run in one process while there are enough.
+_IN_PARALLEL = ["-n", "auto", "--dist", "worksteal"]
 
 
 def _pythons() -> list[str]:
@@ -51,14 +53,14 @@ def _install(session: nox.Session, *arguments: str) -> None:
 def tests(session: nox.Session) -> None:
     """The tests; any warning is an error."""
     _install(session, TESTED)
-    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+    session.run("python", "-m", "pytest", *_IN_PARALLEL, *session.posargs)
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
     """The tests that repeat at length what others check: faults, kills, many processes."""
     _install(session, TESTED)
-    session.run("python", "-m", "pytest", "-n", "auto", "-m", "slow", *session.posargs)
+    session.run("python", "-m", "pytest", *_IN_PARALLEL, "-m", "slow", *session.posargs)
 
 
 @nox.session
@@ -102,14 +104,14 @@ def oldest(session: nox.Session) -> None:
     session.install("--resolution=lowest-direct", TESTED)
     # old releases call what younger ones of what they need themselves have come to deprecate
     warnings = ["-W", "default::DeprecationWarning"]
-    session.run("python", "-m", "pytest", "-n", "auto", *warnings, *session.posargs)
+    session.run("python", "-m", "pytest", *_IN_PARALLEL, *warnings, *session.posargs)
 
 
 @nox.session(python=PYTHONS, venv_backend="uv")
 def newest(session: nox.Session) -> None:
     """The tests with the newest versions there are, on every Python."""
     session.install("--upgrade", TESTED)
-    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+    session.run("python", "-m", "pytest", *_IN_PARALLEL, *session.posargs)
 
 
 @nox.session(venv_backend="none")

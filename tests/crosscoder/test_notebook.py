@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.utils import estimator_html_repr
 
 from sklearn_groupcross import Cyclic, GroupCrosscoder
 from tests.notebook import read_small
@@ -20,7 +19,9 @@ def test_a_fitted_crosscoder_shows_what_it_learned(crosscoder):
     html = crosscoder._repr_html_()
     assert vars(crosscoder).keys() == before.keys()
     assert torch.get_num_threads() == threads
-    words, tags = read_small(html[len(estimator_html_repr(crosscoder)) :])
+    learned = crosscoder._learned_html()
+    assert html.endswith(learned)
+    words, tags = read_small(learned)
     assert words.startswith("What was learned group Cyclic(3) atoms 6")
     n_alive = 6 - int(crosscoder.history_["dead"][-1])
     assert f"fired in the last epoch {n_alive} atoms" in words
