@@ -26,7 +26,8 @@ import torch
 from measuring import processor
 
 from sklearn_groupcross.analysis import _correlation
-from sklearn_groupcross.analysis._similarity import best_alignment, self_profiles, unit_atoms
+from sklearn_groupcross.analysis._similarity import best_alignment, unit_atoms
+from sklearn_groupcross.analysis._spectra import self_profiles
 from sklearn_groupcross.groups import parse_group
 
 CPU, MEGA = torch.device("cpu"), 10**6

@@ -26,6 +26,8 @@ from sklearn_groupcross.analysis import _analyzer, _grouping
 from sklearn_groupcross.groups import CompactFourier, parse_group
 
 A_FAMILY = 16
+# What takes less is not printed: some functions are called for every family.
+SHORTEST = 0.1
 GIGA = 10**9
 
 
@@ -63,7 +65,10 @@ def stopwatch(module, names):
             start, of_processor = time.perf_counter(), time.process_time()
             result = function(*arguments, **options)
             taken, of_processor = time.perf_counter() - start, time.process_time() - of_processor
-            print(f"  {name:28} {taken:8.1f} s, of processors {of_processor:8.1f} s", flush=True)
+            if taken >= SHORTEST:
+                print(
+                    f"  {name:28} {taken:8.1f} s, of processors {of_processor:8.1f} s", flush=True
+                )
             return result
 
         return call
@@ -88,9 +93,9 @@ def main() -> None:
         f"{options.axes or 'all'} axes: {components.nbytes / GIGA:.2f} GB",
         flush=True,
     )
-    stopwatch(_analyzer, ["unit_atoms", "self_profiles", "irrep_power", "find_kinds"])
-    stopwatch(_analyzer, ["name_atoms", "group_features", "name_families", "describe_grouping"])
-    stopwatch(_analyzer, ["features_table"])
+    stopwatch(_analyzer, ["unit_atoms", "profiles_and_power", "find_kinds"])
+    stopwatch(_analyzer, ["compare_features", "name_atoms", "group_features", "name_families"])
+    stopwatch(_analyzer, ["describe_grouping", "features_table"])
     stopwatch(_grouping, ["choose_family_distance", "best_alignment", "nearest_neighbors"])
     stopwatch(_grouping, ["cluster_families", "find_kin", "describe_families", "families_table"])
     limit = 1 if options.neighbors else options.atoms

@@ -34,7 +34,7 @@ from sklearn.utils import Bunch
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder, SymmetryAnalyzer, make_orbits
 from sklearn_groupcross.analysis import gather_evidence
-from sklearn_groupcross.analysis._similarity import self_profiles
+from sklearn_groupcross.analysis._spectra import self_profiles
 from sklearn_groupcross.groups import find_stabilizers
 
 GROUP = Dihedral(12)
