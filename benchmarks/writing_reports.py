@@ -56,8 +56,9 @@ def subjects_of(model: Path, *, alone: bool):
     subject = stage.subject_of(options.model, options.orbits, options.others, verify=False)
     stage._take_settings_of_analysis(options, model.parent)
     dataset = stage.images_of(options, subject.store)
-    first = stage.shown_of(stage.measured_as(subject, options), subject, dataset)
-    second = None if alone else stage.other_of(subject, options, dataset)
+    found = stage.measured_as(subject, options)
+    first = stage.shown_of(found, subject, dataset)
+    second = None if alone else stage.other_of(found, subject, options, dataset)
     for shown in (first, second):
         if shown is not None and hasattr(shown["analysis"], "distances_"):
             shown["analysis"].embedding_  # noqa: B018  the first map of a process compiles UMAP
