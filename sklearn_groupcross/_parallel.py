@@ -63,8 +63,9 @@ def share_out(work: Callable[[Iterator[Item]], None], items: Iterable[Item]) -> 
         work(iter(items))
         return
     remaining = iter(items)  # a list's can be advanced by several threads
-    with own_threads(min(n_threads, max(1, len(items))), 1) as pool:
-        for job in [pool.submit(work, remaining) for _ in range(n_threads)]:
+    n_at_once = min(n_threads, max(1, len(items)))
+    with own_threads(n_at_once, 1) as pool:
+        for job in [pool.submit(work, remaining) for _ in range(n_at_once)]:
             job.result()
 
 

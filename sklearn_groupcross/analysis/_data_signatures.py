@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
 
 from ._finding import Finding
 
@@ -55,28 +56,17 @@ def find_unequal_blocks(orbits: FloatArray) -> Finding | None:
     )
 
 
-def _ridge(
+def predict_by_ridge(
     inputs: FloatArray, targets: FloatArray, further: FloatArray, penalties: FloatArray
 ) -> FloatArray:
     """Predict targets of further inputs (k, d) by ridge regression, from inputs (n, d).
 
-    Of the penalties that with the least error of samples that are left out, one by one, summed over
-    the targets (n, w): as scikit-learn's ``RidgeCV``, which looks at all targets for each penalty.
-    Here their products (n, n) are taken once, and hold all that errors are made of.
+    Targets (n, w) are many more than samples: the regression is that of their n coordinates along
+    orthonormal axes, in which errors are the same.
     """
-    center, mean = inputs.mean(axis=0), targets.mean(axis=0)
-    inputs, targets = inputs - center, targets - mean
-    energies, axes = np.linalg.eigh(inputs @ inputs.T)
-    energies = energies.clip(0)
-    products = axes.T @ (targets @ targets.T) @ axes
-    errors = []
-    for penalty in penalties:
-        left = penalty / (energies + penalty)  # of targets along each axis
-        residuals = (((axes * left) @ products) * (axes * left)).sum(axis=1)  # squared
-        own = 1 / len(inputs) + np.square(axes) @ (1 - left)  # what each says of itself
-        errors.append((residuals / np.square(1 - own)).sum())
-    inverse = axes / (energies + penalties[int(np.argmin(errors))]) @ axes.T
-    return mean + ((further - center) @ inputs.T @ inverse) @ targets
+    axes, coordinates = np.linalg.qr(targets.T)
+    ridge = RidgeCV(alphas=penalties).fit(inputs, coordinates.T)
+    return np.asarray(ridge.predict(further)) @ axes.T
 
 
 def find_poor_reconstruction(orbits: FloatArray, reconstructions: FloatArray) -> Finding | None:
@@ -107,7 +97,8 @@ def find_poor_reconstruction(orbits: FloatArray, reconstructions: FloatArray) ->
     if total == 0 or variance.sum() == 0:
         return None
     penalties = total * np.logspace(-6, 0, 7)
-    linear = _ridge(train[:, 0], train.reshape(half, -1), test[:, 0], penalties).reshape(test.shape)
+    linear = predict_by_ridge(train[:, 0], train.reshape(half, -1), test[:, 0], penalties)
+    linear = linear.reshape(test.shape)
     left_linear = np.square(test - linear).sum(axis=(0, 2))
     left = np.square(test - reconstructions[half:]).sum(axis=(0, 2))
     value = 1.0 - float(left.sum() / variance.sum())

@@ -53,21 +53,23 @@ def patches_around(
     size = min(*dataset.field.size, dataset.field.input_size) if size is None else size
     shape = len(images), size, size, dataset.network.n_channels
     cut = np.empty(shape, dtype=np.float32)
-    for index, of_image in _by_image(images, elements).items():
+    wanted = _by_view(images, elements)
+    for index, of_image in groupby(sorted(wanted), key=itemgetter(0)):
         image = dataset.images.load(index, dataset.source_size)
-        for element, rows in of_image.items():
+        for view in of_image:
+            rows = wanted[view]
             at = torch.stack([torch.as_tensor(positions[row], **_FLOAT32) for row in rows])
             alike = image.expand(len(rows), -1, -1, -1)
-            views = dataset.action.transform_about(alike, at, size, [element])[:, 0]
-            cut[rows] = views.permute(0, 2, 3, 1).clamp(0, 1).numpy()
+            patches = dataset.action.transform_about(alike, at, size, [view[1]])[:, 0]
+            cut[rows] = patches.permute(0, 2, 3, 1).clamp(0, 1).numpy()
     return cut
 
 
-def _by_image(images: Sequence[int], elements: Sequence[int]) -> dict[int, dict[int, list[int]]]:
-    """Places of all pairs, by image and then by element, in the order in which they first come."""
-    places: dict[int, dict[int, list[int]]] = {}
-    for place, (image, element) in enumerate(zip(images, elements, strict=True)):
-        places.setdefault(int(image), {}).setdefault(int(element), []).append(place)
+def _by_view(images: Sequence[int], elements: Sequence[int]) -> dict[tuple[int, int], list[int]]:
+    """Places of every image under every element, in the order in which they first come."""
+    places: dict[tuple[int, int], list[int]] = {}
+    for place, view in enumerate(zip(map(int, images), map(int, elements), strict=True)):
+        places.setdefault(view, []).append(place)
     return places
 
 
@@ -113,9 +115,7 @@ def activations_around(
     square = torch.stack(torch.meshgrid(offsets, offsets, indexing="xy"), dim=-1)
     around = np.empty((len(images), n_cells, n_cells, dataset.n_channels), dtype=np.float32)
     center = torch.zeros(1, 2, **_FLOAT32)
-    wanted: dict[tuple[int, int], list[int]] = {}
-    for i, pair in enumerate(zip(map(int, images), map(int, elements), strict=True)):
-        wanted.setdefault(pair, []).append(i)
+    wanted = _by_view(images, elements)
     pairs = list(wanted)
     for start in range(0, len(pairs), batch_size):
         part = pairs[start : start + batch_size]

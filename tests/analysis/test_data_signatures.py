@@ -5,9 +5,9 @@ import pytest
 from sklearn.linear_model import RidgeCV
 
 from sklearn_groupcross.analysis._data_signatures import (
-    _ridge,
     find_poor_reconstruction,
     find_unequal_blocks,
+    predict_by_ridge,
 )
 
 
@@ -31,7 +31,7 @@ def test_the_linear_map_is_that_of_scikit_learn(n, d):
     penalties = np.logspace(-4, 3, 8)
     expected = RidgeCV(alphas=penalties).fit(inputs[:n], targets[:n])
     assert penalties[0] < expected.alpha_ < penalties[-1]
-    found = _ridge(inputs[:n], targets[:n], inputs[n:], penalties)
+    found = predict_by_ridge(inputs[:n], targets[:n], inputs[n:], penalties)
     np.testing.assert_allclose(found, expected.predict(inputs[n:]), rtol=1e-9)
 
 

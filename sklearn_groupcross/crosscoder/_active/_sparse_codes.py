@@ -76,7 +76,7 @@ class SparseCodes:
         """The k largest of each row of values (n, m), on the CPU, or n·k of all; see `largest`."""
         n, m = values.shape
         if not of_batch and values.dtype == torch.float32:
-            # in half the time of torch's
+            # faster than torch's topk, and most of all among few
             indices, data = np.empty(n * k, np.int64), np.empty(n * k, np.float32)
             run(kernels.largest_of_values, n, values.detach().numpy(), k, indices, data)
             return cls((n, m), np.arange(n + 1) * k, indices, data)
