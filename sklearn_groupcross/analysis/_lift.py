@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_array
 from sklearn.utils.validation import check_is_fitted
 
 from .._ambient import own_state
-from .._stacks._rows import Rows, check_finite, is_row_readable
+from .._stacks._rows import is_row_readable
 from .._stacks._validation import check_blocks, check_same_group, count_channels
-from ..crosscoder import GroupCrosscoder, check_reads_activations, codes_of_activations
+from ..crosscoder import GroupCrosscoder, check_reads_activations
 from ..groups import FiniteGroup, Trivial, as_group
+from ._code_moments import CodeMoments, code_moments
 
 Indices = NDArray[np.int64]
 
 # Relative to each code's own variance: keeps codes that always fire together solvable, and takes
 # a thousandth off the rest.
 RIDGE = 1e-3
-# Rows are read and widened this many bytes of float64 at a time.
-_BYTES_A_BATCH = 2**26
 
 
 @dataclass(frozen=True)
@@ -145,89 +143,17 @@ def check_lift(
     return group
 
 
-@dataclass(frozen=True)
-class CodeMoments:
-    """Sums over samples from which a decoder follows, and how well it does on these samples.
-
-    Attributes
-    ----------
-    n_samples : int
-    mean_code : ndarray of shape (m,)
-    mean_orbit : ndarray of shape (order * d,)
-    codes_codes : ndarray of shape (m, m)
-        ``Σ (f − mean)ᵀ (f − mean)``.
-    codes_orbits : ndarray of shape (m, order * d)
-        ``Σ (f − mean)ᵀ (O − mean)``.
-    total : float
-        ``Σ ‖O − mean‖²``.
-    firings : ndarray of shape (m,), int64
-    """
-
-    n_samples: int
-    mean_code: NDArray[np.float64]
-    mean_orbit: NDArray[np.float64]
-    codes_codes: NDArray[np.float64]
-    codes_orbits: NDArray[np.float64]
-    total: float
-    firings: NDArray[np.int64]
-
-    def score(self, decoder: Lift) -> float:
-        """Share of the variance of these samples that a decoder explains; NaN without variance."""
-        atoms = decoder.atoms.reshape(len(decoder.atoms), -1).astype(np.float64)
-        fitted = np.sum(atoms * (self.codes_codes @ atoms - 2 * self.codes_orbits))
-        offset = self.mean_orbit - decoder.intercept.ravel() - self.mean_code @ atoms
-        error = self.total + fitted + self.n_samples * np.square(offset).sum()
-        return float(1.0 - error / self.total) if self.total > 0 else float("nan")
-
-
-def code_moments(crosscoder: GroupCrosscoder, orbits: Any, indices: Indices | None) -> CodeMoments:
-    """Sum over the samples at increasing indices (None: over all).
-
-    What can be lifted is for `check_lift` to check.
-    """
-    rows = Rows(orbits)
-    n_samples = len(rows) if indices is None else len(indices)
-    if n_samples < 2:
-        raise ValueError(f"A decoder needs at least two samples; got {n_samples}.")
-    m, n_columns = len(crosscoder.components_), rows.shape[1]
-    codes_codes, codes_orbits = np.zeros((m, m)), np.zeros((m, n_columns))
-    codes_sum, orbits_sum = np.zeros(m), np.zeros(n_columns)
-    squares, firings = 0.0, np.zeros(m, dtype=np.int64)
-    origin: NDArray[np.float64] | None = None
-    for block in _batches(rows, indices):
-        codes = _encode(crosscoder, block)
-        wide = block.numpy().astype(np.float64)
-        # sums about a point near the mean: differences of large sums would lose digits
-        origin = wide.mean(axis=0) if origin is None else origin
-        wide -= origin
-        codes_codes += (codes.T @ codes).toarray()
-        codes_orbits += codes.T @ wide
-        codes_sum += codes.sum(axis=0)
-        orbits_sum += wide.sum(axis=0)
-        squares += float(np.square(wide).sum())
-        firings += (codes > 0).sum(axis=0)
-    assert origin is not None  # there are two samples
-    mean_code, mean_orbit = codes_sum / n_samples, orbits_sum / n_samples
-    codes_codes -= n_samples * np.outer(mean_code, mean_code)
-    codes_orbits -= np.outer(codes_sum, mean_orbit)
-    total = squares - n_samples * float(np.square(mean_orbit).sum())
-    return CodeMoments(
-        n_samples, mean_code, origin + mean_orbit, codes_codes, codes_orbits, total, firings
-    )
+def solve_atoms(
+    moments: CodeMoments, group: FiniteGroup, ridge: float, features: Indices
+) -> NDArray[np.float32]:
+    """Some atoms of the least-squares decoder, of shape (n_features, order, d)."""
+    atoms = _inverse(moments, ridge)[features] @ moments.codes_orbits
+    return atoms.reshape(len(features), group.order, -1).astype(np.float32)
 
 
 def solve(moments: CodeMoments, group: FiniteGroup, ridge: float) -> Lift:
     """Least-squares decoder of the samples that the moments are of."""
-    if not ridge > 0:
-        raise ValueError(f"ridge is positive; got {ridge}.")
-    variance = moments.codes_codes.diagonal()
-    scale = moments.n_samples * np.square(moments.mean_code) + variance
-    varies = variance > 1e-12 * scale  # a constant code is the intercept's
-    atoms = np.zeros(moments.codes_orbits.shape)
-    if varies.any():
-        gram = moments.codes_codes[np.ix_(varies, varies)]
-        gram[np.diag_indices(len(gram))] *= 1 + ridge
-        atoms[varies] = cho_solve(cho_factor(gram, lower=True), moments.codes_orbits[varies])
+    atoms = _inverse(moments, ridge) @ moments.codes_orbits
     intercept = moments.mean_orbit - moments.mean_code @ atoms
     return Lift(
         atoms=atoms.reshape(len(atoms), group.order, -1).astype(np.float32),
@@ -235,20 +161,49 @@ def solve(moments: CodeMoments, group: FiniteGroup, ridge: float) -> Lift:
     )
 
 
-def _batches(rows: Rows, indices: Indices | None) -> Any:
-    """Batches of rows, as float32 or float64 tensors on the CPU, checked to be finite."""
-    dtype = torch.float64 if rows.dtype == np.float64 else torch.float32
-    n_samples = len(rows) if indices is None else len(indices)
-    size = max(1, _BYTES_A_BATCH // (8 * rows.shape[1]))
-    for start in range(0, n_samples, size):
-        part = slice(start, min(start + size, n_samples))
-        numbers = np.arange(part.start, part.stop) if indices is None else indices[part]
-        block = rows.read(part if indices is None else numbers, dtype=dtype)
-        check_finite(block, numbers, "Input orbits")
-        yield block
+def explained(decoded: CodeMoments, judged: CodeMoments, ridges: Sequence[float]) -> list[float]:
+    """Share of the variance of some samples that decoders of others explain, for every ridge.
+
+    Without making the decoders: all it takes are products of the size of codes by codes.
+
+    Parameters
+    ----------
+    decoded : CodeMoments
+        Of the samples that the decoders are of.
+    judged : CodeMoments
+        Of the samples whose variance it is; NaN where they have none.
+    ridges : sequence of float
+    """
+    if not judged.total > 0:
+        return [float("nan")] * len(ridges)
+    own = decoded.codes_orbits @ decoded.codes_orbits.T
+    across = judged.codes_orbits @ decoded.codes_orbits.T
+    moved = judged.mean_orbit - decoded.mean_orbit
+    moved_codes, moved_seen = judged.mean_code - decoded.mean_code, decoded.codes_orbits @ moved
+    shares = []
+    for ridge in ridges:
+        inverse = _inverse(decoded, ridge)
+        fitted = np.sum((judged.codes_codes @ inverse) * (inverse @ own) - 2 * inverse * across)
+        through = moved_codes @ inverse
+        offset = moved @ moved - 2 * through @ moved_seen + through @ own @ through
+        error = judged.total + fitted + judged.n_samples * offset
+        shares.append(float(1.0 - error / judged.total))
+    return shares
 
 
-def _encode(crosscoder: GroupCrosscoder, block: torch.Tensor) -> csr_array:
-    """Codes of the identity blocks; mostly zeros, so that products with them are cheap."""
-    identity = block[:, : crosscoder.n_channels_].numpy()
-    return csr_array(codes_of_activations(crosscoder, identity, sparse=True)).astype(np.float64)
+def _inverse(moments: CodeMoments, ridge: float) -> NDArray[np.float64]:
+    """What makes a decoder of `codes_orbits`, of shape (m, m); zero for codes that do not vary."""
+    if not ridge > 0:
+        raise ValueError(f"ridge is positive; got {ridge}.")
+    if moments.n_samples < 2:
+        raise ValueError(f"A decoder needs at least two samples; got {moments.n_samples}.")
+    variance = moments.codes_codes.diagonal()
+    scale = moments.n_samples * np.square(moments.mean_code) + variance
+    varies = variance > 1e-12 * scale  # a constant code is the intercept's
+    inverse = np.zeros(moments.codes_codes.shape)
+    if varies.any():
+        gram = moments.codes_codes[np.ix_(varies, varies)]
+        gram[np.diag_indices(len(gram))] *= 1 + ridge
+        identity = np.eye(len(gram))
+        inverse[np.ix_(varies, varies)] = cho_solve(cho_factor(gram, lower=True), identity)
+    return inverse

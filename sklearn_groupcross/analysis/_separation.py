@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from .._device import resolve_device
 from .._stacks._belonging import image_of_each
 from ..crosscoder import GroupCrosscoder
 from ..groups import FiniteGroup, as_group
+from ._code_moments import CodeMoments, code_moments, joined
 from ._embedding import MIN_FEATURES_FOR_A_MAP, embed
 from ._family_separation import separation
-from ._lift import CodeMoments, Lift, check_lift, code_moments, solve
+from ._leaving_out import by_group, leaving_out, split_images
+from ._lift import check_lift, explained, solve_atoms
 from ._similarity import best_alignment, unit_atoms
 
 FloatArray = NDArray[np.floating]
@@ -39,6 +42,7 @@ def compare_separation(
     family_distance: float | Sequence[float] = 0.4,
     n_features: int | None = None,
     min_firings: int = 10,
+    leave_out: ArrayLike | None = None,
     ridge: float | Sequence[float] = RIDGES,
     embedding: bool = True,
     n_resamples: int = 2000,
@@ -76,6 +80,10 @@ def compare_separation(
         `orbits`. Default: as many as each of them has that fire `min_firings` times in both halves.
     min_firings : int, default=10
         Features that fire more rarely in a half have an atom made of noise, and are left out.
+    leave_out : array-like of shape (n_samples,), int, optional
+        Group of every sample, best of whole images. Each group is left out in turn, and what
+        remains of the halves measured again, with the features and the ridge that all samples
+        chose: a jackknife over images, which distances are drawn anew for.
     ridge : float or sequence of float, default=(0.001, 0.01, 0.1, 0.3, 1, 3)
         See `lift_dictionary`. Of several, each dictionary gets the one with which the decoder of
         one half explains most of the other.
@@ -107,7 +115,9 @@ def compare_separation(
         - ``silhouette_map``: as ``silhouette``, with Euclidean distances in the UMAP plane;
         - ``ari``, ``ami``: agreement of the families with `labels`, adjusted Rand index and
           adjusted mutual information, each feature alone a family of its own;
-        - ``undefined``: why figures are NaN; empty if none is.
+        - ``undefined``: why figures are NaN; empty if none is;
+        - ``left_out``, only with `leave_out`: NaN in rows of all samples, otherwise the group that
+          families and silhouettes are without; what stands before them is of all samples.
 
         The silhouettes have 95 % intervals in ``..._low`` and ``..._high``.
 
@@ -123,8 +133,9 @@ def compare_separation(
     -----
     Intervals are percentile bootstraps over families, not features: members of a family are near
     one another, and so near or far from the others together. Families of the two halves that share
-    a feature are drawn together. Distances are not drawn anew, and neither are dictionaries: how
-    much another seed would differ, only more seeds can say.
+    a feature are drawn together. Distances are not drawn anew: how much other images would change
+    them, rows of `leave_out` say. Neither are dictionaries: how much another seed would differ,
+    only more seeds can say.
 
     Comparing as many features of each dictionary, those that fire most often, keeps a dictionary
     from standing out by having fewer; it says nothing of the rare ones. A decoder lifted on few
@@ -174,22 +185,19 @@ def compare_separation(
     images = image_of_each(image_ids, orbits, len(orbits))
     halves = split_images(images, np.random.default_rng(seed))
 
-    moments = {
-        name: [code_moments(crosscoder, orbits, half) for half in halves]
+    parts = {
+        name: [
+            {g: code_moments(crosscoder, orbits, part) for g, part in half.items()}
+            for half in by_group(halves, leave_out, len(orbits))
+        ]
         for name, crosscoder in named.items()
     }
+    moments = {name: [reduce(joined, h.values()) for h in two] for name, two in parts.items()}
     chosen = _choose_features(moments, n_features, min_firings)
     rows = []
     for name, (first, second) in moments.items():
         features = chosen[name]
-        decoders, best, score = _lift_best(first, second, group, np.atleast_1d(ridge).tolist())
-        distances = [
-            1.0 - best_alignment(_unit(d.atoms[features]), None, group, resolve_device(device))[0]
-            for d in decoders
-        ]
-        maps = None
-        if embedding and len(features) >= MIN_FEATURES_FOR_A_MAP:
-            maps = [embed(half, seed) for half in distances]
+        best, score = _best_ridge(first, second, np.atleast_1d(ridge).tolist())
         truth = known[name][features] if name in known else None
         n_firings = first.firings.sum() + second.firings.sum()
         row = {
@@ -200,54 +208,51 @@ def compare_separation(
             "explained_variance": score,
             "ridge": best,
         }
-        for cut in cuts:
-            rng = np.random.default_rng(seed)
-            measured = separation(distances, maps, truth, cut, n_resamples, rng)
-            rows.append(row | {"family_distance": cut} | measured)
+        for left_out, remaining in leaving_out(moments[name], parts[name], leave_out):
+            distances = [
+                _distances(half, group, best, features, resolve_device(device))
+                for half in remaining
+            ]
+            maps = None
+            if embedding and len(features) >= MIN_FEATURES_FOR_A_MAP:
+                maps = [embed(half, seed) for half in distances]
+            for cut in cuts:
+                rng = np.random.default_rng(seed)
+                measured = separation(distances, maps, truth, cut, n_resamples, rng)
+                rows.append(row | {"family_distance": cut} | measured | left_out)
     return pd.DataFrame(rows)
 
 
-def split_images(
-    image_ids: NDArray[Any], rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Samples of two random halves of the images, in increasing order.
-
-    Raises
-    ------
-    ValueError
-        If there is only one image.
-    """
-    images = np.unique(image_ids)
-    if len(images) < 2:
-        raise ValueError("Two halves of the images are compared; there is only one.")
-    first = rng.permutation(images)[: len(images) // 2]
-    in_first = np.isin(image_ids, first)
-    return np.flatnonzero(in_first), np.flatnonzero(~in_first)
+def _distances(
+    moments: CodeMoments,
+    group: FiniteGroup,
+    ridge: float,
+    features: Labels,
+    device: torch.device,
+) -> FloatArray:
+    atoms = solve_atoms(moments, group, ridge, features)
+    return np.asarray(1.0 - best_alignment(_unit(atoms), None, group, device)[0])
 
 
 def _unit(atoms: NDArray[np.float32]) -> FloatArray:
     return unit_atoms(atoms.reshape(len(atoms), -1), atoms.shape[1])
 
 
-def _lift_best(
-    first: CodeMoments, second: CodeMoments, group: FiniteGroup, ridges: Sequence[float]
-) -> tuple[list[Lift], float, float]:
-    """Decoders of both halves, with the ridge that explains most of the other half, and how much.
+def _best_ridge(
+    first: CodeMoments, second: CodeMoments, ridges: Sequence[float]
+) -> tuple[float, float]:
+    """The ridge with which the decoder of a half explains most of the other, and how much.
 
     Raises
     ------
     ValueError
         If no ridge is given.
     """
-    best: tuple[list[Lift], float, float] | None = None
-    for ridge in ridges:
-        decoders = [solve(half, group, ridge) for half in (first, second)]
-        score = (second.score(decoders[0]) + first.score(decoders[1])) / 2
-        if best is None or score > best[2]:
-            best = decoders, ridge, score
-    if best is None:
+    if not ridges:
         raise ValueError("ridge is a positive number or several; got none.")
-    return best
+    shares = np.add(explained(first, second, ridges), explained(second, first, ridges)) / 2
+    best = int(np.argmax(shares))
+    return ridges[best], float(shares[best])
 
 
 def _available(halves: list[CodeMoments], min_firings: int) -> NDArray[np.bool_]:

@@ -33,6 +33,8 @@ def downstream_effect(
     *,
     layer: str | None = None,
     labels: ArrayLike | None = None,
+    keep: Mapping[str, ArrayLike] | None = None,
+    ablate: Mapping[str, ArrayLike] | None = None,
     source_size: int | None = None,
     batch_size: int = 16,
     device: str | torch.device = "auto",
@@ -59,6 +61,13 @@ def downstream_effect(
         Default: the network's default layer.
     labels : array-like of shape (n_images,), int, optional
         True class of every image.
+    keep : mapping of names to array-like of shape (n_kept,), optional
+        Sets of features, as indices or as a mask over all atoms, of one crosscoder: a condition
+        each, in which these alone make the reconstruction.
+    ablate : mapping of names to array-like of shape (n_ablated,), optional
+        Sets of features, likewise: a condition each, in which what they add is taken from the map.
+        All else stays, what the dictionary does not explain too, so that the effect is theirs
+        alone.
     source_size : int, optional
         Images are scaled to this number of pixels on the shorter side, and the centre, of the
         network's input size, is cut out of them. Default: 8/7 of the input size, so 256 for 224,
@@ -75,10 +84,11 @@ def downstream_effect(
     -------
     effects : DataFrame
         One row a condition: ``original``, ``crosscoder`` (or ``crosscoder 0``, ..., or the names
-        of the mapping), ``mean ablation``, ``zero ablation``. Columns:
+        of the mapping), the names of `keep` and of `ablate`, ``mean ablation``, ``zero ablation``.
+        Columns:
 
         - ``condition``;
-        - ``l0``: active codes a position, mean over positions;
+        - ``l0``: active codes a position that are in use, mean over positions;
         - ``explained_variance`` of the layer's map: ``1 − Σ‖a − â‖² / Σ‖a − mean‖²``;
         - ``kl``: Kullback-Leibler divergence of the class distribution from the original
           network's, ``Σ p log(p / p̂)``, in nats, mean over images;
@@ -96,7 +106,8 @@ def downstream_effect(
     ------
     ValueError
         If a crosscoder reads whole orbits or another number of channels than the layer has, if the
-        network is not a classifier, or if labels do not fit.
+        network is not a classifier, if labels do not fit, or if sets of features are not of one
+        crosscoder's atoms.
 
     References
     ----------
@@ -117,6 +128,7 @@ def downstream_effect(
     ['original', 'crosscoder', 'mean ablation', 'zero ablation']
     """
     by_name = _check_crosscoders(crosscoders)
+    sets = _conditions_of_sets(by_name, keep or {}, ablate or {})
     network = resolve_network(network)
     layer = network.check_layer(layer)
     size = round(network.input_size * 8 / 7) if source_size is None else int(source_size)
@@ -139,6 +151,7 @@ def downstream_effect(
             f"{original.n_classes} classes, 0 to {original.n_classes - 1}."
         )
     conditions = [_Condition(name, _reconstruction(c)) for name, c in by_name.items()]
+    conditions += sets
     mean_ablation = _Condition("mean ablation", _constant(mean.value))
     zero_ablation = _Condition("zero ablation", _constant(torch.zeros_like(mean.value)))
     conditions += [mean_ablation, zero_ablation]
@@ -216,8 +229,57 @@ class _Condition:
         return 1.0 - self.squared_error / total if total > 0 else float(self.squared_error == 0)
 
 
-def _reconstruction(crosscoder: GroupCrosscoder) -> Rebuild:
-    """Encode with the crosscoder itself; decode the identity block alone, of all |G| blocks."""
+def _conditions_of_sets(
+    by_name: dict[str, GroupCrosscoder],
+    keep: Mapping[str, ArrayLike],
+    ablate: Mapping[str, ArrayLike],
+) -> list[_Condition]:
+    if not keep and not ablate:
+        return []
+    if len(by_name) > 1:
+        raise ValueError(
+            f"keep and ablate name features of one crosscoder; got {len(by_name)} crosscoders."
+        )
+    (crosscoder,) = by_name.values()
+    names = [*by_name, *keep, *ablate]
+    taken = {"original", "mean ablation", "zero ablation"} & set(names)
+    if taken or len(set(names)) < len(names):
+        twice = min(taken or {name for name in names if names.count(name) > 1})
+        raise ValueError(f"Two conditions are named {twice!r}: rename a set of features.")
+    return [
+        _Condition(
+            name, _reconstruction(crosscoder, _check_features(name, features, crosscoder), part)
+        )
+        for part, sets in (("kept", keep), ("ablated", ablate))
+        for name, features in sets.items()
+    ]
+
+
+def _check_features(
+    name: str, features: ArrayLike, crosscoder: GroupCrosscoder
+) -> NDArray[np.bool_]:
+    """Return a mask over the atoms."""
+    n_atoms, array = len(crosscoder.components_), np.asarray(as_numpy(features, name))
+    if array.dtype == bool and array.shape == (n_atoms,):
+        return array
+    is_list = array.ndim == 1 and (array.size == 0 or np.issubdtype(array.dtype, np.integer))
+    if not is_list or (array.size and not (0 <= array.min() <= array.max() < n_atoms)):
+        raise ValueError(
+            f"{name!r} is no set of features: indices from 0 to {n_atoms - 1}, or a mask of shape "
+            f"({n_atoms},); got {array.dtype} of shape {array.shape}."
+        )
+    mask = np.zeros(n_atoms, dtype=bool)
+    mask[array.astype(np.int64)] = True
+    return mask
+
+
+def _reconstruction(
+    crosscoder: GroupCrosscoder, features: NDArray[np.bool_] | None = None, part: str = "kept"
+) -> Rebuild:
+    """Encode with the crosscoder itself; decode the identity block alone, of all |G| blocks.
+
+    Of the features those of a set, if there is one; or the activations less what these add.
+    """
     n_channels = crosscoder.n_channels_
     atoms = np.ascontiguousarray(crosscoder.components_[:, :n_channels], dtype=np.float32)
     bias = np.asarray(crosscoder.intercept_[:n_channels], dtype=np.float32)
@@ -225,9 +287,16 @@ def _reconstruction(crosscoder: GroupCrosscoder) -> Rebuild:
     def rebuild(activations: Tensor) -> tuple[Tensor, float]:
         array = activations.cpu().numpy()
         rebuilt, n_active = np.empty_like(array), 0
-        for part in encoding_passes(len(array), len(atoms)):
-            codes = codes_of_activations(crosscoder, array[part])
-            rebuilt[part] = codes @ atoms + bias
+        for rows in encoding_passes(len(array), len(atoms)):
+            codes = codes_of_activations(crosscoder, array[rows])
+            if features is None:
+                rebuilt[rows] = codes @ atoms + bias
+            elif part == "kept":
+                codes = codes[:, features]
+                rebuilt[rows] = codes @ atoms[features] + bias
+            else:
+                rebuilt[rows] = array[rows] - codes[:, features] @ atoms[features]
+                codes = codes[:, ~features]
             n_active += int((codes != 0).sum())
         return torch.from_numpy(rebuilt).to(activations.device), n_active
 

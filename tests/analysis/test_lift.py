@@ -7,7 +7,8 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_groupcross import Cyclic, Dihedral, GroupCrosscoder, OrbitStore
 from sklearn_groupcross.analysis import compare_separation, lift_dictionary
-from sklearn_groupcross.analysis._lift import code_moments, solve
+from sklearn_groupcross.analysis._code_moments import code_moments
+from sklearn_groupcross.analysis._lift import explained, solve, solve_atoms
 from sklearn_groupcross.orbits import StoredImage
 from tests.analysis.planted import free_families, perfect_autoencoder
 from tests.groups.strategies import NON_ABELIAN
@@ -46,7 +47,30 @@ def test_lifting_is_least_squares_with_an_intercept(data, autoencoder):
     residual = orbits.reshape(300, -1) - design @ solution
     total = orbits.reshape(300, -1) - orbits.reshape(300, -1).mean(axis=0)
     expected = 1 - np.square(residual).sum() / np.square(total).sum()
-    assert moments.score(found) == pytest.approx(expected, abs=1e-5)
+    assert explained(moments, moments, [1e-9]) == pytest.approx([expected], abs=1e-5)
+
+
+def test_what_a_decoder_explains_of_other_samples_is_known_without_it(data, autoencoder):
+    rng = np.random.default_rng(0)
+    first, second = data.orbits[:150], data.orbits[150:400] * 1.3 + 2.0
+    first = first + rng.standard_normal(first.shape)
+    decoded, judged = (code_moments(autoencoder, part, None) for part in (first, second))
+    ridges = [1e-3, 0.3, 3.0]
+    codes = autoencoder.encode(second[:, 0])
+    total = np.square(second - second.mean(axis=0)).sum()
+    expected = []
+    for ridge in ridges:
+        lift = solve(decoded, D4, ridge)
+        fitted = lift.intercept + np.tensordot(codes, lift.atoms, 1)
+        expected.append(1 - np.square(second - fitted).sum() / total)
+    assert explained(decoded, judged, ridges) == pytest.approx(expected, abs=1e-5)
+    assert np.ptp(expected) > 1e-3
+
+
+def test_some_atoms_are_those_of_the_whole_decoder(data, autoencoder):
+    moments, some = code_moments(autoencoder, data.orbits[:300], None), np.array([3, 8])
+    expected = solve(moments, D4, 0.1).atoms[some]
+    np.testing.assert_allclose(solve_atoms(moments, D4, 0.1, some), expected, atol=1e-6)
 
 
 def test_larger_codes_make_smaller_atoms(data, autoencoder):
@@ -93,7 +117,7 @@ def test_orbits_may_be_flat_narrow_mapped_or_stored(data, autoencoder, tmp_path,
     with store.writer(0) as writer:
         for image, part in enumerate(np.split(orbits, 2)):
             writer.write(image, part, np.zeros((100, 2)))
-    monkeypatch.setattr("sklearn_groupcross.analysis._lift._BYTES_A_BATCH", 8 * 8 * 64 * 7)
+    monkeypatch.setattr("sklearn_groupcross.analysis._code_moments._BYTES_A_BATCH", 8 * 8 * 64 * 7)
     for given_orbits in (orbits, orbits.reshape(200, -1), mapped):
         found = lift_dictionary(autoencoder, given_orbits, group=D4)
         np.testing.assert_allclose(found, expected, atol=1e-5)

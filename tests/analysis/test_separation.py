@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sklearn_groupcross import Dihedral, GroupCrosscoder
 from sklearn_groupcross.analysis import compare_separation
+from sklearn_groupcross.analysis._code_moments import code_moments
 from sklearn_groupcross.analysis._family_separation import separation
-from sklearn_groupcross.analysis._lift import code_moments, solve
-from sklearn_groupcross.analysis._separation import _unit, split_images
+from sklearn_groupcross.analysis._leaving_out import split_images
+from sklearn_groupcross.analysis._lift import solve
+from sklearn_groupcross.analysis._separation import _unit
 from sklearn_groupcross.analysis._similarity import best_alignment
 from tests.analysis.planted import free_families, perfect_autoencoder
 
@@ -38,17 +38,6 @@ def data():
 @pytest.fixture(scope="module")
 def autoencoder(data):
     return perfect_autoencoder(data)
-
-
-@given(st.lists(st.integers(-3, 9), min_size=2, max_size=40), st.integers(0, 5))
-def test_halves_share_no_image_and_leave_none_out(image_ids, seed):
-    image_ids = np.array(image_ids)
-    if len(set(image_ids)) < 2:
-        image_ids = np.append(image_ids, 99)
-    first, second = split_images(image_ids, np.random.default_rng(seed))
-    assert not set(image_ids[first]) & set(image_ids[second])
-    assert sorted([*first, *second]) == list(range(len(image_ids)))
-    assert abs(len(set(image_ids[first])) - len(set(image_ids[second]))) <= 1
 
 
 def test_planted_families_separate_and_shuffled_blocks_do_not(data, autoencoder):
@@ -161,6 +150,32 @@ def test_several_family_distances_make_a_row_each(data, autoencoder):
     assert "silhouette: fewer than two families in a half" in one_family["undefined"]
 
 
+def test_leaving_groups_out_measures_what_remains(data, autoencoder):
+    images = image_numbers(1600)
+    groups = images % 4
+    options = {"group": D4, "embedding": False, "ridge": 0.1, "min_firings": 1}
+    orbits = without_symmetry(data.orbits) + 2 * data.orbits
+    named = {"planted": autoencoder}
+    plain = compare_separation(named, orbits, images, **options)
+    table = compare_separation(named, orbits, images, leave_out=groups, **options)
+    assert table["left_out"].tolist() == pytest.approx([np.nan, 0, 1, 2, 3], nan_ok=True)
+    measured = ["silhouette", "silhouette_all", "share_in_families", "explained_variance"]
+    np.testing.assert_allclose(table.loc[[0], measured], plain[measured], rtol=1e-5)
+    halves = split_images(images, np.random.default_rng(_seed_of(0)))
+    distances = []
+    for half in halves:
+        kept = half[groups[half] != 2]
+        atoms = solve(code_moments(autoencoder, orbits, kept), D4, 0.1).atoms
+        distances.append(1 - best_alignment(_unit(atoms), None, D4, torch.device("cpu"))[0])
+    expected = separation(distances, None, None, 0.4, 10, np.random.default_rng(0))
+    assert table["silhouette_all"][3] == pytest.approx(expected["silhouette_all"], rel=1e-4)
+    assert table["silhouette_all"].nunique() == 5
+
+
+def _seed_of(random_state):
+    return int(np.random.RandomState(random_state).randint(2**31 - 1))
+
+
 def test_unknown_labels_do_not_count(data, autoencoder):
     labels = np.where(np.arange(48) < 24, data.families, -1)
     options = {"group": D4, "embedding": False, "labels": {"planted": labels}}
@@ -200,6 +215,8 @@ def test_comparisons_that_make_no_sense_are_refused(data, autoencoder):
         (named, ids, {"ridge": ()}, "got none"),
         (named, ids, {"min_firings": 0}, "min_firings is at least 1"),
         (named, ids, {"min_firings": 1000}, "0 features of each dictionary"),
+        (named, ids, {"leave_out": ids[1:]}, "group of each of 1600"),
+        (named, ids, {"leave_out": np.zeros(1600, int)}, "names one group"),
         (named, ids, {"labels": {"b": np.zeros(48, int)}}, "labels are given for 'b'"),
         (named, ids, {"labels": {"a": np.zeros(3, int)}}, "one for each of 48 features"),
     ):

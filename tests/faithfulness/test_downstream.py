@@ -243,3 +243,55 @@ def test_real_weights(shared_data):
     assert row(effects, "crosscoder")["kl_high"] < row(effects, "mean ablation")["kl_low"]
     assert row(effects, "crosscoder")["loss_recovered"] > 0.4
     assert row(effects, "zero ablation")["recovered"] < row(effects, "crosscoder")["recovered"]
+
+
+def test_sets_of_features(network, smooth_images, maps):
+    some, most = np.arange(5), np.arange(96) >= 5
+    effects = downstream_effect(
+        exact(),
+        network,
+        smooth_images,
+        keep={"all": np.arange(96), "most": most, "none": []},
+        ablate={"without some": some, "without none": np.zeros(96, dtype=bool)},
+    )
+    assert effects["condition"].tolist()[2:7] == [
+        *("all", "most", "none", "without some", "without none")
+    ]
+    for name, same in (
+        ("all", "crosscoder"),
+        ("without some", "most"),  # nothing is left unexplained by an exact dictionary
+        ("none", "zero ablation"),  # its bias is zero
+    ):
+        found, other = (
+            row(effects, n).drop(["condition", "l0"], errors="ignore") for n in (name, same)
+        )
+        np.testing.assert_allclose(found.to_numpy(float), other.to_numpy(float), atol=1e-4)
+    assert row(effects, "without none")["kl"] == pytest.approx(0, abs=1e-8)
+    assert row(effects, "most")["kl"] > 1e-4
+    assert row(effects, "none")["l0"] == 0
+    total = row(effects, "crosscoder")["l0"]
+    assert row(effects, "without some")["l0"] == row(effects, "most")["l0"] < total
+
+
+def test_what_is_not_explained_stays(network, smooth_images):
+    effects = downstream_effect(shrunken(0.5), network, smooth_images, ablate={"nothing": []})
+    assert row(effects, "nothing")["kl"] == pytest.approx(0, abs=1e-8)
+    assert row(effects, "nothing")["explained_variance"] == 1
+    assert row(effects, "crosscoder")["kl"] > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        ({"keep": {"some": [96]}}, "'some' is no set of features: indices from 0 to 95"),
+        ({"keep": {"some": [0.5]}}, "'some' is no set"),
+        ({"ablate": {"some": np.ones(95, dtype=bool)}}, "'some' is no set"),
+        ({"keep": {"some": [1]}, "ablate": {"some": [2]}}, "Two conditions are named 'some'"),
+        ({"keep": {"original": [1]}}, "Two conditions are named 'original'"),
+    ],
+)
+def test_sets_that_are_none(network, smooth_images, sets, message):
+    with pytest.raises(ValueError, match=message):
+        downstream_effect(exact(), network, smooth_images, **sets)
+    with pytest.raises(ValueError, match="of one crosscoder; got 2"):
+        downstream_effect([exact(), exact()], network, smooth_images, keep={"some": [1]})
