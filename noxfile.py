@@ -89,12 +89,18 @@ def contracts(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation with its examples, checked and packed; any warning is an error."""
     _install(session, ".[test,lint,docs]")
-    session.run("python", "-m", "pytest", "-q", "tests/docs")  # of its own extensions
+    own = [
+        "tests/docs",
+        "tests/tools/test_check_results.py",
+    ]
+    session.run("python", "-m", "pytest", "-q", *own)
     html = "docs/_build/html"
     build = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", html]
     session.run("python", *build)
     session.run("python", "-m", "tools.check_docs", "--guide", html)
     session.run("python", "-m", "tools.check_words", html)
+    results = ["docs/reproduction", "README.md", "CITATION.cff"]
+    session.run("python", "-m", "tools.check_results", *results)
     session.run("python", "-m", "tools.zip_docs", html)
 
 

@@ -37,6 +37,7 @@ extensions = [
     "inventories",
     "mathml",
     "references",
+    "results",
 ]
 html_math_renderer = "mathml"
 rst_prolog = r".. |G| replace:: \|G\|"  # the order of the group, not a substitution
