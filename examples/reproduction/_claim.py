@@ -1,0 +1,36 @@
+"""`Claim`: a sentence that can fail, and the rule by which it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ._statistics import Estimate
+
+HOLDS, IN_PART, FAILS = "holds", "holds in part", "does not hold"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that can fail.
+
+    Attributes
+    ----------
+    number : str
+        As in docs/reproduction: of the part, and a letter.
+    sentence : str
+    effect : str
+        What the value is, in what unit, and what it would be by chance.
+    rule : str
+        When it holds, holds in part, and fails; settled before the full run.
+    measure : callable
+        Gives the estimate and the verdict from the tables of its stage.
+    """
+
+    number: str
+    sentence: str
+    effect: str
+    rule: str
+    measure: Callable[[Mapping[str, pd.DataFrame]], tuple[Estimate, str]]

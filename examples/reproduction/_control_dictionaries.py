@@ -1,0 +1,57 @@
+"""Dictionaries that others are held against: as many seeds, of fewer photographs, all alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_groupcross import GroupCrosscoder
+from sklearn_groupcross.faithfulness import untrained
+from sklearn_groupcross.groups import Trivial
+
+from ._study import Study
+
+#: Of the network itself, of its weights in a random order, of blocks in a random order.
+FEWER, UNTRAINED, SHUFFLED = "fewer photographs", "untrained network", "shuffled blocks"
+
+
+def control_dictionaries(study: Study, what: str) -> list[GroupCrosscoder]:
+    """Dictionaries of `n_control_photographs`, one a seed.
+
+    Parameters
+    ----------
+    study : Study
+    what : {"fewer photographs", "untrained network", "shuffled blocks"}
+    """
+    n = study.config["n_control_photographs"]
+    orbits = {
+        FEWER: lambda: _fewer(study, n),
+        SHUFFLED: lambda: _shuffled(study, n),
+        UNTRAINED: lambda: study.orbits(
+            "train", n, named="untrained", network=untrained(study.network)
+        ),
+    }[what]
+    return study.dictionaries(orbits, f"{what.replace(' ', '-')}-{n}", group=study.group)
+
+
+def untransformed_of(study: Study, what: str = FEWER) -> NDArray[np.floating]:
+    """Identity blocks held out, of the network that these dictionaries are of."""
+    if what != UNTRAINED:
+        return np.array(study.held_out[:, 0])
+    network = untrained(study.network)
+    store = study.orbits("held_out", named="untrained", network=network, group=Trivial())
+    return store[np.arange(len(store))][:, 0]
+
+
+def _fewer(study: Study, n: int) -> NDArray[np.floating]:
+    store = study.orbits("train")
+    ids = np.asarray(store.image_ids)
+    return store[np.flatnonzero(np.isin(ids, np.unique(ids)[:n]))]
+
+
+def _shuffled(study: Study, n: int) -> NDArray[np.floating]:
+    rng, part = np.random.default_rng(0), _fewer(study, n)
+    for orbit in part:
+        # the encoder reads the first block: it stays, or nothing could be predicted
+        orbit[1:] = orbit[1 + rng.permutation(len(orbit) - 1)]
+    return part

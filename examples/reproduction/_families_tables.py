@@ -1,0 +1,111 @@
+"""Families of all dictionaries and their nulls: how many, how large, of which symmetry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from sklearn_groupcross.analysis import KINDS
+
+from ._control_dictionaries import FEWER, UNTRAINED
+from ._family_measures import (
+    AGAIN,
+    Seeds,
+    analyze_null,
+    describe,
+    families_again,
+    features_again,
+)
+from ._large_families import large_families
+from ._nulls import blocks_dealt_out, signs_at_random
+from ._recurrence import blocks_of
+from ._statistics import columns, over_pairs, over_seeds
+from ._study import Study
+
+PLAIN, AUGMENTED = "group crosscoder", "with translated orbits"
+SIGNS, BLOCKS, DEALT = "signs at random", "blocks dealt out", "labels dealt out"
+SHARE = "share of features in families"
+
+
+def summary_table(study: Study, kinds: Iterable[tuple[str, Seeds]]) -> pd.DataFrame:
+    """Numbers of families of all dictionaries and nulls: one row a number and dictionary."""
+    confidence = study.config["confidence"]
+    rng = np.random.default_rng(study.config["split_seed"])
+    rows: dict[tuple[str, str], list[float]] = {}
+    pairs: dict[tuple[str, str], np.ndarray] = {}
+    for who, seeds in kinds:
+        suffix = "" if who == PLAIN else f", {who}"
+        for i, (analysis, live) in enumerate(zip(seeds.analyses, seeds.live, strict=True)):
+            analyses = {who: analysis}
+            if who in (PLAIN, FEWER):
+                atoms, distance = blocks_of(seeds.crosscoders[i]), analysis.family_distance_
+                for null, change in ((SIGNS, signs_at_random), (BLOCKS, blocks_dealt_out)):
+                    of_null = analyze_null(change(atoms, rng), study.group, distance)
+                    analyses[null + suffix] = of_null
+            for whose, each in analyses.items():
+                described = describe(each, live, study.config["families"]["fixed_distance"])
+                for what, value in described.items():
+                    rows.setdefault((what, whose), []).append(value)
+        found, chance = features_again(seeds, rng)
+        families, dealt = families_again(seeds, rng)
+        pairs |= {(what, who): shares for what, shares in (found | families).items()}
+        pairs["features found again", SIGNS + suffix] = chance
+        pairs |= {(what, DEALT + suffix): shares for what, shares in dealt.items()}
+        # of each seed one other has been changed: its share stands for all
+        less = found["features found again"] - np.nansum(chance, axis=1)[:, None]
+        pairs["features found again, less chance", who] = less
+        pairs[f"{AGAIN}, less chance", who] = families[AGAIN] - dealt[AGAIN]
+    for who, nulls in (
+        (PLAIN, (SIGNS, BLOCKS)), (FEWER, (UNTRAINED, f"{SIGNS}, {FEWER}", f"{BLOCKS}, {FEWER}")),
+    ):  # fmt: skip
+        larger = np.max([rows[SHARE, null] for null in nulls], axis=0)
+        rows[f"{SHARE}, less the larger null", who] = list(np.subtract(rows[SHARE, who], larger))
+    estimates = [over_seeds(values, confidence) for values in rows.values()]
+    estimates += [over_pairs(shares, confidence) for shares in pairs.values()]
+    return pd.DataFrame({
+        "what": [what for what, _ in (*rows, *pairs)],
+        "dictionary": [who for _, who in (*rows, *pairs)],
+        **columns(estimates),
+    })  # fmt: skip
+
+
+def sizes_table(plain: Seeds, augmented: Seeds) -> pd.DataFrame:
+    """Mean number of families by size."""
+    bounds = [3, 4, 6, 9, 13, 19, 27, 10_000]
+    counts = {}
+    for who, seeds in (("plain", plain), ("augmented", augmented)):
+        of_seeds = [
+            np.histogram([len(m) for m in large_families(analysis, live)], bounds)[0]
+            for analysis, live in zip(seeds.analyses, seeds.live, strict=True)
+        ]
+        counts[who] = np.mean(of_seeds, axis=0)
+    names = [f"{low} to {high - 1}" for low, high in pairwise(bounds[:-1])]
+    names[0] = "3"
+    return pd.DataFrame({"size": [*names, f"{bounds[-2]} or more"], **counts})
+
+
+def kinds_table(study: Study, plain: Seeds) -> pd.DataFrame:
+    """Families by the symmetry kind of their mean profile."""
+    rows: dict[str, list[tuple[float, float, float]]] = {kind: [] for kind in (*KINDS, "other")}
+    for analysis, live in zip(plain.analyses, plain.live, strict=True):
+        large = large_families(analysis, live)
+        labels = [int(analysis.labels_[members[0]]) for members in large]
+        kinds = analysis.families_table_["kind"].reindex(labels).to_numpy()
+        for kind, of_seeds in rows.items():
+            chosen = [i for i, other in enumerate(kinds) if other == kind]
+            covered = [analysis.families_[labels[i]].coverage for i in chosen]
+            of_seeds.append((
+                len(chosen), sum(len(large[i]) for i in chosen),
+                float(np.mean(covered)) if covered else np.nan,
+            ))  # fmt: skip
+    confidence = study.config["confidence"]
+    present = {kind: np.array(values) for kind, values in rows.items() if np.any(values)}
+    table: dict[str, list] = {"kind": list(present)}
+    for column, what in enumerate(("families", "features", "coverage")):
+        table |= columns(
+            [over_seeds(values[:, column], confidence) for values in present.values()], what
+        )
+    return pd.DataFrame(table)
