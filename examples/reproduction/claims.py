@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,11 @@ def judge(folder: Path) -> pd.DataFrame:
     Returns
     -------
     verdicts : DataFrame
+
+    Warns
+    -----
+    UserWarning
+        If tables of a stage were written by another version of it.
     """
     rows = []
     for stage in STAGES:
@@ -34,7 +40,15 @@ def judge(folder: Path) -> pd.DataFrame:
         n_held_out = settings["n_held_out"]  # a stage may take fewer of them
         n_held_out = min(n_held_out, settings.get(stage.name, {}).get("n_held_out", n_held_out))
         for claim in stage.claims:
-            estimate, verdict = claim.measure(tables)
+            try:
+                estimate, verdict = claim.measure(tables)
+            except LookupError:
+                warnings.warn(
+                    f"{record.with_suffix('')}: tables of another version of this stage; claim "
+                    f"{claim.number} is left out. Measure again: --stages {stage.name} --again.",
+                    stacklevel=2,
+                )
+                continue
             rows.append({
                 "claim": claim.number,
                 "sentence": claim.sentence,

@@ -222,7 +222,10 @@ def _hue_invariant(tables: Mapping[str, pd.DataFrame]) -> tuple[Estimate, str]:
     return share, IN_PART if share.low > 0.25 else FAILS
 
 
-_EFFECT = "Share of the features that fire that are found, below that which another start finds in its own group; 0 is no loss."  # noqa: E501
+_EFFECT = (
+    "Share of the features that fire that are found, below that which another start finds in its "
+    "own group; 0 is no loss."
+)
 _RULE = (
     "Holds if the upper bound over pairs of seeds of what is lost is below 0.1, a tenth of the"
     " features, and the lower bound of the share is above chance (channels with random signs) by as"

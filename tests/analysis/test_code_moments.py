@@ -6,19 +6,8 @@ import pytest
 from sklearn_groupcross import Dihedral
 from sklearn_groupcross.analysis._code_moments import code_moments, joined, without
 from sklearn_groupcross.analysis._lift import solve
-from tests.analysis.planted import free_families, perfect_autoencoder
 
 D4 = Dihedral(4)
-
-
-@pytest.fixture(scope="module")
-def data():
-    return free_families()
-
-
-@pytest.fixture(scope="module")
-def autoencoder(data):
-    return perfect_autoencoder(data)
 
 
 def test_moments_of_parts_add_up_and_come_apart(data, autoencoder):

@@ -16,16 +16,6 @@ from tests.groups.strategies import NON_ABELIAN
 D4 = Dihedral(4)
 
 
-@pytest.fixture(scope="module")
-def data():
-    return free_families()
-
-
-@pytest.fixture(scope="module")
-def autoencoder(data):
-    return perfect_autoencoder(data)
-
-
 @pytest.mark.parametrize("group", [D4, *NON_ABELIAN[2:4]], ids=repr)
 def test_a_perfect_autoencoder_lifts_to_the_planted_atoms(group):
     data = free_families(1000, group, n_families=3)

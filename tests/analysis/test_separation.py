@@ -30,16 +30,6 @@ def without_symmetry(orbits, seed=0):
     return shuffled
 
 
-@pytest.fixture(scope="module")
-def data():
-    return free_families()
-
-
-@pytest.fixture(scope="module")
-def autoencoder(data):
-    return perfect_autoencoder(data)
-
-
 def test_planted_families_separate_and_shuffled_blocks_do_not(data, autoencoder):
     options = {"image_ids": image_numbers(1600), "group": D4, "embedding": False}
     options["labels"] = {"planted": data.families}

@@ -54,3 +54,12 @@ def test_nothing_measured_writes_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(claims, "STAGES", [NotMeasured()])
     assert claims.judge(tmp_path).empty
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_of_another_version_are_left_out_by_name(monkeypatch, tmp_path):
+    monkeypatch.setattr(claims, "STAGES", [Measured()])
+    record = {"settings": {"seeds": [0, 1], "n_held_out": 12}, "tables": ["all"]}
+    (tmp_path / "measured.json").write_text(json.dumps(record))
+    (tmp_path / "measured-all.csv").write_text("what,old name\na,0.5\n")
+    with pytest.warns(UserWarning, match=r"another version.*--stages measured --again"):
+        assert claims.judge(tmp_path).empty
