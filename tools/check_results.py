@@ -36,8 +36,8 @@ from results import NUMBER, TABLES, ResultError, Source, check, rewritten, split
 
 ROOT = Path(__file__).parents[1]
 ROLE = re.compile(r":result:`([^`]*)`")
-COMMENT = re.compile(r"<!--\s*([\w.-]+/[^\s>]+)\s*-->")
-LISTED = re.compile(r"^#   (.+?): (\S+)$")
+COMMENT = re.compile(r"<!--\s*([\w.-]+/[^>]+?)\s*-->")
+LISTED = re.compile(r"^#   (.+?): (\S.*)$")
 
 _MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _NUMBERED = r"(?:[Pp]arts?|[Ff]igures?|[Tt]ables?|[Ss]ections?|[Cc]laims?)"

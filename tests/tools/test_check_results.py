@@ -8,14 +8,14 @@ pytest.importorskip("sphinx")
 
 from tools.check_results import bare_numbers, check_text, main
 
-SOURCE = "full/families-summary/found_again/value"
+SOURCE = "full/families-summary/found again/value"
 
 
 @pytest.fixture
 def tables(tmp_path):
     folder = tmp_path / "tables" / "full"
     folder.mkdir(parents=True)
-    (folder / "families-summary.csv").write_text("what,value\nfound_again,0.8873\nkind,lines\n")
+    (folder / "families-summary.csv").write_text("what,value\nfound again,0.8873\nkind,lines\n")
     return folder.parent
 
 
@@ -66,7 +66,7 @@ def test_what_may_stand_in_a_page():
     At layer 3b (mixed4c, ``k = 48``) under D32, see Parts 1 and 2 and claim 10a,
     curves need 360° and lines 22.5°, with 95 % intervals,
     of 30 November 2026, in 2024 [1]_, arXiv:2410.24184 and |G|,
-    :result:`0.89 <full/families-summary/found_again/value>`, :math:`x^2`, `Dihedral(32)`, two,
+    :result:`0.89 <full/families-summary/found again/value>`, :math:`x^2`, `Dihedral(32)`, two,
     https://arxiv.org/abs/2410.24184.
 
     .. csv-table:: What was found
