@@ -9,10 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
+
 from ._config import DEFAULT, SCALES, read_config
 from ._stages import STAGES, draw_stage, run_stage
 from ._study import Study
-from .claims import judge
+from .claims import beside, judge
 
 
 def main() -> int:
@@ -33,6 +35,10 @@ def main() -> int:
         print(f"  {time.perf_counter() - start:.0f} s", flush=True)
     verdicts = judge(tables_of)
     print(verdicts.to_string(index=False))
+    of_full = tables_of.with_name("full") / "verdicts.csv"
+    if scale != "full" and of_full.exists():
+        table = beside(verdicts, pd.read_csv(of_full), "full")
+        table.to_csv(tables_of / "verdicts-beside-full.csv", index=False)
     return 0
 
 

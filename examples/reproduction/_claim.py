@@ -27,6 +27,8 @@ class Claim:
         When it holds, holds in part, and fails; settled before the full run.
     measure : callable
         Gives the estimate and the verdict from the tables of its stage.
+    held_out : str, default="n_held_out"
+        The setting of its stage that says how many photographs it is judged on.
     """
 
     number: str
@@ -34,3 +36,4 @@ class Claim:
     effect: str
     rule: str
     measure: Callable[[Mapping[str, pd.DataFrame]], tuple[Estimate, str]]
+    held_out: str = "n_held_out"

@@ -1,4 +1,4 @@
-"""Dictionaries that others are held against: as many seeds, of fewer photographs, all alike."""
+"""Dictionaries that others are held against: one a seed, with the same settings."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ FEWER, UNTRAINED, SHUFFLED = "fewer photographs", "untrained network", "shuffled
 
 
 def control_dictionaries(study: Study, what: str) -> list[GroupCrosscoder]:
-    """Dictionaries of `n_control_photographs`, one a seed.
+    """Dictionaries of one control.
 
     Parameters
     ----------
     study : Study
     what : {"fewer photographs", "untrained network", "shuffled blocks"}
+        The second is of as many photographs as the study's own. Shuffled blocks have many times as
+        many coordinates, and are of as few as the first, beside which they stand.
     """
-    n = study.config["n_control_photographs"]
+    settings = study.config
+    n = settings["n_train"] if what == UNTRAINED else settings["transform_blocks"]["n_fewer"]
     orbits = {
-        FEWER: lambda: _fewer(study, n),
+        FEWER: lambda: _first(study, n),
         SHUFFLED: lambda: _shuffled(study, n),
         UNTRAINED: lambda: study.orbits(
             "train", n, named="untrained", network=untrained(study.network)
@@ -43,15 +46,15 @@ def untransformed_of(study: Study, what: str = FEWER) -> NDArray[np.floating]:
     return store[np.arange(len(store))][:, 0]
 
 
-def _fewer(study: Study, n: int) -> NDArray[np.floating]:
+def _first(study: Study, n: int) -> NDArray[np.floating]:
     store = study.orbits("train")
     ids = np.asarray(store.image_ids)
     return store[np.flatnonzero(np.isin(ids, np.unique(ids)[:n]))]
 
 
 def _shuffled(study: Study, n: int) -> NDArray[np.floating]:
-    rng, part = np.random.default_rng(0), _fewer(study, n)
-    for orbit in part:
+    rng, orbits = np.random.default_rng(0), _first(study, n)
+    for orbit in orbits:
         # the encoder reads the first block: it stays, or nothing could be predicted
         orbit[1:] = orbit[1 + rng.permutation(len(orbit) - 1)]
-    return part
+    return orbits

@@ -25,14 +25,14 @@ def draw_families(summary: pd.DataFrame) -> Figure:
         ("share of features in families, fixed distance", "the same, at one distance"),
         ("features found again", "features found again"),
         ("families found again", "families found again"),
+        ("features in families found again", "features in these, of all"),
         ("agreement of families (ARI)", "agreement of families (ARI)"),
     )
     translated = "with translated orbits"
     who = (
         ("group crosscoder", "group crosscoder", BLUE, "o"),
         (translated, "the same with translated orbits", GREEN, "s"),
-        ("fewer photographs", "the same of fewer photographs", PURPLE, "v"),
-        ("untrained network", "as few, of an untrained network", PURPLE, "*"),
+        ("untrained network", "the same of an untrained network", PURPLE, "*"),
         ("signs at random", "chance: signs of channels at random", ORANGE, "X"),
         (f"signs at random, {translated}", "chance: signs, with translated orbits", ORANGE, "P"),
         ("blocks dealt out", "chance: blocks dealt out", BROWN, "D"),

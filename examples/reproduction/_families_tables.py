@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sklearn_groupcross.analysis import KINDS
 
-from ._control_dictionaries import FEWER, UNTRAINED
+from ._control_dictionaries import UNTRAINED
 from ._family_measures import (
     AGAIN,
+    IN_AGAIN,
     Seeds,
     analyze_null,
     describe,
@@ -27,24 +29,23 @@ from ._study import Study
 
 PLAIN, AUGMENTED = "group crosscoder", "with translated orbits"
 SIGNS, BLOCKS, DEALT = "signs at random", "blocks dealt out", "labels dealt out"
-SHARE = "share of features in families"
+SHARE, LESS_UNTRAINED = "share of features in families", ", less untrained"
 
 
-def summary_table(study: Study, kinds: Iterable[tuple[str, Seeds]]) -> pd.DataFrame:
+def summary_table(study: Study, kinds: Mapping[str, Seeds]) -> pd.DataFrame:
     """Numbers of families of all dictionaries and nulls: one row a number and dictionary."""
     confidence = study.config["confidence"]
     rng = np.random.default_rng(study.config["split_seed"])
-    rows: dict[tuple[str, str], list[float]] = {}
+    rows: dict[tuple[str, str], Any] = {}
     pairs: dict[tuple[str, str], np.ndarray] = {}
-    for who, seeds in kinds:
+    for who, seeds in kinds.items():
         suffix = "" if who == PLAIN else f", {who}"
         for i, (analysis, live) in enumerate(zip(seeds.analyses, seeds.live, strict=True)):
             analyses = {who: analysis}
-            if who in (PLAIN, FEWER):
+            if who == PLAIN:
                 atoms, distance = blocks_of(seeds.crosscoders[i]), analysis.family_distance_
                 for null, change in ((SIGNS, signs_at_random), (BLOCKS, blocks_dealt_out)):
-                    of_null = analyze_null(change(atoms, rng), study.group, distance)
-                    analyses[null + suffix] = of_null
+                    analyses[null] = analyze_null(change(atoms, rng), study.group, distance)
             for whose, each in analyses.items():
                 described = describe(each, live, study.config["families"]["fixed_distance"])
                 for what, value in described.items():
@@ -58,11 +59,12 @@ def summary_table(study: Study, kinds: Iterable[tuple[str, Seeds]]) -> pd.DataFr
         less = found["features found again"] - np.nansum(chance, axis=1)[:, None]
         pairs["features found again, less chance", who] = less
         pairs[f"{AGAIN}, less chance", who] = families[AGAIN] - dealt[AGAIN]
-    for who, nulls in (
-        (PLAIN, (SIGNS, BLOCKS)), (FEWER, (UNTRAINED, f"{SIGNS}, {FEWER}", f"{BLOCKS}, {FEWER}")),
-    ):  # fmt: skip
-        larger = np.max([rows[SHARE, null] for null in nulls], axis=0)
-        rows[f"{SHARE}, less the larger null", who] = list(np.subtract(rows[SHARE, who], larger))
+    larger = np.max([rows[SHARE, null] for null in (SIGNS, BLOCKS)], axis=0)
+    rows[f"{SHARE}, less the larger null", PLAIN] = list(np.subtract(rows[SHARE, PLAIN], larger))
+    for measured, asked in ((rows, (SHARE,)), (pairs, (AGAIN, IN_AGAIN))):
+        for what in asked:
+            apart = np.subtract(measured[what, PLAIN], measured[what, UNTRAINED])
+            measured[f"{what}{LESS_UNTRAINED}", PLAIN] = apart
     estimates = [over_seeds(values, confidence) for values in rows.values()]
     estimates += [over_pairs(shares, confidence) for shares in pairs.values()]
     return pd.DataFrame({

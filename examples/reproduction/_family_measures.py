@@ -27,6 +27,7 @@ from ._recurrence import (
 
 #: What is said of families in other seeds.
 AGAIN, AGREEMENT = "families found again", "agreement of families (ARI)"
+IN_AGAIN = "features in families found again"
 
 
 @dataclass(frozen=True)
@@ -143,12 +144,13 @@ def families_again(
     """What each seed finds of the families of each other, (n_seeds, n_seeds), and by chance.
 
     A family is found again if one family there holds the partners of at least half of its
-    members; by chance: with the labels there dealt out among the features. The agreement is that
+    members; by chance: with the labels there dealt out among the features. Features in such
+    families are counted among all that fire. The agreement is that
     on members of families here that have a partner there.
     """
     n = len(seeds.crosscoders)
     measured, by_chance = (
-        {what: np.full((n, n), np.nan) for what in (AGAIN, AGREEMENT)} for _ in range(2)
+        {what: np.full((n, n), np.nan) for what in (AGAIN, IN_AGAIN, AGREEMENT)} for _ in range(2)
     )
     for (i, j), partner in sorted(seeds.partners.items()):
         here, there = seeds.analyses[i].labels_, seeds.analyses[j].labels_
@@ -156,8 +158,12 @@ def families_again(
         both = seeds.live[i] & (partner >= 0) & (here >= 0)
         for labels, result in ((there, measured), (rng.permutation(there), by_chance)):
             of_partner = np.where(partner >= 0, labels[partner], -1)
+            again = [_together(of_partner[members]) for members in large]
             if large:
-                result[AGAIN][i, j] = np.mean([_together(of_partner[m]) for m in large])
+                result[AGAIN][i, j] = np.mean(again)
+            if seeds.live[i].any():
+                n_again = sum(len(m) for m, found in zip(large, again, strict=True) if found)
+                result[IN_AGAIN][i, j] = n_again / seeds.live[i].sum()
             if both.sum() > 1:
                 result[AGREEMENT][i, j] = adjusted_rand_score(
                     apart(here)[both], apart(labels)[partner[both]]

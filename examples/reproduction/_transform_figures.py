@@ -31,7 +31,7 @@ _CONTROLS = {
     "shuffled blocks": (_BROWN, "--", "blocks shuffled"),
     "untrained network": (_PURPLE, "-.", "untrained network"),
     "augmented": ("black", ":", "trained on translated orbits too"),
-    "fewer photographs": (_GREY, "-", "trained, of as few photographs"),
+    "fewer photographs": (_GREY, "-", "trained, of fewer photographs"),
 }
 _READINGS = {
     "decoder": "decoder: cosine with the turned atom",

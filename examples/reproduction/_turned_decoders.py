@@ -100,7 +100,7 @@ def half_turn_tests(
         turning = table["period"] != 0
         part = features.chosen(turning)
         add(what, part, w[:, turning.to_numpy()], f"{TEST}, none round", part.table["p180"])
-    for first, second in (("all", SHUFFLED), (FEWER, SHUFFLED), (FEWER, UNTRAINED)):
+    for first, second in (("all", SHUFFLED), (FEWER, SHUFFLED), ("all", UNTRAINED)):
         for test in half_turns(0, 0, TEST):
             difference = less(study, tests[test, first], tests[test, second])
             rows.append({"test": test, "features": f"{first} less {second}"} | difference)

@@ -257,7 +257,7 @@ CLAIMS = (
         "much to the layer's map.",
         "recovered share of the divergence of mean ablation, families less random features; 0 by "
         "chance",
-        "holds: 0.02 or more (a tenth of what a dictionary of this size loses), and the interval "
+        "holds: 0.02 or more (a seventh of what all features together lose), and the interval "
         "over seeds and photographs above 0; in part: above 0, but less than 0.02",
         _families_alone,
     ),

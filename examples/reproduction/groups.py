@@ -264,6 +264,7 @@ CLAIMS = (
         "Holds if the lower bound over seeds exceeds a half; in part if it exceeds a quarter; fails"
         " otherwise.",
         _hue_invariant,
+        held_out="n_hue_held_out",
     ),
     Claim(
         "6e",
@@ -271,5 +272,6 @@ CLAIMS = (
         _EFFECT,
         _RULE,
         _found_under("no hues", HUES),
+        held_out="n_hue_held_out",
     ),
 )

@@ -265,10 +265,10 @@ CLAIMS = (
     ),
     Claim(
         "3e",
-        "Families that stand apart come from training: those of the group crosscoder have a higher "
-        "silhouette than those of random directions, principal axes and neurons.",
+        "Families that stand apart take a learned dictionary: those of the group crosscoder have a "
+        "higher silhouette than those of random directions, principal axes and neurons.",
         "silhouette in the original distances: crosscoder less the untrained one that comes "
-        "nearest; 0 if training adds nothing",
+        "nearest; 0 if learning adds nothing",
         "At a family distance of 0.4, of features and with intervals as in 3a. Holds if against "
         f"each of the three the interval lies above 0 and the mean is {MARGIN} or more; in part if "
         "against some; otherwise it does not. Where one of the two has no two families in some "

@@ -174,11 +174,11 @@ def _tells(test: str, features: str = "all") -> Any:
 
 def _decoder_tells(tables: Mapping[str, pd.DataFrame]) -> tuple[Estimate, str]:
     found, verdict = _tells(TEST)(tables)
-    differences = [
+    more = [
         _estimate_of(_row(tables["tests"], test=TEST, features=f"{what} less {SHUFFLED}"))
         for what in ("all", FEWER)
     ]
-    return found, verdict if all(each.low > 0 for each in differences) else FAILS
+    return found, verdict if all(each.low > 0 for each in more) else FAILS
 
 
 def _curves_need_it(tables: Mapping[str, pd.DataFrame]) -> tuple[Estimate, str]:
@@ -217,7 +217,7 @@ CLAIMS = (
     ),
     Claim(
         "2b",
-        "Curves need the full turn.",
+        "Curves need the full turn: half of it does not bring them back.",
         "share of curves by probes with p(180°) < 0.5",
         "Holds if the interval lies above 0.75, in part if above 0.5, which is most of them.",
         _curves_need_it,
@@ -246,7 +246,7 @@ CLAIMS = (
     ),
     Claim(
         "2f",
-        "Every feature either needs the full turn or comes back after half of it.",
+        "Nearly every feature is gone after half a turn, or back.",
         "share of all features with p(180°) from 0.2 to 0.8, which are neither",
         "Holds if the interval lies below 0.25, in part if below a third; half of them would be "
         "if p(180°) were anything from -0.2 to 1.",
