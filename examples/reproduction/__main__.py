@@ -14,7 +14,7 @@ import pandas as pd
 from ._config import DEFAULT, SCALES, read_config
 from ._stages import STAGES, draw_stage, run_stage
 from ._study import Study
-from .claims import beside, judge
+from .claims import beside_full, judge
 
 
 def main() -> int:
@@ -37,7 +37,7 @@ def main() -> int:
     print(verdicts.to_string(index=False))
     of_full = tables_of.with_name("full") / "verdicts.csv"
     if scale != "full" and of_full.exists():
-        table = beside(verdicts, pd.read_csv(of_full), "full")
+        table = beside_full(verdicts, pd.read_csv(of_full))
         table.to_csv(tables_of / "verdicts-beside-full.csv", index=False)
     return 0
 

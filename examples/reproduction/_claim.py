@@ -24,7 +24,7 @@ class Claim:
     effect : str
         What the value is, in what unit, and what it would be by chance.
     rule : str
-        When it holds, holds in part, and fails; settled before the full run.
+        When it holds, holds in part, and fails; and what a run has changed of it.
     measure : callable
         Gives the estimate and the verdict from the tables of its stage.
     held_out : str, default="n_held_out"

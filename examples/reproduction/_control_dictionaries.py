@@ -9,6 +9,7 @@ from sklearn_groupcross import GroupCrosscoder
 from sklearn_groupcross.faithfulness import untrained
 from sklearn_groupcross.groups import Trivial
 
+from ._quality import first_photographs
 from ._study import Study
 
 #: Of the network itself, of its weights in a random order, of blocks in a random order.
@@ -28,7 +29,7 @@ def control_dictionaries(study: Study, what: str) -> list[GroupCrosscoder]:
     settings = study.config
     n = settings["n_train"] if what == UNTRAINED else settings["transform_blocks"]["n_fewer"]
     orbits = {
-        FEWER: lambda: _first(study, n),
+        FEWER: first_photographs(study, n)[0],
         SHUFFLED: lambda: _shuffled(study, n),
         UNTRAINED: lambda: study.orbits(
             "train", n, named="untrained", network=untrained(study.network)
@@ -46,14 +47,8 @@ def untransformed_of(study: Study, what: str = FEWER) -> NDArray[np.floating]:
     return store[np.arange(len(store))][:, 0]
 
 
-def _first(study: Study, n: int) -> NDArray[np.floating]:
-    store = study.orbits("train")
-    ids = np.asarray(store.image_ids)
-    return store[np.flatnonzero(np.isin(ids, np.unique(ids)[:n]))]
-
-
 def _shuffled(study: Study, n: int) -> NDArray[np.floating]:
-    rng, orbits = np.random.default_rng(0), _first(study, n)
+    rng, orbits = np.random.default_rng(0), first_photographs(study, n)[0]()
     for orbit in orbits:
         # the encoder reads the first block: it stays, or nothing could be predicted
         orbit[1:] = orbit[1 + rng.permutation(len(orbit) - 1)]

@@ -93,34 +93,32 @@ def for_readers(verdicts: pd.DataFrame) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def beside(verdicts: pd.DataFrame, others: pd.DataFrame, what: str) -> pd.DataFrame:
-    """The same claims at two scales.
+def beside_full(verdicts: pd.DataFrame, full: pd.DataFrame) -> pd.DataFrame:
+    """The same claims at another scale and in the full study.
 
     Parameters
     ----------
-    verdicts, others : DataFrame
+    verdicts, full : DataFrame
         As `judge` gives them.
-    what : str
-        Name of the other scale.
 
     Returns
     -------
     table : DataFrame
         A row a claim that both have: both verdicts, whether they agree, both effects.
     """
-    both = verdicts.merge(others, on="claim", suffixes=("", "_other"))
+    both = verdicts.merge(full, on="claim", suffixes=("", "_full"))
     effects = [
         [_with_interval(*row) for row in both[[f"{n}{s}" for n in Estimate._fields]].to_numpy()]
-        for s in ("", "_other")
+        for s in ("", "_full")
     ]
     return pd.DataFrame({
         "": both["claim"],
         "claim": both["sentence"],
         "verdict": both["verdict"],
-        f"verdict, {what}": both["verdict_other"],
-        "agree": np.where(both["verdict"] == both["verdict_other"], "yes", "no"),
+        "verdict, full": both["verdict_full"],
+        "agree": np.where(both["verdict"] == both["verdict_full"], "yes", "no"),
         "effect": effects[0],
-        f"effect, {what}": effects[1],
+        "effect, full": effects[1],
     })  # fmt: skip
 
 

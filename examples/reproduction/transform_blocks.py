@@ -174,11 +174,11 @@ def _tells(test: str, features: str = "all") -> Any:
 
 def _decoder_tells(tables: Mapping[str, pd.DataFrame]) -> tuple[Estimate, str]:
     found, verdict = _tells(TEST)(tables)
-    more = [
+    differences = [
         _estimate_of(_row(tables["tests"], test=TEST, features=f"{what} less {SHUFFLED}"))
         for what in ("all", FEWER)
     ]
-    return found, verdict if all(each.low > 0 for each in more) else FAILS
+    return found, verdict if all(each.low > 0 for each in differences) else FAILS
 
 
 def _curves_need_it(tables: Mapping[str, pd.DataFrame]) -> tuple[Estimate, str]:

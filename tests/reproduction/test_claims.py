@@ -82,7 +82,7 @@ def test_claims_at_two_scales_stand_side_by_side():
         ("1a", "It is so.", HOLDS, 0.5, 0.4, 0.6), ("1b", "And so.", HOLDS, 0.2, 0.1, 0.3),
         ("1c", "Not asked.", HOLDS, 1.0, 1.0, 1.0),
     )  # fmt: skip
-    table = claims.beside(quick, full, "full").set_index("")
+    table = claims.beside_full(quick, full).set_index("")
     assert list(table.index) == ["1a", "1b"]
     assert list(table["agree"]) == ["yes", "no"]
     assert list(table.loc["1a", ["effect", "effect, full"]]) == [
