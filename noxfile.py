@@ -60,7 +60,8 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """The tests that repeat at length what others check: faults, kills, many processes."""
     _install(session, TESTED)
-    session.run("python", "-m", "pytest", *_IN_PARALLEL, "-m", "slow", *session.posargs)
+    as_long_as_they_take = ["-m", "slow", "-o", "faulthandler_timeout=0"]
+    session.run("python", "-m", "pytest", *_IN_PARALLEL, *as_long_as_they_take, *session.posargs)
 
 
 @nox.session
