@@ -15,6 +15,7 @@ from sklearn_groupcross.faithfulness import (
     untrained,
 )
 from sklearn_groupcross.faithfulness import _probe_readings as module
+from sklearn_groupcross.networks import Network
 from sklearn_groupcross.orbits import Arc, Disk, Edge, probe_orbits
 
 PROBES = shape_probes([8, 14], [3], [70], [(1.0, 0.5), (0.2, 0.6)])
@@ -97,6 +98,18 @@ def test_an_untrained_network_has_the_same_numbers_in_another_order(network):
             assert not torch.equal(random, another)
     image = torch.full((1, 3, 96, 96), 0.5)
     assert other.activations(image).shape == network.activations(image).shape
+
+
+def test_an_untrained_network_is_laid_out_as_the_trained_one():
+    """In another layout its maps took twice as long."""
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    for channels_last in (False, True):
+        trained = Network(module, channels_last=channels_last)
+        random = untrained(trained)
+        assert random.module[0].weight.stride() == trained.module[0].weight.stride()
+        one, other = (each.activations(images, "1") for each in (trained, random))
+        assert one.stride() == other.stride()
 
 
 def test_bad_input(network):
