@@ -50,7 +50,7 @@ def _parse() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--scale", choices=SCALES, default="full", help="section of the configuration")
-    add("--quick", action="store_true", help="short for --scale quick: fewer photographs and seeds")
+    add("--quick", action="store_true", help="short for --scale quick: shorter fits, claims alone")
     add("--stages", nargs="+", choices=[stage.name for stage in STAGES], metavar="STAGE",
         help="default: all; " + ", ".join(stage.name for stage in STAGES))  # fmt: skip
     add("--images", type=Path, default=data and Path(data, "images"),

@@ -43,6 +43,8 @@ def draw_families(summary: pd.DataFrame) -> Figure:
     for number, (name, label, color, marker) in enumerate(who):
         part = summary[summary["dictionary"] == name].set_index("what")
         rows = [i for i, (what, _) in enumerate(questions) if what in part.index]
+        if not rows:
+            continue
         part = part.loc[[questions[i][0] for i in rows]]
         y = -np.array(rows, dtype=float) + 0.36 - 0.09 * number
         error = [part["value"] - part["low"], part["high"] - part["value"]]

@@ -74,16 +74,19 @@ def summary_table(study: Study, kinds: Mapping[str, Seeds]) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def sizes_table(plain: Seeds, augmented: Seeds) -> pd.DataFrame:
+def sizes_table(kinds: Mapping[str, Seeds]) -> pd.DataFrame:
     """Mean number of families by size."""
     bounds = [3, 4, 6, 9, 13, 19, 27, 10_000]
     counts = {}
-    for who, seeds in (("plain", plain), ("augmented", augmented)):
+    for who, column in ((PLAIN, "plain"), (AUGMENTED, "augmented")):
+        if who not in kinds:
+            continue
+        seeds = kinds[who]
         of_seeds = [
             np.histogram([len(m) for m in large_families(analysis, live)], bounds)[0]
             for analysis, live in zip(seeds.analyses, seeds.live, strict=True)
         ]
-        counts[who] = np.mean(of_seeds, axis=0)
+        counts[column] = np.mean(of_seeds, axis=0)
     names = [f"{low} to {high - 1}" for low, high in pairwise(bounds[:-1])]
     names[0] = "3"
     return pd.DataFrame({"size": [*names, f"{bounds[-2]} or more"], **counts})

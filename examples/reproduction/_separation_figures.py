@@ -41,8 +41,9 @@ def draw_kinds(runs: pd.DataFrame, kinds: pd.DataFrame, distance: float) -> Figu
     )
     runs = runs[runs["family_distance"] == distance]
     kinds = kinds[kinds["family_distance"] == distance]
+    shown = [kind for kind in _KINDS if (kinds["kind"] == kind).any()]
     for ax, (what, label) in zip(axes, _PANELS.items(), strict=True):
-        for y, kind in enumerate(_KINDS):
+        for y, kind in enumerate(shown):
             color = PALETTE[_TRAINED.get(kind, _GREY)]
             seeds = runs.loc[runs["kind"] == kind, what].dropna()
             ax.plot(seeds, np.full(len(seeds), y + 0.22), "|", color=color, markersize=7)
@@ -57,7 +58,7 @@ def draw_kinds(runs: pd.DataFrame, kinds: pd.DataFrame, distance: float) -> Figu
         ax.axvline(0, color="0.75", linewidth=0.8, zorder=0)
         ax.set_xlabel(label)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set_yticks(range(len(_KINDS)), list(_KINDS.values()))
+    axes[0].set_yticks(range(len(shown)), [_KINDS[kind] for kind in shown])
     axes[0].invert_yaxis()
     axes[2].set_xlim(left=min(0, axes[2].get_xlim()[0]))
     return figure

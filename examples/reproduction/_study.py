@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from sklearn_groupcross import (
@@ -127,7 +128,7 @@ class Study:
         path = self.folder / "orbits" / name
         dataset = OrbitDataset(files, **options)
         path.parent.mkdir(exist_ok=True)
-        store = dataset.extract(path, n_jobs=self.config["extraction_jobs"])
+        store = dataset.extract(path, n_jobs=self.config["jobs"])
         (path.parent / f"{name}.json").write_text(json.dumps(described, indent=1))
         return store
 
@@ -173,19 +174,14 @@ class Study:
         missing = [i for i, path in enumerate(paths) if not path.exists()]
         if missing:
             X = orbits()
-            for i in missing:
-                start = time.perf_counter()
-                # each by itself: independent batches, as another who repeats it would have
-                fitted = GroupCrosscoder(group, random_state=seeds[i], **parameters).fit(X)
-                fitted.save(paths[i])
-                record = described | {
-                    "seed": seeds[i],
-                    "seconds": round(time.perf_counter() - start, 1),
-                    "explained_in_training": 1 - fitted.history_["fvu"][-1],
-                    "n_samples": len(X),
-                }
-                paths[i].with_suffix(".json").write_text(json.dumps(record, indent=1))
+            # each by itself: independent batches, as another who repeats it would have
+            unfitted = [GroupCrosscoder(group, random_state=seed, **parameters) for seed in seeds]
+            self.each(_fit, [(unfitted[i], X, paths[i], described) for i in missing])
         return [GroupCrosscoder.load(path) for path in paths]
+
+    def each(self, function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Results of a function of the arguments of each task, by as many processes as are set."""
+        return Parallel(n_jobs=self.config["jobs"])(delayed(function)(*task) for task in tasks)
 
     @cached_property
     def _of_orbits(self) -> dict[str, Any]:
@@ -255,6 +251,21 @@ class Study:
     def held_out_ids(self) -> NDArray[np.int64]:
         """The photograph of each."""
         return np.asarray(self.orbits("held_out").image_ids)
+
+
+def _fit(unfitted: GroupCrosscoder, X: Any, path: Path, described: Mapping[str, Any]) -> None:
+    """Fit a dictionary and keep it, with how it was made beside it."""
+    start = time.perf_counter()
+    fitted = unfitted.fit(X)
+    fitted.save(path)
+    record = {
+        **described,
+        "seed": fitted.random_state,
+        "seconds": round(time.perf_counter() - start, 1),
+        "explained_in_training": 1 - fitted.history_["fvu"][-1],
+        "n_samples": len(X),
+    }
+    path.with_suffix(".json").write_text(json.dumps(record, indent=1))
 
 
 def as_array(store: OrbitStore) -> NDArray[np.float16]:

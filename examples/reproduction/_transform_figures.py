@@ -71,6 +71,8 @@ def _draw_distribution(tables: Mapping[str, pd.DataFrame]) -> Figure:
     top = 1.35 * total.max()
     for what, (color, dash, label) in _CONTROLS.items():
         shares = 100 * table[table["features"] == what]["share"].to_numpy()
+        if not len(shares):
+            continue
         left.stairs(shares, ends, color=color, linestyle=dash, linewidth=1.2, label=label)
         peak = int(shares.argmax())
         if shares[peak] > top:

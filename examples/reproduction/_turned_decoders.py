@@ -129,7 +129,7 @@ def distribution(
     groups = {
         ("all", name): p180[main.table["class"] == name] for name in (*PROBE_CLASSES, "other")
     }
-    for what in ("augmented", FEWER, UNTRAINED, SHUFFLED):
+    for what in [w for w in ("augmented", FEWER, UNTRAINED, SHUFFLED) if w in named]:
         groups[what, "every"] = named[what].table["p180"]
     groups["half turn of another", "every"] = pd.Series(_of_another(main, rng))
     rows = []
@@ -202,6 +202,8 @@ def tuning(named: Mapping[str, NamedFeatures]) -> pd.DataFrame:
     """How wide the tuning is, and in how many dimensions an atom turns: medians, quartiles."""
     rows = []
     for what in ("all", "augmented"):
+        if what not in named:
+            continue
         features = named[what]
         n = features.profiles.shape[1]
         # an atom in all turns has a circulant Gram matrix: its eigenvalues, by frequency

@@ -66,7 +66,8 @@ def judge(folder: Path) -> pd.DataFrame:
     if rows:
         verdicts.to_csv(folder / "verdicts.csv", index=False, float_format="%.5g")
         shown = for_readers(verdicts)
-        shown.to_csv(folder / "verdicts-shown.csv", index=False)
+        # of all stages together, what an effect is would leave no room for the claims
+        shown.iloc[:, :4].to_csv(folder / "verdicts-shown.csv", index=False)
         for name, part in shown.groupby(np.array(stages)):
             part.to_csv(folder / f"verdicts-{name}.csv", index=False)
         for stage in STAGES:

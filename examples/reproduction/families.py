@@ -59,14 +59,15 @@ def measure(study: Study) -> dict[str, pd.DataFrame]:
     ids = study.held_out_ids
     untransformed = untransformed_of(study)
     plain = look_at(study.crosscoders(), untransformed)
-    augmented = look_at(study.crosscoders(augment=True), untransformed)
-    shuffled_weights = look_at(
+    kinds = {PLAIN: plain}
+    if not study.config["claims_only"]:
+        kinds[AUGMENTED] = look_at(study.crosscoders(augment=True), untransformed)
+    kinds[UNTRAINED] = look_at(
         control_dictionaries(study, UNTRAINED), untransformed_of(study, UNTRAINED)
     )
-    kinds = {PLAIN: plain, AUGMENTED: augmented, UNTRAINED: shuffled_weights}
     tables = {
         "summary": summary_table(study, kinds),
-        "sizes": sizes_table(plain, augmented),
+        "sizes": sizes_table(kinds),
         "kinds": kinds_table(study, plain),
     }
     drawn = read_all(study)

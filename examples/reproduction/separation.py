@@ -12,6 +12,7 @@ from sklearn.metrics import silhouette_score
 
 from sklearn_groupcross import GroupCrosscoder, SymmetryAnalyzer
 from sklearn_groupcross.analysis import compare_separation
+from sklearn_groupcross.groups import FiniteGroup
 
 from . import _rivals, _separation_tables
 from ._claim import FAILS, HOLDS, IN_PART, Claim
@@ -32,6 +33,7 @@ MEASURES = (
     "reproducibility", "explained_variance", "ridge", "l0", "n_features", "n_available",
 )  # fmt: skip
 COMPARED = MEASURES[:7]
+SHUFFLED = "crosscoder of shuffled blocks"
 #: First and second of every difference.
 PAIRS = (
     ("crosscoder", "plain"),
@@ -39,10 +41,11 @@ PAIRS = (
     ("crosscoder", "random directions"),
     ("crosscoder", "principal axes"),
     ("crosscoder", "neurons"),
-    ("crosscoder", "crosscoder of shuffled blocks"),
+    ("crosscoder", SHUFFLED),
     ("augmented", "plain of all transformed"),
 )
 _UNTRAINED = PAIRS[2:5]
+_WITH_ORBITS = ("crosscoder", "augmented")
 
 
 def measure(study: Study) -> Tables:
@@ -55,13 +58,16 @@ def measure(study: Study) -> Tables:
     settings, confidence = study.config["separation"], study.config["confidence"]
     trained = {"crosscoder": study.crosscoders(), "plain": _rivals.autoencoders(study)}
     pilot = study.orbits("pilot")
-    runs = []
+    pilot_orbits, of_pilot = as_array(pilot), {"image_ids": pilot.image_ids}
+    tasks: list[tuple[Any, ...]] = []
     for i, seed in enumerate(study.seeds):
         named = {kind: fitted[i] for kind, fitted in trained.items()}
-        runs.append(_compare(named, as_array(pilot), study, seed, image_ids=pilot.image_ids))
-    power = _separation_tables.power(pd.concat(runs), PAIRS[0], COMPARED, len(study.seeds))
+        tasks.append((named, pilot_orbits, study.group, settings, seed, of_pilot))
+    runs = pd.concat(study.each(_compare, tasks))
+    power = _separation_tables.power(runs, PAIRS[0], COMPARED, len(study.seeds))
 
-    trained["augmented"] = study.crosscoders(augment=True)
+    if not study.config["claims_only"]:
+        trained["augmented"] = study.crosscoders(augment=True)
     trained["plain of all transformed"] = _rivals.autoencoders_of_all(study, settings["n_blocks"])
     activations = _rivals.blocks_of(study.orbits("train"), 1)[:, 0].astype(np.float32)
     m, k = (study.config["dictionary"][name] for name in ("n_features", "k"))
@@ -71,7 +77,7 @@ def measure(study: Study) -> Tables:
     orbits, ids = study.held_out, study.held_out_ids
     rest = {"image_ids": ids, "n_features": settings["n_compared"],
         "leave_out": _groups(ids, settings["n_left_out"], study.config["split_seed"])}  # fmt: skip
-    runs = []
+    tasks = []
     for i, seed in enumerate(study.seeds):
         rng = np.random.default_rng(seed)
         directions = _rivals.random_directions(m, d, rng)
@@ -82,10 +88,12 @@ def measure(study: Study) -> Tables:
         }
         # one at a time: none decides on how many features another is judged
         for kind, dictionary in judged.items():
-            runs.append(_compare({kind: dictionary}, orbits, study, seed, **rest))
-        null = {"crosscoder of shuffled blocks": judged["crosscoder"]}
-        runs.append(_compare(null, _of_other_samples(orbits, rng), study, seed, **rest))
-    table = pd.concat(runs)
+            tasks.append(({kind: dictionary}, orbits, study.group, settings, seed, rest))
+        if not study.config["claims_only"]:
+            null = {SHUFFLED: judged["crosscoder"]}
+            tasks.append((null, orbits, study.group, settings, seed, rest, rng))
+    table = pd.concat(study.each(_compare, tasks))
+    pairs = [pair for pair in PAIRS if {*pair} <= {*table["kind"]}]
     counts = {"held-out photographs": len(np.unique(ids)), "held-out orbits": len(ids),
         "photographs left out": len(np.unique(ids)) / settings["n_left_out"],
         "pilot photographs": len(np.unique(pilot.image_ids)), "pilot orbits": len(pilot),
@@ -97,8 +105,10 @@ def measure(study: Study) -> Tables:
         "counts": pd.DataFrame({"what": [*counts], "value": [*counts.values()]}),
         "runs": table,
         "kinds": _separation_tables.kinds(table, MEASURES, confidence),
-        "differences": _separation_tables.differences(table, PAIRS, COMPARED, confidence),
-        "own": _own({kind: trained[kind] for kind in ("crosscoder", "augmented")}, confidence),
+        "differences": _separation_tables.differences(table, pairs, COMPARED, confidence),
+        "own": _own(
+            {kind: fitted for kind, fitted in trained.items() if kind in _WITH_ORBITS}, confidence
+        ),
     }
 
 
@@ -121,15 +131,17 @@ def _of_other_samples(orbits: NDArray[np.float16], rng: np.random.Generator) -> 
 def _compare(
     named: Mapping[str, GroupCrosscoder],
     orbits: NDArray[np.float16],
-    study: Study,
+    group: FiniteGroup,
+    settings: Mapping[str, Any],
     seed: int,
-    **options: Any,
+    options: Mapping[str, Any],
+    shuffled_by: np.random.Generator | None = None,
 ) -> pd.DataFrame:
-    settings = study.config["separation"]
+    """Separation of some dictionaries, on orbits or with the blocks of other samples."""
     table = compare_separation(
         named,
-        orbits,
-        group=study.group,
+        orbits if shuffled_by is None else _of_other_samples(orbits, shuffled_by),
+        group=group,
         family_distance=settings["family_distances"],
         min_firings=settings["min_firings"],
         n_resamples=1,  # intervals are over seeds and photographs here, not over families

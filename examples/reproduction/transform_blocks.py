@@ -39,8 +39,9 @@ def measure(study: Study) -> dict[str, pd.DataFrame]:
         "all": main,
         "found again": main.chosen(main.table["found_again"] >= 0.5),
         "stricter limits": main.strictly(),
-        "augmented": name_features(study, study.crosscoders(augment=True), probes),
     }
+    if not study.config["claims_only"]:
+        named["augmented"] = name_features(study, study.crosscoders(augment=True), probes)
     for what, by in ((FEWER, probes), (UNTRAINED, behind_untrained), (SHUFFLED, probes)):
         named[what] = name_features(study, control_dictionaries(study, what), by)
     weights = {

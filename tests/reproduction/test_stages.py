@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from examples.reproduction import _stages
 from examples.reproduction._stages import STAGES, Stage, draw_stage, read_tables, run_stage
+from examples.reproduction._study import Study
 
 STAGE = Stage("made_up", "Does it?")
 
@@ -88,3 +89,18 @@ def test_every_stage_runs_to_its_end(stage, study, tmp_path):
         estimate, verdict = claim.measure(tables)
         assert verdict in ("holds", "holds in part", "does not hold")
         assert len(estimate) == 3
+
+
+@pytest.mark.parametrize("name", ["families", "transform_blocks", "separation"])
+def test_what_no_claim_needs_can_be_left_out(name, study, tmp_path):
+    (stage,) = (stage for stage in STAGES if stage.name == name)
+    short = Study(study.config | {"claims_only": True}, study.folder, study.images)
+    tables = run_stage(stage, short, tmp_path, "", again=False)
+    assert draw_stage(stage, tables, tmp_path)
+    assert not any(
+        word in table.to_csv()
+        for table in tables.values()
+        for word in ("augmented", "translated", "of shuffled blocks")
+    )
+    for claim in stage.claims:
+        assert len(claim.measure(tables)) == 2

@@ -45,6 +45,15 @@ def test_other_settings_are_other_dictionaries(study):
     assert not np.array_equal(augmented[0].components_, study.crosscoders()[0].components_)
 
 
+def test_by_several_processes_they_are_the_same(study, tmp_path):
+    several = Study(study.config | {"jobs": 2}, tmp_path, study.images)
+    orbits = study.orbits("train")
+    fitted = several.dictionaries(lambda: orbits, "main", group=study.group)
+    for one, other in zip(fitted, study.crosscoders(), strict=True):
+        np.testing.assert_array_equal(one.components_, other.components_)
+    assert several.each(divmod, [(7, 2), (9, 4)]) == [(3, 1), (2, 1)]
+
+
 def test_kept_arrays_are_made_once(study):
     made = study.kept("squares", lambda: np.arange(3) ** 2)
     np.testing.assert_array_equal(made, study.kept("squares", pytest.fail))
