@@ -201,9 +201,7 @@ def words(main: NamedFeatures) -> pd.DataFrame:
 def tuning(named: Mapping[str, NamedFeatures]) -> pd.DataFrame:
     """How wide the tuning is, and in how many dimensions an atom turns: medians, quartiles."""
     rows = []
-    for what in ("all", "augmented"):
-        if what not in named:
-            continue
+    for what in [w for w in ("all", "augmented") if w in named]:
         features = named[what]
         n = features.profiles.shape[1]
         # an atom in all turns has a circulant Gram matrix: its eigenvalues, by frequency

@@ -45,7 +45,6 @@ PAIRS = (
     ("augmented", "plain of all transformed"),
 )
 _UNTRAINED = PAIRS[2:5]
-_WITH_ORBITS = ("crosscoder", "augmented")
 
 
 def measure(study: Study) -> Tables:
@@ -94,6 +93,7 @@ def measure(study: Study) -> Tables:
             tasks.append((null, orbits, study.group, settings, seed, rest, rng))
     table = pd.concat(study.each(_compare, tasks))
     pairs = [pair for pair in PAIRS if {*pair} <= {*table["kind"]}]
+    own = [kind for kind in ("crosscoder", "augmented") if kind in trained]
     counts = {"held-out photographs": len(np.unique(ids)), "held-out orbits": len(ids),
         "photographs left out": len(np.unique(ids)) / settings["n_left_out"],
         "pilot photographs": len(np.unique(pilot.image_ids)), "pilot orbits": len(pilot),
@@ -106,9 +106,7 @@ def measure(study: Study) -> Tables:
         "runs": table,
         "kinds": _separation_tables.kinds(table, MEASURES, confidence),
         "differences": _separation_tables.differences(table, pairs, COMPARED, confidence),
-        "own": _own(
-            {kind: fitted for kind, fitted in trained.items() if kind in _WITH_ORBITS}, confidence
-        ),
+        "own": _own({kind: trained[kind] for kind in own}, confidence),
     }
 
 
